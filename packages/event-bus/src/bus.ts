@@ -1,0 +1,34 @@
+import type { Catalog, CatalogDelta, Revision } from "@signalbox/model";
+import type { ChangeEvent } from "./event.ts";
+
+/** The one writer of a catalog. */
+export interface BusWriter {
+  readonly epoch: string;
+  /** Resolves with the revision the delta became. Rejects with FencedError once another writer leads. */
+  publish(delta: CatalogDelta): Promise<Revision>;
+}
+
+/** The road between discovery and publishers. */
+export interface EventBus {
+  /**
+   * Waits until this process is the one writer. The bus asks for a snapshot when it needs one (new epoch, lost data,
+   * compaction); the snapshot must contain exactly what was published so far.
+   */
+  lead(snapshot: () => Omit<Catalog, "revision">, signal: AbortSignal): Promise<BusWriter>;
+  /** Yields a snapshot first, then contiguous deltas; after a gap or a new epoch, a snapshot again. Ends when `signal` aborts. */
+  subscribe(consumer: string, signal: AbortSignal): AsyncIterable<ChangeEvent>;
+  /** Ends every subscription and fences the writer. */
+  close(): Promise<void>;
+}
+
+/** Thrown when a writer publishes after another one took the lead, or after the bus was closed. */
+export class FencedError extends Error {
+  readonly code = "SBX_BUS_FENCED";
+  readonly epoch: string;
+
+  constructor(epoch: string) {
+    super(`the writer of epoch ${epoch} no longer leads`);
+    this.name = "FencedError";
+    this.epoch = epoch;
+  }
+}

@@ -1,0 +1,3 @@
+export { FencedError } from "./bus.ts";
+export type { BusWriter, EventBus } from "./bus.ts";
+export type { ChangeEvent } from "./event.ts";

@@ -1,0 +1,22 @@
+export { objectKey, registryId, serviceKey, workloadKey } from "./keys.ts";
+export type { ObjectKey, RegistryId, ServiceKey, WorkloadKey } from "./keys.ts";
+export type {
+  Address,
+  HealthStatus,
+  Labels,
+  Locality,
+  Port,
+  Protocol,
+  Provenance,
+  Resolution,
+  Service,
+  ServiceInstance,
+  ServiceRecord,
+} from "./service.ts";
+export type { ConfigObject, Workload } from "./workload.ts";
+export type { Catalog, CatalogDelta, CatalogEntry, CatalogInstance, Delta, Finding, Revision } from "./catalog.ts";
+export { canonicalJson, contentHash } from "./content-hash.ts";
+export { deepFreeze } from "./deep-freeze.ts";
+export { entryVersions, instanceKey, instancesVersion, serviceVersion } from "./versions.ts";
+export { validateRecord } from "./validate.ts";
+export type { RecordFault } from "./validate.ts";

@@ -1,0 +1,31 @@
+import type { CatalogEntry, CatalogInstance } from "./catalog.ts";
+import { contentHash } from "./content-hash.ts";
+import type { Address, Service } from "./service.ts";
+
+/** What identifies an endpoint within one port of a service: its primary address. */
+export function instanceKey(address: Address): string {
+  switch (address.type) {
+    case "ip":
+      return address.ip.includes(":") ? `[${address.ip}]:${address.port}` : `${address.ip}:${address.port}`;
+    case "hostname":
+      return `${address.hostname}:${address.port}`;
+    case "unix":
+      return `unix:${address.path}`;
+  }
+}
+
+/** Content hash of a service without its provenance. */
+export function serviceVersion(service: Service): string {
+  const { provenance: _, ...content } = service;
+  return contentHash(content);
+}
+
+/** Content hash of a list of endpoints, in its order, without provenance and findings. */
+export function instancesVersion(instances: readonly CatalogInstance[]): string {
+  return contentHash(instances.map(({ provenance: _, findings: __, ...content }) => content));
+}
+
+/** Both content hashes of a catalog entry. */
+export function entryVersions(service: Service, instances: readonly CatalogInstance[]): CatalogEntry["versions"] {
+  return { service: serviceVersion(service), instances: instancesVersion(instances) };
+}

@@ -1,0 +1,71 @@
+import type {
+  ConfigObject,
+  Delta,
+  ObjectKey,
+  RegistryId,
+  ServiceKey,
+  ServiceRecord,
+  Workload,
+  WorkloadKey,
+} from "@signalbox/model";
+import type { Clock } from "./clock.ts";
+import type { Logger, Metrics } from "./observability.ts";
+
+/** What a registry says. Data handed over is frozen by the receiver and must not be changed afterwards. */
+export type RegistryUpdate =
+  /** The whole shard. Replaces all the registry said before. An empty list is a true statement, not an error. */
+  | {
+      readonly type: "snapshot";
+      readonly records: readonly ServiceRecord[];
+      readonly workloads?: readonly Workload[];
+      readonly objects?: readonly ConfigObject[];
+    }
+  /** Whole records for what changed. Legal only after this run's first snapshot. */
+  | {
+      readonly type: "delta";
+      readonly records?: Delta<ServiceKey, ServiceRecord>;
+      readonly workloads?: Delta<WorkloadKey, Workload>;
+      readonly objects?: Delta<ObjectKey, ConfigObject>;
+    };
+
+/** Why a source cannot be read now. */
+export type Problem = "UNREACHABLE" | "AUTH_FAILED" | "PROTOCOL_ERROR";
+
+/** Where a registry says what it knows. Calls never throw and never block. */
+export interface RegistrySink {
+  push(update: RegistryUpdate): void;
+  /** A complete read found nothing new: the source is alive and what was pushed is still true. */
+  alive(): void;
+  /** The source cannot be read now. State already pushed stays in force (stale beats partial). */
+  degraded(problem: Problem, error: Error): void;
+}
+
+/** One source of services. It owns the shard of the catalog that its id names, and can touch no other. */
+export interface Registry {
+  readonly id: RegistryId;
+  /**
+   * Runs until `signal` aborts, then resolves with all timers, sockets and watches released. Pushes a snapshot first.
+   * Rejects only on a permanent error. May be called again after it ended.
+   */
+  run(sink: RegistrySink, signal: AbortSignal): Promise<void>;
+}
+
+/** What the composition root gives to a registry. */
+export interface RegistryDeps {
+  /** The name given in the configuration; with the module's provider it makes the registry's id. */
+  readonly name: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  /** Folder that relative paths in the configuration start from. */
+  readonly baseDir: string;
+}
+
+/** One kind of source. */
+export interface RegistryModule<Config> {
+  /** Lower-case, unique, also the YAML value: `kubernetes`, `consul`, `eureka`, `static`. */
+  readonly provider: string;
+  /** Checks a configuration and fills in the defaults. Throws a ConfigError that names the field; unknown keys are errors. */
+  parseConfig(input: unknown): Config;
+  create(config: Config, deps: RegistryDeps): Registry;
+}

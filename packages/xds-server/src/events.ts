@@ -1,0 +1,77 @@
+import type { TypeUrl } from "@signalbox/envoy-api";
+
+/** What happens on the server, for logs and metrics. One function takes them all: `onEvent`. */
+export type XdsEvent =
+  | { readonly type: "stream-open"; readonly stream: number; readonly peer: string; readonly method: string }
+  | { readonly type: "stream-node"; readonly stream: number; readonly node: string }
+  | { readonly type: "stream-close"; readonly stream: number; readonly node: string; readonly reason: string }
+  | {
+      readonly type: "sent";
+      readonly stream: number;
+      readonly node: string;
+      readonly resourceType: TypeUrl;
+      readonly version: string;
+      readonly nonce: string;
+      readonly resources: number;
+      readonly removed: number;
+      readonly bytes: number;
+    }
+  | {
+      readonly type: "acked";
+      readonly stream: number;
+      readonly node: string;
+      readonly resourceType: TypeUrl;
+      readonly nonce: string;
+    }
+  | {
+      readonly type: "nacked";
+      readonly stream: number;
+      readonly node: string;
+      readonly resourceType: TypeUrl;
+      readonly version: string;
+      readonly nonce: string;
+      readonly error: string;
+    }
+  | {
+      readonly type: "stale-nonce";
+      readonly stream: number;
+      readonly node: string;
+      readonly resourceType: TypeUrl;
+      readonly nonce: string;
+    }
+  | { readonly type: "refused"; readonly peer: string; readonly reason: string };
+
+/** What one client was sent and what it made of it, for one resource type. */
+export interface SubscriptionStatus {
+  readonly resourceType: TypeUrl;
+  readonly wildcard: boolean;
+  /** Number of names subscribed to explicitly. */
+  readonly names: number;
+  readonly sentVersion?: string;
+  readonly sentNonce?: string;
+  /** Epoch milliseconds. */
+  readonly sentAt?: number;
+  readonly ackedVersion?: string;
+  readonly ackedNonce?: string;
+  /** Epoch milliseconds. */
+  readonly ackedAt?: number;
+  /** The client's words on the last response it refused; absent once it accepted a later one. */
+  readonly error?: string;
+}
+
+/** One connected client. */
+export interface ClientStatus {
+  readonly stream: number;
+  readonly peer: string;
+  readonly identities: readonly string[];
+  readonly method: string;
+  readonly protocol: "sotw" | "delta";
+  readonly nodeId: string;
+  readonly nodeCluster: string;
+  /** Node metadata as JSON data. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly userAgent: string;
+  /** Epoch milliseconds. */
+  readonly connectedAt: number;
+  readonly subscriptions: readonly SubscriptionStatus[];
+}

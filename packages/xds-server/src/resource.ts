@@ -1,0 +1,24 @@
+import type { TypeUrl } from "@signalbox/envoy-api";
+
+/** One xDS resource, encoded once and shared by every client. */
+export interface Resource {
+  readonly name: string;
+  /** Content hash of the bytes: equal content, equal version, in every process. */
+  readonly version: string;
+  /** The encoded message itself (a Cluster, a Listener, …), not wrapped in `google.protobuf.Any`. */
+  readonly bytes: Uint8Array;
+}
+
+/** What changed in one resource type. */
+export interface ResourceChange {
+  readonly upserted: readonly Resource[];
+  readonly removed: readonly string[];
+}
+
+/** A set of resources that one or many clients see: the unit that a cache keeps and the server reads. */
+export interface ResourceView {
+  /** Resources of one type by name. Empty when there are none. The map may be read until the next change. */
+  resources(type: TypeUrl): ReadonlyMap<string, Resource>;
+  /** Order-free content hash over the names and versions of one type; the SotW `version_info`. */
+  version(type: TypeUrl): string;
+}

@@ -1,0 +1,25 @@
+import type { TypeUrl } from "@signalbox/envoy-api";
+import type { Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
+import type { ResourceView } from "./resource.ts";
+
+/** Names of resources that changed (upserted or removed) in a view, by type. */
+export type ChangedNames = ReadonlyMap<TypeUrl, ReadonlySet<string>>;
+
+/** One client's hold on its view. */
+export interface ViewLease {
+  /**
+   * The view as it is now; `undefined` while nothing is known for this node: the server then answers nothing and waits.
+   * Clients of equal scope get the same object, and the server shares encoded responses between them.
+   */
+  current(): ResourceView | undefined;
+  release(): void;
+}
+
+/** Where the server gets what a client may see. `SnapshotCache` is one; a control plane may bring its own. */
+export interface ResourceSource {
+  /**
+   * Called once for each stream, with the node of its first request. `onChange` is called, never from inside `acquire`,
+   * after the view changed, with the names that did; with `undefined` when `current()` became another view.
+   */
+  acquire(node: Node, onChange: (changed: ChangedNames | undefined) => void): ViewLease;
+}

@@ -1,0 +1,46 @@
+/** Who is at the other end. */
+export interface Peer {
+  /** `address:port` of the socket. */
+  readonly address: string;
+  /** Subject alternative names of the verified client certificate, for example `spiffe://cluster.local/ns/default/sa/web`. Empty without mTLS. */
+  readonly identities: readonly string[];
+}
+
+/** gRPC status codes that the server uses. Source: grpc/doc/statuscodes.md. */
+export const grpcStatus = {
+  ok: 0,
+  cancelled: 1,
+  invalidArgument: 3,
+  deadlineExceeded: 4,
+  permissionDenied: 7,
+  resourceExhausted: 8,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+} as const;
+
+/** One gRPC stream as the protocol code sees it: messages, not HTTP/2. */
+export interface StreamCall {
+  /** Full method name: `/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources`. */
+  readonly path: string;
+  readonly peer: Peer;
+  /**
+   * Sends one gRPC message that already carries its 5-byte prefix, as chunks that are never copied and may be shared
+   * with other streams. `done` is called once, when the message has left for the socket or the stream is gone.
+   * At most one message may be unfinished.
+   */
+  write(frame: readonly Uint8Array[], done: () => void): void;
+  /** Ends the stream with a status. Nothing may be written afterwards. */
+  end(code: number, message: string): void;
+}
+
+/** What a stream tells the protocol code. */
+export interface StreamHandler {
+  /** One message from the client, without its prefix. The bytes may be kept. */
+  message(bytes: Uint8Array): void;
+  /** The client half-closed, reset or vanished, or the server ended the stream. Called exactly once. */
+  closed(): void;
+}
+
+/** Decides about a new stream: `undefined` answers UNIMPLEMENTED. */
+export type AcceptStream = (call: StreamCall) => StreamHandler | undefined;
