@@ -1,0 +1,145 @@
+import { create, fromBinary, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import * as grpc from "@grpc/grpc-js";
+import { anyRegistry, type TypeUrl } from "@signalbox/envoy-api";
+import {
+  DeltaDiscoveryRequestSchema,
+  DeltaDiscoveryResponseSchema,
+  DiscoveryRequestSchema,
+  DiscoveryResponseSchema,
+  type DeltaDiscoveryResponse,
+  type DiscoveryResponse,
+} from "@signalbox/envoy-api/envoy/service/discovery/v3/discovery";
+
+const ads = "/envoy.service.discovery.v3.AggregatedDiscoveryService";
+const raw = (bytes: Uint8Array) => Buffer.from(bytes);
+
+/** A response and the moment at which the test may look at it: everything before it is here. */
+interface Inbox<T> {
+  readonly all: T[];
+  push(message: T): void;
+  next(predicate: (message: T) => boolean, deadlineMs: number): Promise<T>;
+}
+
+function inbox<T>(): Inbox<T> {
+  const all: T[] = [];
+  let taken = 0;
+  let wake: (() => void) | undefined;
+  return {
+    all,
+    push(message) {
+      all.push(message);
+      wake?.();
+    },
+    async next(predicate, deadlineMs) {
+      const signal = AbortSignal.timeout(deadlineMs);
+      for (;;) {
+        for (; taken < all.length; taken++) {
+          const message = all[taken];
+          if (message !== undefined && predicate(message)) {
+            taken++;
+            return message;
+          }
+        }
+        await new Promise<void>((resolve, reject) => {
+          wake = resolve;
+          signal.addEventListener("abort", () => {
+            reject(new Error(`no matching response within ${deadlineMs} ms; ${all.length} seen`));
+          });
+        });
+      }
+    },
+  };
+}
+
+/** Connects with grpc-js, an implementation of gRPC that is independent of the server's. */
+export function connect(port: number): grpc.Client {
+  return new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
+    "grpc.max_receive_message_length": -1,
+  });
+}
+
+/** One SotW stream that acknowledges what it gets unless told otherwise. */
+export function sotwStream(client: grpc.Client, node: string, metadata: Record<string, string> = {}) {
+  const call = client.makeBidiStreamRequest(
+    `${ads}/StreamAggregatedResources`,
+    (request: MessageInitShape<typeof DiscoveryRequestSchema>) =>
+      raw(toBinary(DiscoveryRequestSchema, create(DiscoveryRequestSchema, request))),
+    (bytes: Buffer) => fromBinary(DiscoveryResponseSchema, bytes),
+  );
+  const responses = inbox<DiscoveryResponse>();
+  const names = new Map<string, string[]>();
+  let first = true;
+  const send = (request: MessageInitShape<typeof DiscoveryRequestSchema>) => {
+    call.write(first ? { ...request, node: { id: node, cluster: "test", metadata } } : request);
+    first = false;
+  };
+  call.on("data", (response: DiscoveryResponse) => {
+    send({
+      typeUrl: response.typeUrl,
+      versionInfo: response.versionInfo,
+      responseNonce: response.nonce,
+      resourceNames: names.get(response.typeUrl) ?? [],
+    });
+    responses.push(response);
+  });
+  call.on("error", () => undefined);
+  return {
+    responses: responses.all,
+    /** Subscribes by name; no names is the wildcard. `version` is what the client still has from an earlier stream. */
+    subscribe(type: TypeUrl, resourceNames: string[] = [], version = "") {
+      names.set(type, resourceNames);
+      const last = responses.all.findLast((response) => response.typeUrl === type);
+      send({
+        typeUrl: type,
+        resourceNames,
+        versionInfo: last?.versionInfo ?? version,
+        responseNonce: last?.nonce ?? "",
+      });
+    },
+    next: (type: TypeUrl, deadlineMs = 10_000) => responses.next((response) => response.typeUrl === type, deadlineMs),
+    close: () => {
+      call.cancel();
+    },
+  };
+}
+
+/** One delta stream that acknowledges what it gets. */
+export function deltaStream(client: grpc.Client, node: string, metadata: Record<string, string> = {}) {
+  const call = client.makeBidiStreamRequest(
+    `${ads}/DeltaAggregatedResources`,
+    (request: MessageInitShape<typeof DeltaDiscoveryRequestSchema>) =>
+      raw(toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, request))),
+    (bytes: Buffer) => fromBinary(DeltaDiscoveryResponseSchema, bytes),
+  );
+  const responses = inbox<DeltaDiscoveryResponse>();
+  let first = true;
+  const send = (request: MessageInitShape<typeof DeltaDiscoveryRequestSchema>) => {
+    call.write(first ? { ...request, node: { id: node, cluster: "test", metadata } } : request);
+    first = false;
+  };
+  call.on("data", (response: DeltaDiscoveryResponse) => {
+    send({ typeUrl: response.typeUrl, responseNonce: response.nonce });
+    responses.push(response);
+  });
+  call.on("error", () => undefined);
+  return {
+    responses: responses.all,
+    subscribe(
+      type: TypeUrl,
+      resourceNamesSubscribe: string[] = [],
+      initialResourceVersions: Record<string, string> = {},
+    ) {
+      send({ typeUrl: type, resourceNamesSubscribe, initialResourceVersions });
+    },
+    next: (type: TypeUrl, deadlineMs = 10_000) => responses.next((response) => response.typeUrl === type, deadlineMs),
+    close: () => {
+      call.cancel();
+    },
+  };
+}
+
+/** The messages inside a SotW response. */
+export function unpackAll(response: DiscoveryResponse) {
+  return response.resources.map((resource) => anyUnpack(resource, anyRegistry));
+}

@@ -1,0 +1,97 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ExitStatus } from "./envoy.ts";
+import { guardChild } from "./guard.ts";
+import { freePorts } from "./ports.ts";
+import { waitFor } from "./wait-for.ts";
+
+const binary = join(import.meta.dirname, "../../../packages/signalbox/bin/signalbox.js");
+
+/** Options of `startDaemon`. */
+export interface DaemonOptions {
+  /** The configuration without its ports: `xds.plaintext` and `debug` are added. Relative paths start from `dir`. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Files to write beside the configuration before the start, by name. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+/** A running `signalbox run`. `stop()` must be called; should the test process die first, the daemon is killed as well. */
+export interface Daemon {
+  readonly xdsPort: number;
+  readonly debugPort: number;
+  /** Folder of the configuration, `signalbox.yaml`, and of the files. */
+  readonly dir: string;
+  /** All it logged so far, over restarts. */
+  log(): string;
+  /** The JSON answer of the debug port. Throws when it is not 200. */
+  debug(path: string): Promise<unknown>;
+  /** SIGTERM; resolves with how it ended. Its folder is removed. */
+  stop(): Promise<ExitStatus>;
+  /** SIGKILL, as a crash. */
+  kill(): Promise<void>;
+  /** Starts it again on the same ports and files and waits until it is ready. */
+  start(): Promise<void>;
+  signal(name: NodeJS.Signals): void;
+}
+
+/** Starts the built daemon as a process of its own, on free loopback ports, and waits until `/readyz` says yes. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const [xdsPort = 0, debugPort = 0] = await freePorts(2);
+  const dir = await mkdtemp(join(tmpdir(), "signalbox-daemon-"));
+  for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(join(dir, name), text);
+  const config = {
+    ...options.config,
+    xds: { plaintext: { port: xdsPort }, ...(options.config["xds"] as object | undefined) },
+    debug: { port: debugPort },
+  };
+  await writeFile(join(dir, "signalbox.yaml"), JSON.stringify(config, null, 2));
+  let log = "";
+  let child: ChildProcess;
+  let exited: Promise<ExitStatus>;
+  const start = async () => {
+    const started = spawn(process.execPath, [binary, "run", "--config", join(dir, "signalbox.yaml")], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    child = started;
+    guardChild(started);
+    for (const stream of [started.stdout, started.stderr])
+      stream.on("data", (chunk: Buffer) => (log += chunk.toString()));
+    const ended = new AbortController();
+    exited = new Promise((resolve) => {
+      started.once("exit", (code, signal) => {
+        ended.abort(new Error(`signalbox ended (code ${String(code)}, ${String(signal)}):\n${log}`));
+        resolve({ code, signal });
+      });
+    });
+    const ready = async () => (await fetch(`http://127.0.0.1:${debugPort}/readyz`)).ok;
+    await waitFor(ready, { what: "signalbox to be ready", deadlineMs: 30_000, signal: ended.signal });
+  };
+  await start();
+  return {
+    xdsPort,
+    debugPort,
+    dir,
+    log: () => log,
+    async debug(path) {
+      const response = await fetch(`http://127.0.0.1:${debugPort}${path}`);
+      if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+      return response.json();
+    },
+    async stop() {
+      child.kill("SIGTERM");
+      const status = await exited;
+      await rm(dir, { recursive: true, force: true });
+      return status;
+    },
+    async kill() {
+      child.kill("SIGKILL");
+      await exited;
+    },
+    start,
+    signal: (name) => {
+      child.kill(name);
+    },
+  };
+}
