@@ -1,1 +1,11 @@
-export {};
+export { createAggregate } from "./aggregate.ts";
+export { AggregateRunningError, DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
+export { unionMerge } from "./merge.ts";
+export { selectWorkloads } from "./select-workloads.ts";
+export { RegistryEndedError } from "./supervision.ts";
+export type { ServiceEndpoint } from "./catalog-index.ts";
+export type { AggregateController } from "./controller.ts";
+export type { HandlerEvent, InstanceHandler, ServiceHandler } from "./handlers.ts";
+export type { MergePolicy } from "./merge.ts";
+export type { AddRegistryOptions, AggregateOptions, DebounceOptions, RestartOptions } from "./options.ts";
+export type { RegistryStatus, SourceState } from "./supervision.ts";

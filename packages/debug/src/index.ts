@@ -1,1 +1,17 @@
-export {};
+export { createDebugServer } from "./server.ts";
+export { metricCatalogue } from "./metric-catalogue.ts";
+export { createMetrics } from "./metrics.ts";
+export type { MetricDefinition } from "./metric-catalogue.ts";
+export type { BusEventView, MetricsOptions, SignalboxMetrics, XdsEventView } from "./metrics.ts";
+export type { RegistryMetrics } from "./registry-metrics.ts";
+export type { DebugServerOptions, MetricsText, RestAnswer } from "./options.ts";
+export type { DebugAddress, DebugServer, InjectRequest } from "./server.ts";
+export type {
+  ClientView,
+  ConfigDumpRequest,
+  DebugSources,
+  ReadinessCheck,
+  RegistryView,
+  SubscriptionView,
+  VersionView,
+} from "./sources.ts";

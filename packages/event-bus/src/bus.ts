@@ -4,7 +4,10 @@ import type { ChangeEvent } from "./event.ts";
 /** The one writer of a catalog. */
 export interface BusWriter {
   readonly epoch: string;
-  /** Resolves with the revision the delta became. Rejects with FencedError once another writer leads. */
+  /**
+   * Resolves with the revision the delta became: one more than the last one. An empty delta changes nothing and resolves
+   * with the revision as it is. Rejects with FencedError once another writer leads.
+   */
   publish(delta: CatalogDelta): Promise<Revision>;
 }
 
@@ -12,7 +15,8 @@ export interface BusWriter {
 export interface EventBus {
   /**
    * Waits until this process is the one writer. The bus asks for a snapshot when it needs one (new epoch, lost data,
-   * compaction); the snapshot must contain exactly what was published so far.
+   * compaction); the snapshot must contain exactly what was published so far. The snapshot of a new epoch is its
+   * sequence 0. When `signal` aborts, the wait ends, or this process no longer leads.
    */
   lead(snapshot: () => Omit<Catalog, "revision">, signal: AbortSignal): Promise<BusWriter>;
   /** Yields a snapshot first, then contiguous deltas; after a gap or a new epoch, a snapshot again. Ends when `signal` aborts. */

@@ -1,1 +1,11 @@
-export {};
+export { checkObject } from "./check-object.ts";
+export { isIstioVersion, isObjectDocument, parseConfigObject } from "./config-object.ts";
+export { nearest } from "./nearest.ts";
+export { serviceEntryToRecords } from "./service-entry-records.ts";
+export { checkServiceEntry } from "./service-entry.ts";
+export { workloadEntryToWorkload } from "./workload-entry-workload.ts";
+export { checkWorkloadEntry } from "./workload-entry.ts";
+export type { Checked, ObjectFault, ObjectPath } from "./fault.ts";
+export type { ServiceEntry, ServiceEntryPort } from "./service-entry.ts";
+export type { WorkloadContext } from "./workload-entry-workload.ts";
+export type { WorkloadEntry } from "./workload-entry.ts";

@@ -1,41 +1,72 @@
 import { createHash } from "node:crypto";
 
+/** How deep arrays and objects may nest. Real data stays far below; what is deeper is cyclic or hostile. */
+const maxDepth = 500;
+
+/** Text that JSON writes as it is: no quote, no backslash, no control character, nothing beyond ASCII. */
+const plainText = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
 /**
  * One text for one value: members sorted by code unit, `undefined` members left out, `-0` written as `0`.
  * Accepts plain JSON data only. Throws a TypeError for anything that JSON cannot say without loss
- * (bigint, NaN, Infinity, Map, Set, Date, functions, symbols), because two such values could share a hash.
+ * (bigint, NaN, Infinity, Map, Set, Date, functions, symbols, holes in arrays), because two such values could share
+ * a hash; and for data nested deeper than 500 levels, which is how a cycle shows itself.
  */
 export function canonicalJson(value: unknown): string {
+  return write(value, 0);
+}
+
+/**
+ * Content hash of plain JSON data: equal content, equal hash, in every process and release with the same format version.
+ * 32 hexadecimal digits (128 bits of SHA-256 over `v1\0` and the canonical form). Throws what canonicalJson throws.
+ */
+export function contentHash(value: unknown): string {
+  return createHash("sha256").update("v1\0").update(write(value, 0)).digest("hex").slice(0, 32);
+}
+
+function write(value: unknown, depth: number): string {
   switch (typeof value) {
     case "string":
-      return JSON.stringify(value);
+      return writeText(value);
     case "boolean":
       return value ? "true" : "false";
     case "number":
       if (!Number.isFinite(value)) throw new TypeError(`${String(value)} has no canonical form`);
       return String(value === 0 ? 0 : value);
     case "object":
-      break;
+      if (value === null) return "null";
+      if (depth >= maxDepth) throw new TypeError(`data nested deeper than ${maxDepth} levels has no canonical form`);
+      return Array.isArray(value) ? writeArray(value, depth + 1) : writeObject(value, depth + 1);
     default:
       throw new TypeError(`a ${typeof value} has no canonical form`);
   }
-  if (value === null) return "null";
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+}
+
+function writeText(text: string): string {
+  return plainText.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+function writeArray(items: readonly unknown[], depth: number): string {
+  let text = "[";
+  // By index: a hole reads as undefined and is refused, where map would skip it.
+  for (let index = 0; index < items.length; index++) {
+    if (index > 0) text += ",";
+    text += write(items[index], depth);
+  }
+  return `${text}]`;
+}
+
+function writeObject(value: object, depth: number): string {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null)
     throw new TypeError("only plain objects have a canonical form");
-  const members: string[] = [];
+  let text = "{";
   for (const key of Object.keys(value).sort()) {
+    // Object.keys names own members only, so a member called __proto__ is read as the data it is.
     const member = (value as Record<string, unknown>)[key];
-    if (member !== undefined) members.push(`${JSON.stringify(key)}:${canonicalJson(member)}`);
+    if (member === undefined) continue;
+    if (text.length > 1) text += ",";
+    text += `${writeText(key)}:${write(member, depth)}`;
   }
-  return `{${members.join(",")}}`;
-}
-
-/**
- * Content hash of plain JSON data: equal content, equal hash, in every process and release with the same format version.
- * 32 hexadecimal digits (128 bits of SHA-256 over `v1\0` and the canonical form).
- */
-export function contentHash(value: unknown): string {
-  return createHash("sha256").update("v1\0").update(canonicalJson(value)).digest("hex").slice(0, 32);
+  return `${text}}`;
 }

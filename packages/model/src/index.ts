@@ -1,4 +1,14 @@
+export { canonicalIp, isCidr, isHostname, isIpAddress } from "./address.ts";
+export { canonicalJson, contentHash } from "./content-hash.ts";
+export { deepFreeze } from "./deep-freeze.ts";
 export { objectKey, registryId, serviceKey, workloadKey } from "./keys.ts";
+export { formatLocality, parseLocality } from "./locality.ts";
+export { isHttp, isHttp2, parseProtocol, protocolFromAppProtocol, protocolFromPortName } from "./protocol.ts";
+export { validateObject, validateWorkload } from "./validate-workload.ts";
+export { validateRecord } from "./validate.ts";
+export { entryVersions, instanceKey, instancesVersion, serviceVersion } from "./versions.ts";
+export type { Catalog, CatalogDelta, CatalogEntry, CatalogInstance, Delta, Finding, Revision } from "./catalog.ts";
+export type { RecordFault } from "./faults.ts";
 export type { ObjectKey, RegistryId, ServiceKey, WorkloadKey } from "./keys.ts";
 export type {
   Address,
@@ -14,9 +24,3 @@ export type {
   ServiceRecord,
 } from "./service.ts";
 export type { ConfigObject, Workload } from "./workload.ts";
-export type { Catalog, CatalogDelta, CatalogEntry, CatalogInstance, Delta, Finding, Revision } from "./catalog.ts";
-export { canonicalJson, contentHash } from "./content-hash.ts";
-export { deepFreeze } from "./deep-freeze.ts";
-export { entryVersions, instanceKey, instancesVersion, serviceVersion } from "./versions.ts";
-export { validateRecord } from "./validate.ts";
-export type { RecordFault } from "./validate.ts";

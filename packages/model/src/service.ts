@@ -29,6 +29,8 @@ export interface Port {
   readonly name: string;
   readonly number: number;
   readonly protocol: Protocol;
+  /** Where selected workloads and pass-through traffic listen (ServiceEntry's `targetPort`); absent means `number`. */
+  readonly targetPort?: number;
 }
 
 /** Where an endpoint runs. A part that is not known is the empty string. */

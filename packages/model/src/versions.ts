@@ -1,14 +1,20 @@
+import { canonicalIp } from "./address.ts";
 import type { CatalogEntry, CatalogInstance } from "./catalog.ts";
 import { contentHash } from "./content-hash.ts";
 import type { Address, Service } from "./service.ts";
 
-/** What identifies an endpoint within one port of a service: its primary address. */
+/**
+ * What identifies an endpoint within one port of a service: its primary address. Two spellings of one IPv6 address or
+ * of one hostname give one key: `10.0.0.1:80`, `[2001:db8::1]:80`, `db.example.com:5432`, `unix:/run/app.sock`.
+ */
 export function instanceKey(address: Address): string {
   switch (address.type) {
     case "ip":
-      return address.ip.includes(":") ? `[${address.ip}]:${address.port}` : `${address.ip}:${address.port}`;
+      return address.ip.includes(":")
+        ? `[${canonicalIp(address.ip)}]:${address.port}`
+        : `${address.ip}:${address.port}`;
     case "hostname":
-      return `${address.hostname}:${address.port}`;
+      return `${address.hostname.toLowerCase()}:${address.port}`;
     case "unix":
       return `unix:${address.path}`;
   }

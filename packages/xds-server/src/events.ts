@@ -39,7 +39,9 @@ export type XdsEvent =
       readonly resourceType: TypeUrl;
       readonly nonce: string;
     }
-  | { readonly type: "refused"; readonly peer: string; readonly reason: string };
+  | { readonly type: "refused"; readonly peer: string; readonly reason: string }
+  /** The certificate files changed. With `error` they cannot be used, and the certificates in use stay. */
+  | { readonly type: "certificates"; readonly certFile: string; readonly error?: string };
 
 /** What one client was sent and what it made of it, for one resource type. */
 export interface SubscriptionStatus {

@@ -1,5 +1,18 @@
+export { systemXdsClock } from "./clock.ts";
+export { createXdsProtocol, defaultXdsLimits } from "./protocol/xds-protocol.ts";
+export { endpointNameOf, inconsistencies, routeNamesOf } from "./references.ts";
+export { resourceOf } from "./resource.ts";
+export { createRestDiscovery } from "./rest/rest-discovery.ts";
+export { SetVersion } from "./set-version.ts";
+export { SnapshotCache } from "./snapshot-cache.ts";
 export { grpcStatus } from "./transport.ts";
+export type { XdsClock } from "./clock.ts";
 export type { ClientStatus, SubscriptionStatus, XdsEvent } from "./events.ts";
+export type { XdsLimits, XdsProtocol, XdsProtocolOptions } from "./protocol/xds-protocol.ts";
+export type { Inconsistency } from "./references.ts";
 export type { Resource, ResourceChange, ResourceView } from "./resource.ts";
+export type { RestDiscovery, RestDiscoveryOptions, RestResponse } from "./rest/rest-discovery.ts";
+export type { Versioned } from "./set-version.ts";
+export type { Snapshot, SnapshotCacheOptions } from "./snapshot-cache.ts";
 export type { ChangedNames, ResourceSource, ViewLease } from "./source.ts";
 export type { AcceptStream, Peer, StreamCall, StreamHandler } from "./transport.ts";

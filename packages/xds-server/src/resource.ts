@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { TypeUrl } from "@signalbox/envoy-api";
 
 /** One xDS resource, encoded once and shared by every client. */
@@ -7,6 +8,14 @@ export interface Resource {
   readonly version: string;
   /** The encoded message itself (a Cluster, a Listener, …), not wrapped in `google.protobuf.Any`. */
   readonly bytes: Uint8Array;
+}
+
+/**
+ * A resource from its encoded message. The version is SHA-256 of the bytes, cut to 128 bits, as 22 characters of
+ * base64url. The bytes are kept, not copied: do not change them afterwards.
+ */
+export function resourceOf(name: string, bytes: Uint8Array): Resource {
+  return { name, version: hash("sha256", bytes, "buffer").toString("base64url", 0, 16), bytes };
 }
 
 /** What changed in one resource type. */

@@ -1,1 +1,2 @@
-export {};
+export { describeEventBus } from "./suite.ts";
+export type { BusWorld, EventBusSuite } from "./suite.ts";

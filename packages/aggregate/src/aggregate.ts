@@ -1,0 +1,215 @@
+import { CatalogFold, isEmptyDelta } from "@signalbox/event-bus";
+import type { BusWriter } from "@signalbox/event-bus";
+import { objectKey } from "@signalbox/model";
+import type { Catalog, CatalogDelta, CatalogEntry, Labels, RegistryId, Revision, Service } from "@signalbox/model";
+import { silentLogger, systemClock } from "@signalbox/registry";
+import type { Clock, Logger, Registry } from "@signalbox/registry";
+import { Assembly } from "./assembly.ts";
+import { CatalogIndex } from "./catalog-index.ts";
+import type { ServiceEndpoint } from "./catalog-index.ts";
+import { AggregateRunningError } from "./controller.ts";
+import type { AggregateController } from "./controller.ts";
+import { Debounce } from "./debounce.ts";
+import { Handlers } from "./handlers.ts";
+import type { InstanceHandler, ServiceHandler } from "./handlers.ts";
+import { isFenced, Leadership } from "./leadership.ts";
+import { unionMerge } from "./merge.ts";
+import { defaultDebounce, defaultRestart, defaultSyncDeadlineMs } from "./options.ts";
+import type { AddRegistryOptions, AggregateOptions, RestartOptions } from "./options.ts";
+import { Registries } from "./registries.ts";
+import { ShardStore } from "./shard.ts";
+import type { RegistryStatus } from "./supervision.ts";
+import { SyncGate } from "./sync-gate.ts";
+import { abortWith, isAborted, Latch, toError } from "./waiting.ts";
+
+/** Makes an aggregate. Nothing runs before its `run`. */
+export function createAggregate(options: AggregateOptions): AggregateController {
+  return new Aggregate(options);
+}
+
+class Aggregate implements AggregateController {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #restart: RestartOptions;
+  readonly #shards = new ShardStore();
+  readonly #assembly: Assembly;
+  readonly #registries: Registries;
+  readonly #gate: SyncGate;
+  readonly #debounce: Debounce;
+  readonly #leadership: Leadership;
+  readonly #handlers: Handlers;
+  readonly #synced = new Latch();
+  readonly #fold = new CatalogFold();
+  readonly #index = new CatalogIndex(this.#fold.entries);
+  #revision: Revision = { epoch: "", sequence: 0 };
+  #running = false;
+  #fatal: Error | undefined;
+
+  constructor(options: AggregateOptions) {
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? silentLogger;
+    this.#restart = { ...defaultRestart, ...options.restart };
+    const shared = { clock: this.#clock, logger: this.#logger, restart: this.#restart };
+    this.#assembly = new Assembly(this.#shards, options.merge ?? unionMerge, this.#logger);
+    this.#gate = new SyncGate(this.#clock, this.#logger);
+    this.#debounce = new Debounce(this.#clock, { ...defaultDebounce, ...options.debounce });
+    this.#handlers = new Handlers(this.#logger);
+    this.#registries = new Registries({
+      ...shared,
+      shards: this.#shards,
+      syncDeadlineMs: options.syncDeadlineMs ?? defaultSyncDeadlineMs,
+      accept: (id, update) => {
+        this.#shards.apply(id, update, this.#assembly.touched);
+        if (this.#assembly.touched.size > 0) this.#debounce.touch();
+        if (update.type === "snapshot") this.#gate.release(id);
+      },
+      dropped: (id) => {
+        this.#shards.drop(id, this.#assembly.touched);
+        if (this.#assembly.touched.size > 0) this.#debounce.touch();
+        this.#gate.release(id);
+      },
+    });
+    this.#leadership = new Leadership({
+      ...shared,
+      bus: options.bus,
+      snapshot: () => {
+        // Who does not lead has published nothing, so the new epoch may begin with all that is known.
+        if (this.#leadership.writer === undefined) this.#absorb();
+        return this.#fold.catalog(this.#revision);
+      },
+      won: (epoch) => (this.#revision = { epoch, sequence: 0 }),
+      failed: (error) => {
+        this.#fatal = error;
+        this.#debounce.touch();
+      },
+    });
+    for (const registry of options.registries ?? []) this.addRegistry(registry);
+  }
+
+  addRegistry(registry: Registry, options: AddRegistryOptions = {}): void {
+    this.#registries.add(registry, options);
+  }
+
+  async replaceRegistry(registry: Registry): Promise<void> {
+    await this.#registries.replace(registry);
+  }
+
+  async removeRegistry(id: RegistryId): Promise<void> {
+    await this.#registries.remove(id);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    if (this.#running) throw new AggregateRunningError();
+    this.#running = true;
+    this.#fatal = undefined;
+    const end = new AbortController();
+    const untie = abortWith(end, signal);
+    try {
+      const deadlines = this.#synced.isOpen ? new Map<RegistryId, number>() : this.#registries.deadlines();
+      const passed = this.#gate.pass(deadlines, end.signal);
+      this.#registries.start(end.signal);
+      await passed;
+      this.#absorb();
+      this.#synced.open();
+      await this.#publish(end.signal);
+    } catch (error) {
+      if (!isAborted(signal)) throw error;
+    } finally {
+      end.abort();
+      untie();
+      await this.#registries.stop();
+      await this.#leadership.end();
+      this.#running = false;
+    }
+  }
+
+  async synced(signal: AbortSignal): Promise<void> {
+    await this.#synced.passed(signal);
+  }
+
+  catalog(): Catalog {
+    return this.#fold.catalog(this.#revision);
+  }
+
+  status(): readonly RegistryStatus[] {
+    return this.#registries.status();
+  }
+
+  services(): readonly Service[] {
+    return this.#index.services();
+  }
+
+  serviceByHostname(hostname: string, namespace?: string): Service | undefined {
+    return this.#index.entryByHostname(hostname, namespace)?.service;
+  }
+
+  instancesByPort(service: string, port: number | string, labels?: Labels): readonly ServiceEndpoint[] {
+    return this.#index.instancesByPort(service, port, labels);
+  }
+
+  proxyInstances(ipAddresses: readonly string[]): readonly ServiceEndpoint[] {
+    return this.#index.instancesAt(ipAddresses);
+  }
+
+  appendServiceHandler(handler: ServiceHandler): () => void {
+    return this.#handlers.appendService(handler);
+  }
+
+  appendInstanceHandler(handler: InstanceHandler): () => void {
+    return this.#handlers.appendInstance(handler);
+  }
+
+  async #publish(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      this.#leadership.seek(signal);
+      await this.#debounce.due(signal);
+      if (this.#fatal !== undefined) throw this.#fatal;
+      await this.#leadership.settled();
+      const { writer } = this.#leadership;
+      if (writer === undefined) this.#absorb();
+      else await this.#publishWith(writer, signal);
+    }
+  }
+
+  async #publishWith(writer: BusWriter, signal: AbortSignal): Promise<void> {
+    const delta = this.#assembly.delta(this.#fold);
+    if (isEmptyDelta(delta)) return;
+    try {
+      this.#apply(delta, await writer.publish(delta));
+    } catch (thrown) {
+      const error = toError(thrown);
+      this.#assembly.again(delta, objectKey);
+      this.#debounce.touch();
+      if (isFenced(error)) {
+        this.#logger.warn("bus-lead-lost", { epoch: writer.epoch });
+        this.#leadership.lost();
+        return;
+      }
+      this.#logger.error("bus-publish-failed", { epoch: writer.epoch, error });
+      await this.#clock.sleep(this.#restart.firstMs, signal);
+    }
+  }
+
+  /** Takes over what changed without publishing it. */
+  #absorb(): void {
+    const delta = this.#assembly.delta(this.#fold);
+    if (!isEmptyDelta(delta)) this.#apply(delta, { epoch: "", sequence: this.#nextLocal() });
+  }
+
+  #nextLocal(): number {
+    return this.#revision.epoch === "" ? this.#revision.sequence + 1 : 0;
+  }
+
+  #apply(delta: CatalogDelta, revision: Revision): void {
+    const changes: { previous: CatalogEntry | undefined; current: CatalogEntry | undefined }[] = [];
+    for (const key of delta.entries.removed)
+      changes.push({ previous: this.#fold.entries.get(key), current: undefined });
+    for (const current of delta.entries.upserted) {
+      changes.push({ previous: this.#fold.entries.get(current.key), current });
+    }
+    this.#fold.apply(delta);
+    this.#revision = revision;
+    for (const { previous, current } of changes) this.#index.update(previous, current);
+    for (const { previous, current } of changes) this.#handlers.tell(previous, current);
+  }
+}

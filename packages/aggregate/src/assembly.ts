@@ -1,0 +1,188 @@
+import { contentHash, deepFreeze } from "@signalbox/model";
+import type {
+  Catalog,
+  CatalogDelta,
+  CatalogEntry,
+  CatalogInstance,
+  ConfigObject,
+  ObjectKey,
+  Provenance,
+  ServiceKey,
+  Workload,
+  WorkloadKey,
+} from "@signalbox/model";
+import type { Logger } from "@signalbox/registry";
+import { byCodeUnit } from "./code-unit.ts";
+import type { MergePolicy } from "./merge.ts";
+import { selects, selectWorkloads, workloadNamespace } from "./select-workloads.ts";
+import { Touched } from "./shard.ts";
+import type { ShardStore } from "./shard.ts";
+
+/**
+ * Makes deltas of touched keys: what the shards say now against what was published. Work follows the change: a touched
+ * service costs one merge and one hash, a touched workload also the services of its namespace that select it.
+ */
+export class Assembly {
+  readonly #shards: ShardStore;
+  readonly #merge: MergePolicy;
+  readonly #logger: Logger;
+  readonly #workloads = new Map<string, Map<WorkloadKey, Workload>>();
+  readonly #selecting = new Map<string, Set<ServiceKey>>();
+  #touched = new Touched();
+
+  constructor(shards: ShardStore, merge: MergePolicy, logger: Logger) {
+    this.#shards = shards;
+    this.#merge = merge;
+    this.#logger = logger;
+  }
+
+  /** Where those who change shards note the keys. */
+  get touched(): Touched {
+    return this.#touched;
+  }
+
+  /** What changed since `published`; nothing is touched afterwards. Sorted by key. */
+  delta(published: Omit<Catalog, "revision">): CatalogDelta {
+    const touched = this.#touched;
+    this.#touched = new Touched();
+    const delta: Draft = { entries: lists(), workloads: lists(), objects: lists() };
+    for (const key of sorted(touched.workloads)) this.#guard(key, () => this.#workload(key, published, delta, touched));
+    for (const key of sorted(touched.services)) this.#guard(key, () => this.#service(key, published, delta));
+    for (const key of sorted(touched.objects)) {
+      const current = this.#shards.objectOf(key);
+      this.#guard(key, () => note(delta.objects, key, published.objects.get(key), current, sameContent));
+    }
+    return deepFreeze(delta);
+  }
+
+  /** Touches all keys of a delta again, because it was not published. */
+  again(delta: CatalogDelta, keyOfObject: (object: ConfigObject) => ObjectKey): void {
+    for (const key of delta.entries.removed) this.#touched.services.add(key);
+    for (const entry of delta.entries.upserted) this.#touched.services.add(entry.key);
+    for (const key of delta.workloads.removed) this.#touched.workloads.add(key);
+    for (const workload of delta.workloads.upserted) this.#touched.workloads.add(workload.key);
+    for (const key of delta.objects.removed) this.#touched.objects.add(key);
+    for (const object of delta.objects.upserted) this.#touched.objects.add(keyOfObject(object));
+  }
+
+  #workload(key: WorkloadKey, published: Omit<Catalog, "revision">, delta: Draft, touched: Touched): void {
+    const current = this.#shards.workloadOf(key);
+    const namespace = workloadNamespace(key);
+    const neighbours = within(this.#workloads, namespace, () => new Map<WorkloadKey, Workload>());
+    const before = neighbours.get(key);
+    if (current === undefined) neighbours.delete(key);
+    else neighbours.set(key, current);
+    if (neighbours.size === 0) this.#workloads.delete(namespace);
+    for (const service of this.#selecting.get(namespace) ?? []) {
+      const concerned = this.#shards
+        .recordsOf(service)
+        .some((record) => [before, current].some((one) => one !== undefined && selects(record.service, one)));
+      if (concerned) touched.services.add(service);
+    }
+    note(delta.workloads, key, published.workloads.get(key), current, sameContent);
+  }
+
+  #service(key: ServiceKey, published: Omit<Catalog, "revision">, delta: Draft): void {
+    const records = this.#shards.recordsOf(key);
+    const namespace = key.slice(0, key.indexOf("/"));
+    const selecting = within(this.#selecting, namespace, () => new Set<ServiceKey>());
+    if (records.some((record) => record.service.workloadSelector !== undefined)) selecting.add(key);
+    else selecting.delete(key);
+    if (selecting.size === 0) this.#selecting.delete(namespace);
+    const workloads = selecting.has(key) ? this.#workloads.get(namespace) : undefined;
+    const entry = this.#merge(
+      key,
+      workloads ? records.map((record) => selectWorkloads(record, workloads.values())) : records,
+    );
+    note(delta.entries, key, published.entries.get(key), entry, sameEntry);
+  }
+
+  // One bad thing must not stop the others; what was published of it stays.
+  #guard(key: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#logger.error("catalog-update-failed", { key, error });
+    }
+  }
+}
+
+interface Lists<K, V> {
+  readonly upserted: V[];
+  readonly removed: K[];
+}
+
+interface Draft {
+  readonly entries: Lists<ServiceKey, CatalogEntry>;
+  readonly workloads: Lists<WorkloadKey, Workload>;
+  readonly objects: Lists<ObjectKey, ConfigObject>;
+}
+
+function lists<K, V>(): Lists<K, V> {
+  return { upserted: [], removed: [] };
+}
+
+function sorted<K extends string>(keys: ReadonlySet<K>): readonly K[] {
+  return [...keys].sort(byCodeUnit);
+}
+
+function within<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
+function note<K, V>(
+  lists: Lists<K, V>,
+  key: K,
+  before: V | undefined,
+  current: V | undefined,
+  same: (a: V, b: V) => boolean,
+): void {
+  if (current === undefined) {
+    if (before !== undefined) lists.removed.push(key);
+  } else if (before === undefined || !same(before, current)) {
+    lists.upserted.push(current);
+  }
+}
+
+/** Equal content, said by the same sources. A source's own version may differ: a touched but unchanged object is silent. */
+function sameEntry(a: CatalogEntry, b: CatalogEntry): boolean {
+  return (
+    a.versions.service === b.versions.service &&
+    a.versions.instances === b.versions.instances &&
+    sameList(a.registries, b.registries, (x, y) => x === y) &&
+    sameSource(a.service.provenance, b.service.provenance) &&
+    sameList(a.instances, b.instances, sameAccount)
+  );
+}
+
+function sameAccount(a: CatalogInstance, b: CatalogInstance): boolean {
+  return (
+    sameList(a.provenance, b.provenance, sameSource) &&
+    sameList(a.findings, b.findings, (x, y) => x.stage === y.stage && x.code === y.code && x.since === y.since)
+  );
+}
+
+function sameSource(a: Provenance, b: Provenance): boolean {
+  return a.registry === b.registry && a.object === b.object;
+}
+
+function sameList<T>(a: readonly T[], b: readonly T[], same: (a: T, b: T) => boolean): boolean {
+  if (a.length !== b.length) return false;
+  for (const [i, one] of a.entries()) {
+    const other = b[i];
+    if (other === undefined || !same(one, other)) return false;
+  }
+  return true;
+}
+
+function sameContent<T extends Workload | ConfigObject>(a: T, b: T): boolean {
+  return a === b || (sameSource(a.provenance, b.provenance) && hashOf(a) === hashOf(b));
+}
+
+function hashOf({ provenance: _, ...content }: Workload | ConfigObject): string {
+  return contentHash(content);
+}

@@ -1,0 +1,127 @@
+import { isIPv6 } from "node:net";
+import type { CatalogEntry, CatalogInstance, Labels, Port, Service, ServiceKey } from "@signalbox/model";
+import { byCodeUnit } from "./code-unit.ts";
+
+/** One endpoint with the service and the service port that it serves: what Istio calls a ServiceInstance. */
+export interface ServiceEndpoint {
+  readonly key: ServiceKey;
+  readonly service: Service;
+  readonly port: Port;
+  readonly instance: CatalogInstance;
+}
+
+/** Finds services by hostname and endpoints by IP address without a walk over the catalog. */
+export class CatalogIndex {
+  readonly #entries: ReadonlyMap<ServiceKey, CatalogEntry>;
+  readonly #byHostname = new Map<string, Set<ServiceKey>>();
+  readonly #byIp = new Map<string, Set<ServiceKey>>();
+
+  /** `entries` is live: it holds what `update` was told. */
+  constructor(entries: ReadonlyMap<ServiceKey, CatalogEntry>) {
+    this.#entries = entries;
+  }
+
+  /** Notes that an entry came, changed or went. Costs what the entry's size is. */
+  update(previous: CatalogEntry | undefined, current: CatalogEntry | undefined): void {
+    if (previous !== undefined) {
+      drop(this.#byHostname, previous.service.hostname.toLowerCase(), previous.key);
+      for (const ip of ipsOf(previous)) drop(this.#byIp, ip, previous.key);
+    }
+    if (current !== undefined) {
+      add(this.#byHostname, current.service.hostname.toLowerCase(), current.key);
+      for (const ip of ipsOf(current)) add(this.#byIp, ip, current.key);
+    }
+  }
+
+  /** All services, sorted by key. */
+  services(): readonly Service[] {
+    return [...this.#entries.keys()].sort(byCodeUnit).map((key) => this.#get(key).service);
+  }
+
+  /**
+   * The entry of a hostname. Several namespaces may define one: without `namespace` the oldest counts (those without a
+   * date come last), then the first by namespace.
+   */
+  entryByHostname(hostname: string, namespace?: string): CatalogEntry | undefined {
+    const keys = [...(this.#byHostname.get(hostname.toLowerCase()) ?? [])].sort(byCodeUnit);
+    const entries = keys.map((key) => this.#get(key));
+    if (namespace !== undefined) return entries.find((entry) => entry.service.namespace === namespace);
+    const age = (entry: CatalogEntry) => entry.service.createdAt ?? Number.POSITIVE_INFINITY;
+    return entries.reduce<CatalogEntry | undefined>(
+      (oldest, entry) => (oldest === undefined || age(entry) < age(oldest) ? entry : oldest),
+      undefined,
+    );
+  }
+
+  /** The endpoints of one port, given by number or name, whose labels have all of `labels`. In the entry's order. */
+  instancesByPort(service: string, port: number | string, labels: Labels = {}): readonly ServiceEndpoint[] {
+    // A hostname has no slash, a key always has one.
+    const entry = service.includes("/") ? this.#entries.get(service as ServiceKey) : this.entryByHostname(service);
+    if (entry === undefined) return [];
+    const wanted = Object.entries(labels);
+    return endpointsOf(entry).filter(
+      (endpoint) =>
+        (endpoint.port.number === port || endpoint.port.name === port) &&
+        wanted.every(([name, value]) => {
+          const own = endpoint.instance.labels;
+          return Object.hasOwn(own, name) && own[name] === value;
+        }),
+    );
+  }
+
+  /** All endpoints at one of these IP addresses, sorted by service key: what a proxy with these addresses serves. */
+  instancesAt(ips: readonly string[]): readonly ServiceEndpoint[] {
+    const wanted = new Set(ips.map(canonicalIp));
+    const keys = new Set<ServiceKey>();
+    for (const ip of wanted) for (const key of this.#byIp.get(ip) ?? []) keys.add(key);
+    return [...keys]
+      .sort(byCodeUnit)
+      .flatMap((key) =>
+        endpointsOf(this.#get(key)).filter(({ instance }) =>
+          instance.addresses.some((address) => address.type === "ip" && wanted.has(canonicalIp(address.ip))),
+        ),
+      );
+  }
+
+  #get(key: ServiceKey): CatalogEntry {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) throw new TypeError(`the index knows ${key}, but the catalog does not`);
+    return entry;
+  }
+}
+
+/** The endpoints of an entry, each with its service port. An endpoint of a port that the service lacks is left out. */
+export function endpointsOf(entry: CatalogEntry): readonly ServiceEndpoint[] {
+  const ports = new Map(entry.service.ports.map((port) => [port.name, port]));
+  const endpoints: ServiceEndpoint[] = [];
+  for (const instance of entry.instances) {
+    const port = ports.get(instance.servicePort);
+    if (port !== undefined) endpoints.push({ key: entry.key, service: entry.service, port, instance });
+  }
+  return endpoints;
+}
+
+function ipsOf(entry: CatalogEntry): ReadonlySet<string> {
+  const ips = new Set<string>();
+  for (const { addresses } of entry.instances) {
+    for (const address of addresses) if (address.type === "ip") ips.add(canonicalIp(address.ip));
+  }
+  return ips;
+}
+
+// IPv6 has many spellings of one address; the URL parser knows the short one.
+function canonicalIp(ip: string): string {
+  return isIPv6(ip) && !ip.includes("%") ? new URL(`http://[${ip}]`).hostname : ip;
+}
+
+function add<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
+  const set = map.get(key);
+  if (set === undefined) map.set(key, new Set([value]));
+  else set.add(value);
+}
+
+function drop<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
+  const set = map.get(key);
+  set?.delete(value);
+  if (set?.size === 0) map.delete(key);
+}

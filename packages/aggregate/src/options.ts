@@ -1,0 +1,49 @@
+import type { EventBus } from "@signalbox/event-bus";
+import type { Clock, Logger, Registry } from "@signalbox/registry";
+import type { MergePolicy } from "./merge.ts";
+
+/** How changes are gathered before they are published. Milliseconds. */
+export interface DebounceOptions {
+  /** A storm ends when nothing changed for this long; a change after such a quiet time goes at once. Default 50. */
+  readonly quietMs: number;
+  /** A storm is published at least this often. Default 1000. */
+  readonly maxMs: number;
+}
+
+/** How runs of registries that end by themselves are started again. Milliseconds. */
+export interface RestartOptions {
+  /** The first wait; each further one is twice as long. Default 1000. */
+  readonly firstMs: number;
+  /** The longest wait. Default 30,000. */
+  readonly maxMs: number;
+  /** A run that pushed a snapshot and lasted this long makes the next wait the first one again. Default 60,000. */
+  readonly steadyMs: number;
+}
+
+/** What an aggregate is made of. */
+export interface AggregateOptions {
+  /** The road that the catalog is published on. */
+  readonly bus: Pick<EventBus, "lead">;
+  /** Registries to start with, highest precedence first. */
+  readonly registries?: readonly Registry[];
+  /** How the records of several registries become one entry. Default `unionMerge`. */
+  readonly merge?: MergePolicy;
+  /** How long publishing waits for the first snapshot of each registry, in milliseconds. Default 30,000. */
+  readonly syncDeadlineMs?: number;
+  readonly debounce?: Partial<DebounceOptions>;
+  readonly restart?: Partial<RestartOptions>;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+/** How one registry is added. */
+export interface AddRegistryOptions {
+  /** A lower number wins where two registries disagree. Default: one more than the highest so far. */
+  readonly precedence?: number;
+  /** Overrides the aggregate's `syncDeadlineMs`. */
+  readonly syncDeadlineMs?: number;
+}
+
+export const defaultSyncDeadlineMs = 30_000;
+export const defaultDebounce: DebounceOptions = { quietMs: 50, maxMs: 1000 };
+export const defaultRestart: RestartOptions = { firstMs: 1000, maxMs: 30_000, steadyMs: 60_000 };

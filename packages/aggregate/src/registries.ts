@@ -1,0 +1,131 @@
+import type { RegistryId } from "@signalbox/model";
+import type { Clock, Logger, Registry, RegistryUpdate } from "@signalbox/registry";
+import { byCodeUnit } from "./code-unit.ts";
+import { DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
+import type { AddRegistryOptions, RestartOptions } from "./options.ts";
+import type { ShardStore } from "./shard.ts";
+import { Supervisor } from "./supervision.ts";
+import type { Condition, RegistryStatus } from "./supervision.ts";
+
+/** What the set of registries works with. */
+export interface RegistriesOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly restart: RestartOptions;
+  readonly shards: ShardStore;
+  /** Used for registries that were added without a deadline of their own. */
+  readonly syncDeadlineMs: number;
+  accept(id: RegistryId, update: RegistryUpdate): void;
+  dropped(id: RegistryId): void;
+}
+
+interface Slot {
+  registry: Registry;
+  supervisor: Supervisor | undefined;
+  readonly precedence: number;
+  readonly syncDeadlineMs: number;
+  readonly condition: Condition;
+}
+
+/** The registries of an aggregate: which there are, in what order, and the run of each. */
+export class Registries {
+  readonly #options: RegistriesOptions;
+  readonly #slots = new Map<RegistryId, Slot>();
+  #signal: AbortSignal | undefined;
+
+  constructor(options: RegistriesOptions) {
+    this.#options = options;
+  }
+
+  /** How long publishing waits for each of the registries that have not spoken yet. */
+  deadlines(): ReadonlyMap<RegistryId, number> {
+    const silent = [...this.#slots].filter(([, slot]) => slot.condition.state === "INIT");
+    return new Map(silent.map(([id, slot]) => [id, slot.syncDeadlineMs]));
+  }
+
+  add(registry: Registry, options: AddRegistryOptions): void {
+    const { id } = registry;
+    if (this.#slots.has(id)) throw new DuplicateRegistryError(id);
+    const highest = Math.max(-1, ...[...this.#slots.values()].map((slot) => slot.precedence));
+    const slot: Slot = {
+      registry,
+      supervisor: undefined,
+      precedence: options.precedence ?? highest + 1,
+      syncDeadlineMs: options.syncDeadlineMs ?? this.#options.syncDeadlineMs,
+      condition: {
+        state: "INIT",
+        problem: undefined,
+        lastCompleteRead: undefined,
+        lastError: undefined,
+        restarts: 0,
+      },
+    };
+    this.#slots.set(id, slot);
+    this.#options.shards.add(id, slot.precedence);
+    this.#start(slot);
+  }
+
+  async replace(registry: Registry): Promise<void> {
+    const slot = this.#get(registry.id);
+    slot.registry = registry;
+    const { supervisor } = slot;
+    await supervisor?.stop();
+    // Meanwhile it may have been removed, or replaced once more by somebody who now waits for the same end.
+    if (this.#slots.get(registry.id) === slot && slot.supervisor === supervisor) this.#start(slot);
+  }
+
+  async remove(id: RegistryId): Promise<void> {
+    const slot = this.#get(id);
+    this.#slots.delete(id);
+    const stopped = slot.supervisor?.stop();
+    this.#options.dropped(id);
+    await stopped;
+  }
+
+  /** Starts all, and from now on each one that is added, until `signal` aborts. */
+  start(signal: AbortSignal): void {
+    this.#signal = signal;
+    for (const slot of this.#slots.values()) this.#start(slot);
+  }
+
+  /** Resolves when all have ended. */
+  async stop(): Promise<void> {
+    this.#signal = undefined;
+    const slots = [...this.#slots.values()];
+    await Promise.all(slots.map(async (slot) => slot.supervisor?.stop()));
+  }
+
+  status(): readonly RegistryStatus[] {
+    return [...this.#slots]
+      .sort(([a, one], [b, other]) => one.precedence - other.precedence || byCodeUnit(a, b))
+      .map(([id, { condition }]) => ({
+        id,
+        state: condition.state,
+        ...(condition.problem !== undefined && { problem: condition.problem }),
+        services: this.#options.shards.servicesIn(id),
+        ...(condition.lastCompleteRead !== undefined && { lastCompleteRead: condition.lastCompleteRead }),
+        ...(condition.lastError !== undefined && { lastError: condition.lastError }),
+        restarts: condition.restarts,
+      }));
+  }
+
+  #get(id: RegistryId): Slot {
+    const slot = this.#slots.get(id);
+    if (slot === undefined) throw new UnknownRegistryError(id);
+    return slot;
+  }
+
+  #start(slot: Slot): void {
+    if (this.#signal === undefined || this.#signal.aborted) return;
+    const { registry, condition } = slot;
+    const { clock, logger, restart } = this.#options;
+    slot.supervisor = new Supervisor(registry, {
+      clock,
+      logger,
+      restart,
+      condition,
+      accept: (update) => this.#options.accept(registry.id, update),
+    });
+    slot.supervisor.start(this.#signal);
+  }
+}

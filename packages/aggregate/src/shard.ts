@@ -1,0 +1,136 @@
+import { objectKey, serviceKey } from "@signalbox/model";
+import type {
+  ConfigObject,
+  Delta,
+  ObjectKey,
+  RegistryId,
+  ServiceKey,
+  ServiceRecord,
+  Workload,
+  WorkloadKey,
+} from "@signalbox/model";
+import type { RegistryUpdate } from "@signalbox/registry";
+import { byCodeUnit } from "./code-unit.ts";
+
+/** Keys about which something may have changed and that have not been looked at since. */
+export class Touched {
+  readonly services = new Set<ServiceKey>();
+  readonly workloads = new Set<WorkloadKey>();
+  readonly objects = new Set<ObjectKey>();
+
+  get size(): number {
+    return this.services.size + this.workloads.size + this.objects.size;
+  }
+}
+
+/** All that one registry says. */
+class Shard {
+  readonly id: RegistryId;
+  readonly precedence: number;
+  readonly records = new Map<ServiceKey, ServiceRecord>();
+  readonly workloads = new Map<WorkloadKey, Workload>();
+  readonly objects = new Map<ObjectKey, ConfigObject>();
+
+  constructor(id: RegistryId, precedence: number) {
+    this.id = id;
+    this.precedence = precedence;
+  }
+}
+
+/** The shards of all registries. A registry's updates reach its own shard only. */
+export class ShardStore {
+  readonly #shards = new Map<RegistryId, Shard>();
+  #byPrecedence: readonly Shard[] = [];
+
+  /** Opens an empty shard. */
+  add(id: RegistryId, precedence: number): void {
+    this.#shards.set(id, new Shard(id, precedence));
+    this.#sort();
+  }
+
+  /** Drops a shard with all that is in it. */
+  drop(id: RegistryId, touched: Touched): void {
+    this.apply(id, { type: "snapshot", records: [] }, touched);
+    this.#shards.delete(id);
+    this.#sort();
+  }
+
+  /** Applies an update and notes the keys that it says something new about. */
+  apply(id: RegistryId, update: RegistryUpdate, touched: Touched): void {
+    const shard = this.#shards.get(id);
+    if (shard === undefined) return;
+    const recordKey = (record: ServiceRecord) => serviceKey(record.service);
+    const workloadKeyOf = (workload: Workload) => workload.key;
+    if (update.type === "snapshot") {
+      replace(shard.records, update.records, recordKey, touched.services);
+      replace(shard.workloads, update.workloads ?? [], workloadKeyOf, touched.workloads);
+      replace(shard.objects, update.objects ?? [], objectKey, touched.objects);
+    } else {
+      change(shard.records, update.records, recordKey, touched.services);
+      change(shard.workloads, update.workloads, workloadKeyOf, touched.workloads);
+      change(shard.objects, update.objects, objectKey, touched.objects);
+    }
+  }
+
+  /** What the registries say about a service, highest precedence first. */
+  recordsOf(key: ServiceKey): readonly ServiceRecord[] {
+    const records: ServiceRecord[] = [];
+    for (const shard of this.#byPrecedence) {
+      const record = shard.records.get(key);
+      if (record !== undefined) records.push(record);
+    }
+    return records;
+  }
+
+  /** The workload as the registry of highest precedence knows it. */
+  workloadOf(key: WorkloadKey): Workload | undefined {
+    for (const shard of this.#byPrecedence) {
+      const workload = shard.workloads.get(key);
+      if (workload !== undefined) return workload;
+    }
+    return undefined;
+  }
+
+  /** The object as the registry of highest precedence knows it. */
+  objectOf(key: ObjectKey): ConfigObject | undefined {
+    for (const shard of this.#byPrecedence) {
+      const object = shard.objects.get(key);
+      if (object !== undefined) return object;
+    }
+    return undefined;
+  }
+
+  /** How many services one registry knows. */
+  servicesIn(id: RegistryId): number {
+    return this.#shards.get(id)?.records.size ?? 0;
+  }
+
+  #sort(): void {
+    this.#byPrecedence = [...this.#shards.values()].sort(
+      (a, b) => a.precedence - b.precedence || byCodeUnit(a.id, b.id),
+    );
+  }
+}
+
+function replace<K, V>(map: Map<K, V>, values: readonly V[], keyOf: (value: V) => K, touched: Set<K>): void {
+  const next = new Map(values.map((value) => [keyOf(value), value]));
+  for (const key of map.keys()) {
+    if (next.has(key)) continue;
+    map.delete(key);
+    touched.add(key);
+  }
+  for (const [key, value] of next) put(map, key, value, touched);
+}
+
+function change<K, V>(map: Map<K, V>, delta: Delta<K, V> | undefined, keyOf: (value: V) => K, touched: Set<K>): void {
+  if (delta === undefined) return;
+  for (const key of delta.removed) if (map.delete(key)) touched.add(key);
+  for (const value of delta.upserted) put(map, keyOf(value), value, touched);
+}
+
+// Data is frozen, so the same object is the same content.
+function put<K, V>(map: Map<K, V>, key: K, value: V, touched: Set<K>): void {
+  if (map.get(key) === value) return;
+  map.set(key, value);
+  touched.add(key);
+}

@@ -1,0 +1,179 @@
+import { deepFreeze } from "@signalbox/model";
+import type { RegistryId } from "@signalbox/model";
+import type { Clock, Logger, Problem, Registry, RegistrySink, RegistryUpdate } from "@signalbox/registry";
+import type { RestartOptions } from "./options.ts";
+import { abortWith, isAborted, toError } from "./waiting.ts";
+
+/** How far a registry is: `INIT` until its first snapshot, then `SYNCED`. */
+export type SourceState = "INIT" | "SYNCED";
+
+/** What is known about one registry. */
+export interface RegistryStatus {
+  readonly id: RegistryId;
+  readonly state: SourceState;
+  /** Why the source cannot be read now; what it said before stays in force. Absent while all is well. */
+  readonly problem?: Problem;
+  /** How many services it contributes. */
+  readonly services: number;
+  /** When a read last succeeded, in epoch milliseconds. */
+  readonly lastCompleteRead?: number;
+  /** The last thing that went wrong; it stays when all is well again. */
+  readonly lastError?: Error;
+  /** How often its run was started again after it ended by itself. */
+  readonly restarts: number;
+}
+
+/** Noted as `lastError` when the run of a registry ends although nobody ended it. */
+export class RegistryEndedError extends Error {
+  readonly code = "SBX_REGISTRY_ENDED";
+  readonly registry: RegistryId;
+
+  constructor(registry: RegistryId) {
+    super(`the run of registry ${registry} ended by itself`);
+    this.name = "RegistryEndedError";
+    this.registry = registry;
+  }
+}
+
+/** The part of a status that a run changes. It outlives runs and replacements of the registry. */
+export interface Condition {
+  state: SourceState;
+  problem: Problem | undefined;
+  lastCompleteRead: number | undefined;
+  lastError: Error | undefined;
+  restarts: number;
+}
+
+/** What a supervisor works with. */
+export interface Supervision {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly restart: RestartOptions;
+  readonly condition: Condition;
+  /** Takes frozen updates; never called after the run it belongs to ended. */
+  accept(update: RegistryUpdate): void;
+}
+
+/** Keeps one registry running: a run that ends by itself is started again, later each time. */
+export class Supervisor {
+  readonly #registry: Registry;
+  readonly #supervision: Supervision;
+  readonly #end = new AbortController();
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(registry: Registry, supervision: Supervision) {
+    this.#registry = registry;
+    this.#supervision = supervision;
+  }
+
+  /** Starts; ends with `signal` or `stop`. */
+  start(signal: AbortSignal): void {
+    const untie = abortWith(this.#end, signal);
+    this.#done = this.#keepRunning().finally(untie);
+  }
+
+  /** Ends the run and resolves when the registry has let go of all it held. Nothing is accepted from the call on. */
+  async stop(): Promise<void> {
+    this.#end.abort();
+    await this.#done;
+  }
+
+  async #keepRunning(): Promise<void> {
+    const { clock, condition, logger, restart } = this.#supervision;
+    const registry = this.#registry.id;
+    let failures = 0;
+    for (;;) {
+      const startedAt = clock.now();
+      const sink = new Sink(registry, this.#supervision, this.#end.signal);
+      const error = await this.#runOnce(sink);
+      if (isAborted(this.#end.signal)) return;
+      if (sink.synced && clock.now() - startedAt >= restart.steadyMs) failures = 0;
+      const delayMs = Math.min(restart.maxMs, restart.firstMs * 2 ** Math.min(failures++, 30));
+      condition.problem ??= "UNREACHABLE";
+      condition.lastError = error;
+      condition.restarts++;
+      logger.warn("registry-run-ended", { registry, delayMs, error });
+      try {
+        await clock.sleep(delayMs, this.#end.signal);
+      } catch (thrown) {
+        if (isAborted(this.#end.signal)) return;
+        logger.error("clock-failed", { error: thrown });
+      }
+    }
+  }
+
+  async #runOnce(sink: Sink): Promise<Error> {
+    try {
+      await this.#registry.run(sink, this.#end.signal);
+      return new RegistryEndedError(this.#registry.id);
+    } catch (thrown) {
+      return toError(thrown);
+    } finally {
+      sink.close();
+    }
+  }
+}
+
+/** What one run of a registry speaks into. The only place where foreign data enters the aggregate. */
+class Sink implements RegistrySink {
+  readonly #registry: RegistryId;
+  readonly #supervision: Supervision;
+  readonly #signal: AbortSignal;
+  #closed = false;
+  #synced = false;
+
+  constructor(registry: RegistryId, supervision: Supervision, signal: AbortSignal) {
+    this.#registry = registry;
+    this.#supervision = supervision;
+    this.#signal = signal;
+  }
+
+  /** Whether this run has pushed a snapshot. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  push(update: RegistryUpdate): void {
+    if (this.#over()) return;
+    if (update.type === "delta" && !this.#synced) {
+      this.degraded("PROTOCOL_ERROR", new TypeError("a delta came before the snapshot"));
+      return;
+    }
+    try {
+      this.#supervision.accept(deepFreeze(update));
+    } catch (thrown) {
+      this.degraded("PROTOCOL_ERROR", toError(thrown));
+      return;
+    }
+    this.#synced = true;
+    this.#supervision.condition.state = "SYNCED";
+    this.#wasRead();
+  }
+
+  alive(): void {
+    if (!this.#over() && this.#synced) this.#wasRead();
+  }
+
+  degraded(problem: Problem, error: Error): void {
+    if (this.#over()) return;
+    const { condition, logger } = this.#supervision;
+    if (condition.problem !== problem) logger.warn("registry-degraded", { registry: this.#registry, problem, error });
+    condition.problem = problem;
+    condition.lastError = error;
+  }
+
+  #over(): boolean {
+    return this.#closed || this.#signal.aborted;
+  }
+
+  #wasRead(): void {
+    const { clock, condition, logger } = this.#supervision;
+    if (condition.problem !== undefined) logger.info("registry-recovered", { registry: this.#registry });
+    condition.problem = undefined;
+    condition.lastCompleteRead = clock.now();
+  }
+}

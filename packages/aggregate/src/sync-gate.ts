@@ -1,0 +1,46 @@
+import type { RegistryId } from "@signalbox/model";
+import type { Clock, Logger } from "@signalbox/registry";
+import { abortWith } from "./waiting.ts";
+
+/** Holds back publishing until the registries have spoken, so that nobody is told half a world. */
+export class SyncGate {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #missing = new Map<RegistryId, AbortController>();
+
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  /** The registry has spoken, or is gone. */
+  release(id: RegistryId): void {
+    this.#missing.get(id)?.abort();
+    this.#missing.delete(id);
+  }
+
+  /**
+   * Resolves when each of the registries was released or its deadline, in milliseconds from now, passed. Rejects with
+   * the signal's reason when it aborts.
+   */
+  async pass(deadlines: ReadonlyMap<RegistryId, number>, signal: AbortSignal): Promise<void> {
+    await Promise.all([...deadlines].map(([id, deadlineMs]) => this.#spoken(id, deadlineMs, signal)));
+    signal.throwIfAborted();
+  }
+
+  async #spoken(id: RegistryId, deadlineMs: number, signal: AbortSignal): Promise<void> {
+    const released = new AbortController();
+    this.#missing.set(id, released);
+    const untie = abortWith(released, signal);
+    try {
+      await this.#clock.sleep(deadlineMs, released.signal);
+      this.#logger.warn("registry-sync-deadline-passed", { registry: id, deadlineMs });
+    } catch (error) {
+      // Only the release and the end of the run end the sleep early.
+      if (!released.signal.aborted) throw error;
+    } finally {
+      untie();
+      this.#missing.delete(id);
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/** A door that opens once and lets everybody through from then on. */
+export class Latch {
+  readonly #waiting = new Set<() => void>();
+  #open = false;
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  open(): void {
+    this.#open = true;
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Resolves once open; rejects with the signal's reason when it aborts first. Leaves no listener. */
+  async passed(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#open) return;
+    await new Promise<void>((resolve, reject) => {
+      const end = () => {
+        this.#waiting.delete(end);
+        signal.removeEventListener("abort", end);
+        if (this.#open) resolve();
+        else reject(signal.reason as Error);
+      };
+      this.#waiting.add(end);
+      signal.addEventListener("abort", end, { once: true });
+    });
+  }
+}
+
+/** Aborts `controller` when `signal` aborts; returns the function that unties them. */
+export function abortWith(controller: AbortController, signal: AbortSignal): () => void {
+  const abort = () => controller.abort(signal.reason);
+  if (signal.aborted) abort();
+  else signal.addEventListener("abort", abort, { once: true });
+  return () => signal.removeEventListener("abort", abort);
+}
+
+/** Reads the flag anew, where the compiler would remember it over an await. */
+export function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
+/** Whatever was thrown, as an error. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+}

@@ -1,0 +1,114 @@
+/** One metric. Labels never hold node ids, service names or anything else that clients or users make up. */
+export interface MetricDefinition {
+  readonly name: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds of a histogram. */
+  readonly buckets?: readonly number[];
+}
+
+const seconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30] as const;
+const bytes = [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000] as const;
+
+const definitions = [
+  // Names that Istio has, with Istio's meaning unless the help says otherwise.
+  gauge("pilot_eds_no_instances", "Services of the catalog that have no endpoint."),
+  counter(
+    "pilot_inbound_updates",
+    "Changes that the catalog received: svc (a service is new or changed), svcdelete, eds (only its endpoints changed), config (an Istio object).",
+    ["type"],
+  ),
+  counter(
+    "pilot_push_triggers",
+    "Changes of the catalog that made a push necessary, by what changed: service, endpoint, config, workload.",
+    ["type"],
+  ),
+  histogram(
+    "pilot_debounce_time",
+    "Seconds from the first gathered change to the publication of all of them.",
+    seconds,
+  ),
+  histogram(
+    "pilot_pushcontext_init_seconds",
+    "Seconds that the translation of one change of the catalog into resources took.",
+    seconds,
+  ),
+  histogram(
+    "pilot_proxy_convergence_time",
+    "Seconds from the newest change that a response holds to the client's acknowledgement.",
+    seconds,
+  ),
+  gauge("pilot_services", "Services in the catalog."),
+  counter("pilot_total_xds_rejects", "Responses that clients refused (NACK), by resource type.", ["type"]),
+  gauge("pilot_virt_services", "VirtualServices in force."),
+  gauge("pilot_xds", "Connected xDS clients, by protocol (sotw or delta).", ["protocol"]),
+  gauge("pilot_xds_cds_reject", "Connected clients that refused their last response of clusters."),
+  histogram("pilot_xds_config_size_bytes", "Size of responses in bytes, by resource type.", bytes, ["type"]),
+  gauge("pilot_xds_eds_reject", "Connected clients that refused their last response of endpoints."),
+  counter("pilot_xds_expired_nonce", "Requests that answered an older response than the last one, by resource type.", [
+    "type",
+  ]),
+  gauge("pilot_xds_lds_reject", "Connected clients that refused their last response of listeners."),
+  counter("pilot_xds_pushes", "Responses sent, by resource type.", ["type"]),
+  gauge("pilot_xds_rds_reject", "Connected clients that refused their last response of routes."),
+  // Names of our own.
+  gauge("signalbox_build_info", "Always 1; the labels say what runs.", ["version", "node_version"]),
+  counter("signalbox_bus_events_total", "Events read from the bus, by type (snapshot or delta).", ["type"]),
+  gauge("signalbox_bus_revision", "Sequence number of the catalog that is in force; it starts anew with an epoch."),
+  gauge("signalbox_catalog_instances", "Endpoints in the catalog, by health status.", ["health"]),
+  gauge("signalbox_catalog_objects", "Istio objects in the catalog."),
+  gauge("signalbox_catalog_workloads", "Workloads in the catalog."),
+  counter(
+    "signalbox_metrics_dropped_total",
+    "Observations of registries that were not recorded, because a metric or a label did not fit its bounds.",
+  ),
+  gauge("signalbox_registry_age_seconds", "Seconds since the last complete read of a registry.", ["registry"]),
+  gauge(
+    "signalbox_registry_problem",
+    "1 for the problem that a registry has now: unreachable, auth_failed or protocol_error.",
+    ["registry", "problem"],
+  ),
+  gauge("signalbox_registry_services", "Services that a registry contributes.", ["registry"]),
+  gauge(
+    "signalbox_registry_state",
+    "1 for the state that a registry is in: init, restored, synced, stale or expired.",
+    ["registry", "state"],
+  ),
+  counter("signalbox_xds_acks_total", "Responses that clients acknowledged, by resource type.", ["type"]),
+  counter("signalbox_xds_refused_streams_total", "Streams that were refused, for a limit or for lack of permission."),
+  counter("signalbox_xds_removed_resources_total", "Removals sent to delta clients, by resource type.", ["type"]),
+  counter("signalbox_xds_sent_resources_total", "Resources sent, by resource type.", ["type"]),
+  counter("signalbox_xds_streams_closed_total", "Streams that ended."),
+  counter(
+    "signalbox_xds_streams_total",
+    "Streams that were opened, by service (ads, cds, eds, lds, rds, sds, other).",
+    ["service"],
+  ),
+] as const satisfies readonly MetricDefinition[];
+
+/** Names of the metrics that are always there. */
+export type MetricName = (typeof definitions)[number]["name"];
+
+/**
+ * Every metric of Signalbox itself, Istio's names first. Besides these, `/metrics` has the process and Node.js metrics of
+ * prom-client (`process_*`, `nodejs_*`), and `signalbox_*` metrics that registries make, with a `registry` label.
+ */
+export const metricCatalogue: readonly MetricDefinition[] = definitions;
+
+function counter<N extends string>(name: N, help: string, labels: readonly string[] = []) {
+  return { name, type: "counter", help, labels } as const;
+}
+
+function gauge<N extends string>(name: N, help: string, labels: readonly string[] = []) {
+  return { name, type: "gauge", help, labels } as const;
+}
+
+function histogram<N extends string>(
+  name: N,
+  help: string,
+  buckets: readonly number[],
+  labels: readonly string[] = [],
+) {
+  return { name, type: "histogram", help, labels, buckets } as const;
+}

@@ -1,0 +1,110 @@
+import type { Catalog, CatalogDelta, Revision } from "@signalbox/model";
+import { collectDefaultMetrics } from "prom-client";
+import { CatalogMetrics } from "./catalog-metrics.ts";
+import { Instruments } from "./instruments.ts";
+import type { MetricsText } from "./options.ts";
+import { RegistryMetricsFactory } from "./registry-metrics.ts";
+import type { RegistryMetrics } from "./registry-metrics.ts";
+import { shortType } from "./resource-type.ts";
+import type { DebugSources } from "./sources.ts";
+import { XdsMetrics } from "./xds-metrics.ts";
+import type { XdsEventView } from "./xds-metrics.ts";
+
+export type { XdsEventView };
+
+/** What happened to the catalog. `ChangeEvent` of `@signalbox/event-bus` has this shape. */
+export type BusEventView =
+  | { readonly type: "snapshot"; readonly catalog: Catalog }
+  | { readonly type: "delta"; readonly revision: Revision; readonly delta: CatalogDelta };
+
+/** Options of `createMetrics`. */
+export interface MetricsOptions {
+  /** Read at each scrape. */
+  readonly sources: Pick<DebugSources, "version" | "registries" | "clients">;
+  /** Epoch milliseconds; the machine's clock by default. */
+  readonly now?: () => number;
+  /** Whether `process_*` and `nodejs_*` are collected, which costs a timer for the event loop's delay. On by default. */
+  readonly processMetrics?: boolean;
+}
+
+/** All metrics of one process. The composition root hands its methods to the stages. No call throws. */
+export interface SignalboxMetrics extends MetricsText {
+  /** For `onEvent` of the xDS server. */
+  xdsEvent(event: XdsEventView): void;
+  /** For each event of a subscription to the bus, snapshots too. */
+  busEvent(event: BusEventView): void;
+  /** Seconds from the first gathered change to the publication of all of them. */
+  debounced(seconds: number): void;
+  /** Seconds that the translation of one change took. */
+  translated(seconds: number): void;
+  /** What the registry with this id records with. */
+  forRegistry(id: string): RegistryMetrics;
+}
+
+/** Makes the metrics of a process. `metricCatalogue` lists them. */
+export function createMetrics(options: MetricsOptions): SignalboxMetrics {
+  const { sources, now = () => Date.now(), processMetrics = true } = options;
+  const instruments = new Instruments();
+  if (processMetrics) collectDefaultMetrics({ register: instruments.registry });
+  const catalog = new CatalogMetrics(instruments, now);
+  const xds = new XdsMetrics(instruments, now, () => catalog.lastChange);
+  const registries = new RegistryMetricsFactory(instruments.registry, () =>
+    instruments.count("signalbox_metrics_dropped_total"),
+  );
+  instruments.set("signalbox_build_info", 1, { version: sources.version.version, node_version: process.version });
+  return {
+    contentType: instruments.registry.contentType,
+    text: () => {
+      readRegistries(instruments, sources, now());
+      readClients(instruments, sources);
+      return instruments.registry.metrics();
+    },
+    xdsEvent: (event) => xds.event(event),
+    busEvent: (event) => catalog.event(event),
+    debounced: (seconds) => instruments.observe("pilot_debounce_time", seconds),
+    translated: (seconds) => instruments.observe("pilot_pushcontext_init_seconds", seconds),
+    forRegistry: (id) => registries.forRegistry(id),
+  };
+}
+
+const registryGauges = [
+  "signalbox_registry_age_seconds",
+  "signalbox_registry_problem",
+  "signalbox_registry_services",
+  "signalbox_registry_state",
+] as const;
+
+function readRegistries(instruments: Instruments, sources: MetricsOptions["sources"], now: number): void {
+  for (const name of registryGauges) instruments.reset(name);
+  for (const { id, state, problem, services, lastCompleteRead } of sources.registries()) {
+    const labels = { registry: id };
+    instruments.set("signalbox_registry_state", 1, { ...labels, state: state.toLowerCase() });
+    instruments.set("signalbox_registry_services", services, labels);
+    if (problem !== undefined)
+      instruments.set("signalbox_registry_problem", 1, { ...labels, problem: problem.toLowerCase() });
+    if (lastCompleteRead !== undefined)
+      instruments.set("signalbox_registry_age_seconds", Math.max(0, now - lastCompleteRead) / 1000, labels);
+  }
+}
+
+const rejectGauges = new Map([
+  ["cds", "pilot_xds_cds_reject"],
+  ["eds", "pilot_xds_eds_reject"],
+  ["lds", "pilot_xds_lds_reject"],
+  ["rds", "pilot_xds_rds_reject"],
+] as const);
+
+function readClients(instruments: Instruments, sources: MetricsOptions["sources"]): void {
+  const connected = { sotw: 0, delta: 0 };
+  const rejects = new Map<string, number>();
+  for (const client of sources.clients()) {
+    connected[client.protocol]++;
+    for (const { resourceType, error } of client.subscriptions) {
+      const type = shortType(resourceType);
+      if (error !== undefined) rejects.set(type, (rejects.get(type) ?? 0) + 1);
+    }
+  }
+  instruments.set("pilot_xds", connected.sotw, { protocol: "sotw" });
+  instruments.set("pilot_xds", connected.delta, { protocol: "delta" });
+  for (const [type, name] of rejectGauges) instruments.set(name, rejects.get(type) ?? 0);
+}

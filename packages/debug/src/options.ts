@@ -1,0 +1,39 @@
+import type { DebugSources } from "./sources.ts";
+
+/** The metrics page's text. `SignalboxMetrics` has this shape. */
+export interface MetricsText {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+/** An answer of the REST-JSON form of xDS. */
+export interface RestAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+/** Options of `createDebugServer`. */
+export interface DebugServerOptions {
+  readonly sources: DebugSources;
+  readonly metrics?: MetricsText;
+  /** Address to listen on, 127.0.0.1 by default. `::1` and `::` are fine. */
+  readonly host?: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  /** Host names, besides `localhost`, by which browsers may call this server. */
+  readonly allowedHosts?: readonly string[];
+  /** Whether `/debug/pprof/*` answers. Off by default. */
+  readonly profile?: boolean;
+  /**
+   * Answers `POST /v3/discovery:<type>`: gets the path and the body as it came, at most `restBodyLimit` bytes. Without it
+   * these paths answer 404.
+   */
+  readonly rest?: (path: string, body: Buffer) => Promise<RestAnswer>;
+  /** Bytes; 4 MiB by default, as gRPC's limit for one message. */
+  readonly restBodyLimit?: number;
+  /** Connections at the same time; 512 by default. */
+  readonly maxConnections?: number;
+  /** Told about failed handlers. The client gets no details. */
+  readonly onError?: (error: Error, path: string) => void;
+}

@@ -1,0 +1,97 @@
+import type { Catalog } from "@signalbox/model";
+
+/** What one client was sent and what it made of it, for one resource type. */
+export interface SubscriptionView {
+  /** `type.googleapis.com/…`. */
+  readonly resourceType: string;
+  readonly wildcard: boolean;
+  /** Number of names subscribed to explicitly. */
+  readonly names: number;
+  readonly sentVersion?: string;
+  readonly sentNonce?: string;
+  /** Epoch milliseconds. */
+  readonly sentAt?: number;
+  readonly ackedVersion?: string;
+  readonly ackedNonce?: string;
+  /** Epoch milliseconds. */
+  readonly ackedAt?: number;
+  /** The client's words on the last response it refused; absent once it accepted a later one. */
+  readonly error?: string;
+}
+
+/** One connected xDS client. `ClientStatus` of `@signalbox/xds-server` has this shape. */
+export interface ClientView {
+  /** Number of the stream, unique in this process. */
+  readonly stream: number;
+  /** `address:port`. */
+  readonly peer: string;
+  readonly identities: readonly string[];
+  readonly method: string;
+  readonly protocol: "sotw" | "delta";
+  readonly nodeId: string;
+  readonly nodeCluster: string;
+  /** Node metadata as JSON data. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly userAgent: string;
+  /** Epoch milliseconds. */
+  readonly connectedAt: number;
+  readonly subscriptions: readonly SubscriptionView[];
+}
+
+/** One registry. `RegistryStatus` of `@signalbox/aggregate` has this shape. */
+export interface RegistryView {
+  /** `<provider>/<name>`. */
+  readonly id: string;
+  /** `INIT`, `RESTORED`, `SYNCED`, `STALE` or `EXPIRED`. */
+  readonly state: string;
+  /** `UNREACHABLE`, `AUTH_FAILED` or `PROTOCOL_ERROR`; absent while the source can be read. */
+  readonly problem?: string;
+  readonly services: number;
+  /** Epoch milliseconds. */
+  readonly lastCompleteRead?: number;
+  readonly lastError?: Error;
+}
+
+/** One condition of readiness. */
+export interface ReadinessCheck {
+  /** For example `catalog` or `xds`. */
+  readonly name: string;
+  readonly ready: boolean;
+  /** Why it is not ready, for people. */
+  readonly reason?: string;
+}
+
+/** What this program is. */
+export interface VersionView {
+  readonly version: string;
+  /** For example a commit. */
+  readonly revision?: string;
+}
+
+/** What part of a configuration dump is wanted. */
+export interface ConfigDumpRequest {
+  /** Type URLs; `undefined` asks for all, in the order of Envoy's own dump. */
+  readonly types: readonly string[] | undefined;
+  /** Whether endpoints belong to it. Envoy's default is no. */
+  readonly includeEds: boolean;
+}
+
+/**
+ * Where the debug pages get what they show. The composition root gives the stages' status methods in; the pages only read.
+ * Nothing a source returns may hold a secret: private keys and tokens are taken out before.
+ */
+export interface DebugSources {
+  readonly version: VersionView;
+  /** Empty means ready. */
+  readiness(): readonly ReadinessCheck[];
+  /** The catalog as it is now; `undefined` before there is one. */
+  catalog(): Catalog | undefined;
+  registries(): readonly RegistryView[];
+  clients(): readonly ClientView[];
+  /** Names that a stream subscribed to, by type URL. Without it the pages show only how many there are. */
+  watchedNames?(stream: number): ReadonlyMap<string, readonly string[]>;
+  /** What this client would be sent now, as the JSON form of Envoy's `admin.v3.ConfigDump`; `undefined` while nothing is known for it. */
+  configDump?(client: ClientView, request: ConfigDumpRequest): Promise<object | undefined>;
+  /** The MeshConfig in force, as JSON data. */
+  mesh?(): object;
+}

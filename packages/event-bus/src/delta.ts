@@ -1,0 +1,68 @@
+import { objectKey } from "@signalbox/model";
+import type { CatalogDelta, CatalogEntry, ConfigObject, Delta, ObjectKey, ServiceKey } from "@signalbox/model";
+import type { Workload, WorkloadKey } from "@signalbox/model";
+
+/** Whether a delta changes nothing. */
+export function isEmptyDelta(delta: CatalogDelta): boolean {
+  return isEmpty(delta.entries) && isEmpty(delta.workloads) && isEmpty(delta.objects);
+}
+
+/** One delta that changes what `a` and then `b` change. The newer statement about a key wins; lists come sorted by key. */
+export function mergeDeltas(a: CatalogDelta, b: CatalogDelta): CatalogDelta {
+  const pending = new PendingDelta();
+  pending.add(a);
+  pending.add(b);
+  return pending.toDelta();
+}
+
+/** Deltas gathered into one, in time proportional to what is added. Newest wins per key, so its size is bounded by the keys touched. */
+export class PendingDelta {
+  readonly #entries = new Map<ServiceKey, CatalogEntry | undefined>();
+  readonly #workloads = new Map<WorkloadKey, Workload | undefined>();
+  readonly #objects = new Map<ObjectKey, ConfigObject | undefined>();
+
+  /** How many keys it says something about. */
+  get size(): number {
+    return this.#entries.size + this.#workloads.size + this.#objects.size;
+  }
+
+  /** Adds a later delta. */
+  add(delta: CatalogDelta): void {
+    gather(this.#entries, delta.entries, (entry) => entry.key);
+    gather(this.#workloads, delta.workloads, (workload) => workload.key);
+    gather(this.#objects, delta.objects, objectKey);
+  }
+
+  /** The gathered delta, sorted by key. */
+  toDelta(): CatalogDelta {
+    return {
+      entries: toSortedDelta(this.#entries),
+      workloads: toSortedDelta(this.#workloads),
+      objects: toSortedDelta(this.#objects),
+    };
+  }
+}
+
+/** Orders strings by code unit, as everything that leaves a package is ordered. */
+export function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function isEmpty<K, V>(delta: Delta<K, V>): boolean {
+  return delta.upserted.length === 0 && delta.removed.length === 0;
+}
+
+function gather<K, V>(changes: Map<K, V | undefined>, delta: Delta<K, V>, keyOf: (value: V) => K): void {
+  for (const key of delta.removed) changes.set(key, undefined);
+  for (const value of delta.upserted) changes.set(keyOf(value), value);
+}
+
+function toSortedDelta<K extends string, V>(changes: ReadonlyMap<K, V | undefined>): Delta<K, V> {
+  const upserted: V[] = [];
+  const removed: K[] = [];
+  for (const [key, value] of [...changes].sort(([a], [b]) => byCodeUnit(a, b))) {
+    if (value === undefined) removed.push(key);
+    else upserted.push(value);
+  }
+  return { upserted, removed };
+}

@@ -1,0 +1,87 @@
+import type { CatalogDelta, Revision } from "@signalbox/model";
+import { PendingDelta } from "./delta.ts";
+
+/** What a consumer has not taken yet. */
+export type Mail =
+  | { readonly type: "snapshot" }
+  | { readonly type: "delta"; readonly previous: Revision; readonly revision: Revision; readonly delta: CatalogDelta };
+
+/**
+ * The one slot between the bus and one consumer. Later deltas merge into the one that waits; a snapshot replaces all that
+ * waits. A slow consumer costs freshness, never memory.
+ */
+export class Mailbox {
+  readonly consumer: string;
+  #waiting:
+    "snapshot" | { readonly previous: Revision; revision: Revision; readonly pending: PendingDelta } | undefined;
+  #wake: (() => void) | undefined;
+  #closed = false;
+
+  constructor(consumer: string) {
+    this.consumer = consumer;
+  }
+
+  /** How many keys wait; a waiting snapshot counts as one. */
+  get pending(): number {
+    if (this.#waiting === undefined) return 0;
+    return this.#waiting === "snapshot" ? 1 : this.#waiting.pending.size;
+  }
+
+  /** Whether nothing will come any more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Ends the delivery: wakes the consumer, which finds nothing. */
+  close(): void {
+    this.#closed = true;
+    this.#waiting = undefined;
+    this.#wake?.();
+  }
+
+  /** Leaves word that the consumer needs a snapshot; it is made when it is taken, so it is never old. */
+  putSnapshot(): void {
+    this.#waiting = "snapshot";
+    this.#wake?.();
+  }
+
+  /** Adds a delta to what waits. With more than `limit` keys waiting, a snapshot is cheaper and takes their place. */
+  putDelta(previous: Revision, revision: Revision, delta: CatalogDelta, limit: number): void {
+    // The snapshot will be made from a state that already has this delta.
+    if (this.#waiting === "snapshot") return;
+    this.#waiting ??= { previous, revision, pending: new PendingDelta() };
+    this.#waiting.pending.add(delta);
+    this.#waiting.revision = revision;
+    if (this.#waiting.pending.size > limit) this.#waiting = "snapshot";
+    this.#wake?.();
+  }
+
+  /** Takes what waits, or nothing. */
+  take(): Mail | undefined {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting === undefined) return undefined;
+    if (waiting === "snapshot") return { type: "snapshot" };
+    return { type: "delta", previous: waiting.previous, revision: waiting.revision, delta: waiting.pending.toDelta() };
+  }
+
+  /** Resolves once something waits, the mailbox is closed or `signal` aborts. For one waiter at a time. */
+  async arrived(signal: AbortSignal): Promise<void> {
+    if (this.#waiting !== undefined || this.#closed || signal.aborted) return;
+    const { promise, resolve } = withResolvers();
+    this.#wake = resolve;
+    signal.addEventListener("abort", resolve, { once: true });
+    try {
+      await promise;
+    } finally {
+      this.#wake = undefined;
+      signal.removeEventListener("abort", resolve);
+    }
+  }
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => {};
+  const promise = new Promise<void>((done) => (resolve = done));
+  return { promise, resolve };
+}

@@ -1,0 +1,9 @@
+import type { RegistryModule } from "@signalbox/registry";
+
+/** Loads the module of one provider. */
+type LoadModule = () => Promise<RegistryModule<unknown>>;
+
+/** The adapters that come with Signalbox, by the `provider` of their configuration. Each is loaded when it is first used. */
+export const builtinModules: ReadonlyMap<string, LoadModule> = new Map([
+  ["static", async () => (await import("@signalbox/adapter-static")).staticModule],
+]);

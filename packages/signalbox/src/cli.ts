@@ -1,0 +1,183 @@
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { gather, withBootstrapFlags, wholeNumber, type BootstrapFlags } from "./commands/bootstrap-flags.ts";
+import { CommandFailure, exitCodes, type CommandContext } from "./commands/context.ts";
+
+/** Runs one command line, without the program's name. Resolves with the exit code; writes what went wrong to standard error. */
+export async function main(args: readonly string[], context: CommandContext): Promise<number> {
+  let exitCode = 0;
+  const program = createProgram(context, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+    if (error instanceof CommandFailure) {
+      context.stderr.write(`signalbox: ${error.message}\n`);
+      return error.exitCode;
+    }
+    const { code } = error as { code?: unknown };
+    if (code === "SBX_USAGE") {
+      context.stderr.write(`signalbox: ${(error as Error).message}\n`);
+      return exitCodes.usage;
+    }
+    throw error;
+  }
+}
+
+/** The command tree. Modules with a price are imported when their command runs. `exit` takes exit codes other than 0. */
+export function createProgram(context: CommandContext, exit: (code: number) => void): Command {
+  const program = new Command("signalbox")
+    .description("One catalog of services out of many registries, served to Envoy and gRPC by xDS.")
+    .version(version(), "-v, --version", "print the version")
+    .showHelpAfterError("(signalbox --help shows how; every command has its own --help)")
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+    })
+    .exitOverride();
+  program.addHelpText("after", examples(["signalbox run --config signalbox.yaml", "signalbox catalog --rules services.yaml", "signalbox bootstrap --node edge-1 > envoy.yaml"]));
+  addRun(program, context, exit);
+  addCatalog(program, context);
+  addRender(program, context);
+  addBootstrap(program, context);
+  addAgent(program, context, exit);
+  program
+    .command("schema")
+    .description("Print the JSON Schema of the configuration file.")
+    .addHelpText("after", examples(["signalbox schema > signalbox.schema.json", "signalbox schema | jq '.properties | keys'"]))
+    .action(async () => {
+      const { configJsonSchema } = await import("./config/json-schema.ts");
+      context.stdout.write(`${JSON.stringify(configJsonSchema(), undefined, 2)}\n`);
+    });
+  program
+    .command("version")
+    .description("Print the version.")
+    .addHelpText("after", examples(["signalbox version", "signalbox --version"]))
+    .action(() => context.stdout.write(`${version()}\n`));
+  return program;
+}
+
+function addRun(program: Command, context: CommandContext, exit: (code: number) => void): void {
+  program
+    .command("run")
+    .description("Run the daemon: read the registries, serve xDS, metrics and the debug API until SIGTERM.")
+    .option("-c, --config <file>", "configuration file (default: signalbox.yaml, if there is one)")
+    .option("--files <path>", "serve these files instead, with default settings; may be repeated", gather, [])
+    .option("--no-watch", "do not reload when the configuration file changes; SIGHUP still does")
+    .addHelpText(
+      "after",
+      examples([
+        "signalbox run --config signalbox.yaml",
+        "signalbox run --files services.yaml        # no configuration file at all",
+        "kill -HUP $(pgrep -f 'signalbox.js run')   # read the configuration again",
+      ]),
+    )
+    .action(async (flags: { config?: string; files: readonly string[]; watch: boolean }) => {
+      const { runCommand } = await import("./commands/run.ts");
+      exit(await runCommand(flags, context));
+    });
+}
+
+function addCatalog(program: Command, context: CommandContext): void {
+  program
+    .command("catalog")
+    .description("Print the services that a configuration or files give, without serving them.")
+    .option("-c, --config <file>", "configuration file: reads every registry once")
+    .option("--rules <path...>", "files, folders or globs with services and Istio objects")
+    .addOption(new Option("-o, --output <form>", "how to print").choices(["json", "table"]).default("table"))
+    .addHelpText(
+      "after",
+      examples([
+        "signalbox catalog --config signalbox.yaml",
+        "signalbox catalog --rules service-entries.yaml -o json",
+        "signalbox catalog --rules a.yaml b/ 'c/*.yaml'",
+      ]),
+    )
+    .action(async (flags: { config?: string; rules?: readonly string[]; output: "json" | "table" }) => {
+      const { catalogCommand } = await import("./commands/catalog.ts");
+      await catalogCommand(flags, context);
+    });
+}
+
+function addRender(program: Command, context: CommandContext): void {
+  program
+    .command("render")
+    .description("Print what one proxy would get by xDS, offline. Each file may be empty.")
+    .option("--rules <path>", "file with services and Istio objects; may be repeated", gather, [])
+    .option("--kubernetes <file>", "file with Kubernetes objects (comes with the Kubernetes adapter)")
+    .option("--mesh <file>", "file with MeshConfig fields")
+    .requiredOption("--proxy <file>", "file that describes the proxy: type (sidecar or router), id, ip, namespace, labels, dnsDomain, metadata")
+    .addOption(new Option("-o, --output <form>", "how to print").choices(["json", "yaml"]).default("yaml"))
+    .addHelpText(
+      "after",
+      examples([
+        "signalbox render --rules services.yaml --proxy proxy.json",
+        "signalbox render --rules services.yaml --mesh mesh.yaml --proxy proxy.json -o json | jq '.clusters[].name'",
+      ]),
+    )
+    .action(async (flags: RenderFlagsShape) => {
+      const { renderCommand } = await import("./commands/render.ts");
+      await renderCommand(flags, context);
+    });
+}
+
+interface RenderFlagsShape {
+  readonly rules: readonly string[];
+  readonly kubernetes?: string;
+  readonly mesh?: string;
+  readonly proxy: string;
+  readonly output: "json" | "yaml";
+}
+
+function addBootstrap(program: Command, context: CommandContext): void {
+  const command = program.command("bootstrap").description("Print a bootstrap for Envoy, or for a gRPC client.");
+  withBootstrapFlags(command)
+    .option("--grpc", "for a proxyless gRPC client: the JSON that GRPC_XDS_BOOTSTRAP names")
+    .addOption(new Option("-o, --output <form>", "how to print (default: yaml, with --grpc json)").choices(["yaml", "json"]))
+    .addHelpText(
+      "after",
+      examples([
+        "signalbox bootstrap --node edge-1 > envoy.yaml && envoy -c envoy.yaml",
+        "signalbox bootstrap --node sidecar~127.0.0.1~web-1.shop~shop.svc.cluster.local --metadata INTERCEPTION_MODE=NONE",
+        "signalbox bootstrap --node client-1 --grpc > grpc.json",
+      ]),
+    )
+    .action(async (flags: BootstrapFlags) => {
+      const { bootstrapCommand } = await import("./commands/bootstrap.ts");
+      bootstrapCommand(flags, context);
+    });
+}
+
+function addAgent(program: Command, context: CommandContext, exit: (code: number) => void): void {
+  const command = program
+    .command("agent")
+    .description("Start Envoy with a bootstrap, start it again when it crashes, drain it on SIGTERM.")
+    .argument("[envoy-flags...]", "after --: more flags for Envoy");
+  withBootstrapFlags(command)
+    .option("--envoy <program>", "Envoy's program", "envoy")
+    .addOption(new Option("--drain-seconds <n>", "time for open connections after SIGTERM").default(5).argParser(wholeNumber(0, 86_400)))
+    .addOption(new Option("--max-restarts <n>", "crashes in a row before giving up (default: never)").argParser(wholeNumber(0, 1_000_000)))
+    .addHelpText(
+      "after",
+      examples([
+        "signalbox agent --node edge-1",
+        "signalbox agent --node edge-1 --envoy /opt/envoy/bin/envoy --drain-seconds 30 -- --log-level warn",
+      ]),
+    )
+    .action(async (envoyFlags: readonly string[], flags: BootstrapFlags & { envoy: string; drainSeconds: number; maxRestarts?: number }) => {
+      const { agentCommand } = await import("./commands/agent.ts");
+      exit(await agentCommand(flags, envoyFlags, context));
+    });
+}
+
+function examples(lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n`;
+}
+
+function version(): string {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}

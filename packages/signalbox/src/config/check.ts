@@ -1,0 +1,103 @@
+import { registryId, type RegistryId } from "@signalbox/model";
+import { ConfigError, type ConfigFault } from "@signalbox/registry";
+import type { z } from "zod";
+import { schemaFaults, type SchemaFault } from "./faults.ts";
+import { configSchema, type SignalboxConfig } from "./schema.ts";
+
+/** Either the checked configuration or what is wrong with it, never both. */
+export type Checked =
+  | { readonly config: SignalboxConfig; readonly faults?: undefined }
+  | { readonly config?: undefined; readonly faults: readonly SchemaFault[] };
+
+/**
+ * Checks data against the schema of the configuration and fills in the defaults. Reports every fault at once. At the places in
+ * `textual` (`JSON.stringify(path)`) text may stand for a number or a boolean: there an environment variable was put in.
+ */
+export function checkConfig(data: unknown, textual: ReadonlySet<string> = new Set()): Checked {
+  const first = configSchema.safeParse(data ?? {});
+  if (first.success) return checked(first.data);
+  const converted = convertTextual(data, first.error.issues, textual);
+  const result = converted === undefined ? first : configSchema.safeParse(converted);
+  if (result.success) return checked(result.data);
+  return { faults: schemaFaults(configSchema, converted ?? data ?? {}, result.error.issues) };
+}
+
+/** Like `checkConfig`, for callers that have no file: throws a ConfigError that names every faulty field. */
+export function parseConfig(data: unknown): SignalboxConfig {
+  const result = checkConfig(data);
+  if (result.faults !== undefined) throw new ConfigError(result.faults);
+  return result.config;
+}
+
+/** What no schema says: two registries may not have one id, and plaintext beyond loopback must be asked for. */
+function checked(config: SignalboxConfig): Checked {
+  const faults: ConfigFault[] = [];
+  const seen = new Map<string, string>(config.rules.map((_, index) => [rulesId(index), `rules[${index}]`]));
+  config.registries.forEach((entry, index) => {
+    const id = registryId(entry.provider, entry.name);
+    const earlier = seen.get(id);
+    if (earlier !== undefined)
+      faults.push({ path: ["registries", index, "name"], message: `${id} is taken by ${earlier}` });
+    else seen.set(id, `registries[${index}]`);
+  });
+  config.rules.forEach((rule, index) => {
+    if (rule.kubernetes !== undefined)
+      faults.push({
+        path: ["rules", index, "kubernetes"],
+        message: "not available in this version: rules from Kubernetes come with the Kubernetes adapter; use files",
+      });
+  });
+  const { plaintext, insecure } = config.xds;
+  if (plaintext !== false && !isLoopback(plaintext.host) && !insecure)
+    faults.push({
+      path: ["xds", "plaintext", "host"],
+      message: `${plaintext.host} is not loopback: use xds.tls, or set xds.insecure to true if the network is trusted`,
+    });
+  const { quietMs, maxMs } = config.aggregate.debounce;
+  if (quietMs > maxMs)
+    faults.push({ path: ["aggregate", "debounce", "quietMs"], message: `must not exceed maxMs (${maxMs})` });
+  return faults.length === 0 ? { config } : { faults: faults.map((fault) => ({ ...fault, onKey: false })) };
+}
+
+/** The registry that serves `rules[index]`: `static/rules-1` for the first. */
+export function rulesId(index: number): RegistryId {
+  return registryId("static", `rules-${index + 1}`);
+}
+
+/** Whether only this machine reaches the address. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function convertTextual(
+  data: unknown,
+  issues: readonly z.core.$ZodIssue[],
+  textual: ReadonlySet<string>,
+): unknown {
+  const places = issues
+    .flatMap((issue) => placesOf(issue, []))
+    .map((path) => JSON.stringify(path))
+    .filter((place) => textual.has(place));
+  if (places.length === 0) return undefined;
+  const copy: unknown = structuredClone(data);
+  for (const place of places) convertAt(copy, JSON.parse(place) as (string | number)[]);
+  return copy;
+}
+
+function placesOf(issue: z.core.$ZodIssue, prefix: readonly PropertyKey[]): PropertyKey[][] {
+  const path = [...prefix, ...issue.path];
+  if (issue.code !== "invalid_union") return [path];
+  return [path, ...issue.errors.flat().flatMap((inner) => placesOf(inner, path))];
+}
+
+function convertAt(root: unknown, path: readonly (string | number)[]): void {
+  let parent = root;
+  for (const part of path.slice(0, -1)) parent = (parent as Record<string | number, unknown>)[part];
+  const last = path.at(-1);
+  if (last === undefined || typeof parent !== "object" || parent === null) return;
+  const holder = parent as Record<string | number, unknown>;
+  const text = holder[last];
+  if (typeof text !== "string") return;
+  if (/^-?\d{1,15}$/.test(text)) holder[last] = Number(text);
+  else if (text === "true" || text === "false") holder[last] = text === "true";
+}

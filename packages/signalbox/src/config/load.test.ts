@@ -1,0 +1,173 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConfigError, silentLogger, type RegistryModule } from "@signalbox/registry";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ConfigFileError, loadConfig } from "./load.ts";
+
+/** A provider for these tests: takes `token` (text) and `count` (a number), nothing else. */
+const probeModule: RegistryModule<unknown> = {
+  provider: "probe",
+  parseConfig(input) {
+    const faults = Object.entries(input as object).flatMap(([key, value]) => {
+      if (key === "token") return typeof value === "string" ? [] : [{ path: ["token"], message: "must be text" }];
+      if (key === "nested") return [{ path: ["nested", 1], message: "is odd" }];
+      return [{ path: [key], message: "unknown key" }];
+    });
+    if (faults.length > 0) throw new ConfigError(faults);
+    return input;
+  },
+  create: (_config, deps) => ({
+    id: `probe/${deps.name}` as never,
+    run: () => Promise.resolve(deps.logger.info("unused")),
+  }),
+};
+
+let dir: string;
+let file: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "config-test-"));
+  file = join(dir, "signalbox.yaml");
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+async function load(text: string, environment: Record<string, string> = {}): Promise<Awaited<ReturnType<typeof loadConfig>>> {
+  writeFileSync(file, text);
+  return loadConfig(file, environment, [probeModule]);
+}
+
+/** The lines of the error, without the folder. */
+async function mistakes(text: string, environment: Record<string, string> = {}): Promise<string[]> {
+  try {
+    await load(text, environment);
+  } catch (error) {
+    if (!(error instanceof ConfigFileError)) throw error;
+    return error.message.split("\n").map((line) => line.replace(`${dir}/`, ""));
+  }
+  return [];
+}
+
+describe("loading a configuration file", () => {
+  it("gives the checked configuration, its registries and the folder that paths start from", async () => {
+    const loaded = await load("registries:\n  - provider: probe\n    name: a\n    token: x\ndebug: {port: 0}\n");
+    expect(loaded).toMatchObject({ path: file, baseDir: dir, warnings: [], config: { debug: { port: 0 } } });
+    expect(loaded.registries.map(({ config, id, name }) => ({ config, id, name }))).toEqual([
+      { id: "probe/a", name: "a", config: { token: "x" } },
+    ]);
+  });
+
+  it("takes an empty file for all defaults", async () => {
+    expect((await load("# nothing yet\n")).config.debug).toMatchObject({ port: 15014 });
+  });
+
+  it("gives equal registries equal fingerprints, whatever the order of their keys", async () => {
+    const [one] = (await load("registries: [{provider: probe, name: a, token: x}]")).registries;
+    const [two] = (await load("registries: [{token: x, name: a, provider: probe}]")).registries;
+    const [three] = (await load("registries: [{token: y, name: a, provider: probe}]")).registries;
+    expect(one?.fingerprint).toBe(two?.fingerprint);
+    expect(one?.fingerprint).not.toBe(three?.fingerprint);
+  });
+
+  it.each([
+    {
+      name: "an unknown key, at the key",
+      text: "debug:\n  host: 127.0.0.1\n  prot: 1\n",
+      expected: ['signalbox.yaml:3:3: debug.prot: unknown key; did you mean "port"?'],
+    },
+    {
+      name: "a wrong value, at the value",
+      text: "xds:\n  plaintext: {port: no}\n",
+      expected: ['signalbox.yaml:2:21: xds.plaintext.port: must be a number, not "no"'],
+    },
+    {
+      name: "a missing key, at its mapping",
+      text: "registries:\n  - name: a\n",
+      expected: ["signalbox.yaml:2:5: registries[0].provider: is missing"],
+    },
+    {
+      name: "several mistakes at once",
+      text: "rules: 1\nlog: {level: loud}\n",
+      expected: [
+        "signalbox.yaml:1:8: rules: must be a list, not 1",
+        'signalbox.yaml:2:14: log.level: must be one of debug, info, warn, error, silent, not "loud"',
+      ],
+    },
+    {
+      name: "a provider that nobody knows",
+      text: "registries:\n  - provider: statik\n    name: a\n",
+      expected: ['signalbox.yaml:2:15: registries[0].provider: no adapter for "statik"; did you mean "static"?'],
+    },
+    {
+      name: "a provider far from all",
+      text: "registries:\n  - provider: zookeeper\n    name: a\n",
+      expected: [
+        'signalbox.yaml:2:15: registries[0].provider: no adapter for "zookeeper"; this version has: probe, static',
+      ],
+    },
+    {
+      name: "an unknown key of the adapter, at the key",
+      text: "registries:\n  - provider: probe\n    name: a\n    tokn:   x\n",
+      expected: ["signalbox.yaml:4:5: registries[0].tokn: unknown key"],
+    },
+    {
+      name: "a wrong value deep in the adapter's part",
+      text: "registries:\n  - provider: probe\n    name: a\n    nested: [0,  1]\n",
+      expected: ["signalbox.yaml:4:18: registries[0].nested[1]: is odd"],
+    },
+    {
+      name: "a missing environment variable",
+      text: 'log:\n  level: "${NOPE}"\n',
+      expected: [
+        "signalbox.yaml:2:10: log.level: environment variable NOPE is not set; give a default with ${NOPE:-value}",
+      ],
+    },
+    {
+      name: "a secret file that is not there",
+      text: "registries:\n  - provider: probe\n    name: a\n    token: {file: nope.txt}\n",
+      expected: [expect.stringMatching(/^signalbox\.yaml:4:19: registries\[0\]\.token\.file: cannot be read: ENOENT/)],
+    },
+    {
+      name: "two documents",
+      text: "debug: false\n---\ndebug: false\n",
+      expected: ["signalbox.yaml:3:1: the file must hold one document only"],
+    },
+    { name: "a duplicate key", text: "debug: false\ndebug: false\n", expected: [expect.stringMatching(/^signalbox\.yaml:2:1: .*duplicat/)] },
+    { name: "a list", text: "- debug\n", expected: ["signalbox.yaml:1:1: must be a mapping, not a list"] },
+    {
+      name: "rules from Kubernetes",
+      text: "rules:\n  - kubernetes: {}\n",
+      expected: [expect.stringMatching(/^signalbox\.yaml:2:17: rules\[0\]\.kubernetes: not available in this version/)],
+    },
+  ])("refuses $name", async ({ text, expected }) => {
+    expect(await mistakes(text)).toEqual(expected);
+  });
+
+  it("puts environment variables into text and, where the whole value is one, into numbers and switches", async () => {
+    const text = "debug: {port: '${PORT}', host: '${HOST:-127.0.0.1}'}\nxds: {insecure: '${OPEN}'}\n";
+    const { config } = await load(text, { PORT: "7", OPEN: "true" });
+    expect(config.debug).toMatchObject({ port: 7, host: "127.0.0.1" });
+    expect(config.xds.insecure).toBe(true);
+    expect(await mistakes(text, { PORT: "7x", OPEN: "yes" })).toEqual([
+      'signalbox.yaml:2:17: xds.insecure: must be true or false, not "yes"',
+      'signalbox.yaml:1:15: debug.port: must be a number, not "7x"',
+    ]);
+  });
+
+  it("reads secrets from files, relative to the configuration, without the last line break", async () => {
+    writeFileSync(join(dir, "token.txt"), "s3cret\n");
+    const { registries } = await load("registries: [{provider: probe, name: a, token: {file: token.txt}}]");
+    expect(registries[0]?.config).toEqual({ token: "s3cret" });
+  });
+
+  it("warns of values that another YAML reader takes for something else", async () => {
+    const { warnings } = await load("registries: [{provider: probe, name: a, token: on}]\n");
+    expect(warnings).toEqual([expect.stringContaining("signalbox.yaml:1:")]);
+  });
+
+  it("creates what the module makes", async () => {
+    const { registries } = await load("registries: [{provider: probe, name: a}]");
+    const [planned] = registries;
+    const deps = { name: "a", logger: silentLogger, clock: undefined as never, metrics: undefined as never, baseDir: dir };
+    expect(planned?.module.create(planned.config, deps).id).toBe("probe/a");
+  });
+});

@@ -1,0 +1,66 @@
+import { contentHash, registryId, type RegistryId } from "@signalbox/model";
+import { ConfigError, type RegistryModule } from "@signalbox/registry";
+import { builtinModules } from "../builtin.ts";
+import { didYouMean } from "../did-you-mean.ts";
+import { rulesId } from "./check.ts";
+import type { SchemaFault } from "./faults.ts";
+import type { RegistryEntry, SignalboxConfig } from "./schema.ts";
+
+/** A registry as the configuration describes it, checked by its own module and ready to be created. */
+export interface PlannedRegistry {
+  readonly id: RegistryId;
+  readonly name: string;
+  readonly module: RegistryModule<unknown>;
+  readonly config: unknown;
+  /** Equal text, equal registry: a reload leaves it alone. */
+  readonly fingerprint: string;
+}
+
+/** Finds the module of each registry and of each entry of `rules`, and has it check its part. Reports every fault at once. */
+export async function planRegistries(
+  config: Pick<SignalboxConfig, "registries" | "rules">,
+  ownModules: readonly RegistryModule<unknown>[] = [],
+): Promise<{ readonly planned: readonly PlannedRegistry[]; readonly faults: readonly SchemaFault[] }> {
+  const planned: PlannedRegistry[] = [];
+  const faults: SchemaFault[] = [];
+  const own = new Map(ownModules.map((module) => [module.provider, module]));
+  const sources = [
+    ...config.registries.map((entry, index) => ({ entry, at: ["registries", index] as const, keys: undefined })),
+    ...config.rules.map((rule, index) => ({
+      entry: { provider: "static", name: rulesId(index).replace(/^static\//, ""), paths: [rule.files].flat() },
+      at: ["rules", index] as const,
+      keys: new Map([["paths", "files"]]),
+    })),
+  ];
+  for (const { entry, at, keys } of sources) {
+    const module = own.get(entry.provider) ?? (await builtinModules.get(entry.provider)?.());
+    if (module === undefined) {
+      const known = [...own.keys(), ...builtinModules.keys()].sort();
+      faults.push({ path: [...at, "provider"], message: unknownProvider(entry.provider, known), onKey: false });
+      continue;
+    }
+    try {
+      planned.push(plan(module, entry));
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      for (const { path, message } of error.faults) {
+        const [first, ...rest] = path;
+        const key = first === undefined ? [] : [keys?.get(String(first)) ?? first, ...rest];
+        faults.push({ path: [...at, ...key], message, onKey: message.startsWith("unknown key") });
+      }
+    }
+  }
+  return { planned, faults };
+}
+
+function plan(module: RegistryModule<unknown>, entry: RegistryEntry): PlannedRegistry {
+  const { provider, name, ...own } = entry;
+  const config = module.parseConfig(own);
+  return { id: registryId(provider, name), name, module, config, fingerprint: contentHash(own) };
+}
+
+function unknownProvider(provider: string, known: readonly string[]): string {
+  const near = didYouMean(provider, known);
+  const hint = near === undefined ? `; this version has: ${known.join(", ")}` : `; did you mean "${near}"?`;
+  return `no adapter for "${provider}"${hint}`;
+}

@@ -1,0 +1,173 @@
+import { z } from "zod";
+import { meshSchema } from "./mesh-schema.ts";
+
+/** Every default of the configuration file, in one place. */
+export const defaults = {
+  host: "127.0.0.1",
+  plaintextPort: 15010,
+  tlsPort: 15012,
+  debugPort: 15014,
+  quietMs: 50,
+  maxMs: 1000,
+  syncDeadlineMs: 30_000,
+} as const;
+
+const port = z.int().min(0).max(65535);
+const host = z.string().min(1);
+const milliseconds = z.int().min(0).max(3_600_000);
+const registryName = z
+  .string()
+  .regex(/^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/, "lower-case letters, digits, '-' and '.', at most 63 characters");
+
+/** A path, as plain text or in the form that secrets use: `{file: path}`. */
+const filePath = z.union([z.string().min(1), z.strictObject({ file: z.string().min(1) })]);
+
+const registrySchema = z
+  .looseObject({
+    provider: z.string().min(1).describe("The kind of source. This version has: static."),
+    name: registryName.describe("Names the registry; `<provider>/<name>` must be unique and stable over restarts."),
+  })
+  .describe("One source of services. All other keys belong to the provider; its README lists them.");
+
+const ruleSchema = z
+  .strictObject({
+    files: z
+      .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+      .optional()
+      .describe("Files, folders or globs with Istio objects."),
+    kubernetes: z.unknown().optional().describe("Istio objects from a Kubernetes cluster. Not in this version."),
+  })
+  .refine((rule) => (rule.files === undefined) !== (rule.kubernetes === undefined), {
+    message: "needs exactly one of files, kubernetes",
+  })
+  .describe("One source of Istio objects.");
+
+const positive = z.int().min(1);
+
+const limitsSchema = z
+  .strictObject({
+    connections: positive.optional().describe("Open connections on one port. Further ones are closed at once. Default 10000."),
+    streamsPerConnection: positive.optional().describe("Open streams on one connection. Default 100."),
+    maxStreams: positive.optional().describe("Open xDS streams together. Default 20000."),
+    maxTypes: positive.optional().describe("Resource types on one stream. Default 32."),
+    maxNames: positive.optional().describe("Resource names in one subscription. Default 200000."),
+    maxNameBytes: positive.optional().describe("Bytes of one resource name. Default 4096."),
+    maxTotalNames: positive.optional().describe("Resource names in all subscriptions together; equal subscriptions count once. Default 5000000."),
+    receiveBytes: positive.optional().describe("Bytes of one message from a client. Default 4194304."),
+    partialBytes: positive.optional().describe("Bytes of unfinished messages that one connection may hold. Default 16777216."),
+    headerListBytes: positive.optional().describe("Bytes of the request headers of one stream. Default 65536."),
+    headers: positive.optional().describe("Number of request headers of one stream. Default 128."),
+    handshakeMs: positive.optional().describe("Time for the TLS and HTTP/2 handshakes, each. Default 10000."),
+    idleMs: positive.optional().describe("A connection without streams is closed after this time. Default 60000."),
+    keepaliveMs: milliseconds.optional().describe("A connection that shows no life for so long is pinged; 0 is never. Default 30000."),
+    keepaliveTimeoutMs: positive.optional().describe("A pinged connection that then shows no life for so long is closed. Default 20000."),
+    stuckMs: milliseconds.optional().describe("A client that does not read for so long loses its stream; 0 is never. Default 60000."),
+    connectionAgeMs: milliseconds.optional().describe("Age at which a connection is asked to go, to spread clients over servers; 0 is never. Default 0."),
+    connectionGraceMs: positive.optional().describe("Time a connection that was asked to go has for unfinished messages. Default 5000."),
+  })
+  .describe("Bounds on what xDS clients may use. Past one, that client gets an error and the others notice nothing.");
+
+const xdsSchema = z
+  .strictObject({
+    plaintext: z
+      .union([
+        z.literal(false),
+        z.strictObject({
+          host: host.default(defaults.host).describe("Address to listen on."),
+          port: port.default(defaults.plaintextPort).describe("Port to listen on; 0 takes a free one."),
+        }),
+      ])
+      .prefault({})
+      .describe("xDS without TLS. `false` turns it off."),
+    tls: z
+      .strictObject({
+        host: host.default(defaults.host).describe("Address to listen on."),
+        port: port.default(defaults.tlsPort).describe("Port to listen on; 0 takes a free one."),
+        cert: filePath.describe("PEM file with the server's certificate chain. Read again when it changes."),
+        key: filePath.describe("PEM file with the server's private key. Read again when it changes."),
+        ca: filePath.describe("PEM file with the authorities that client certificates must come from."),
+      })
+      .optional()
+      .describe("xDS with mutual TLS. Off unless given."),
+    insecure: z
+      .boolean()
+      .default(false)
+      .describe("Allows plaintext xDS on an address that is not loopback. Anyone who reaches it reads the catalog."),
+    limits: limitsSchema.prefault({}),
+    files: z
+      .strictObject({
+        dir: z.string().min(1).describe("Folder the resources are written to."),
+        node: z.string().min(1).describe("Node id of the Envoy that reads them."),
+      })
+      .optional()
+      .describe("Also writes one node's resources as files, for Envoy's path-based subscription."),
+  })
+  .describe("The xDS server.");
+
+const debugSchema = z
+  .union([
+    z.literal(false),
+    z.strictObject({
+      host: host.default(defaults.host).describe("Address to listen on."),
+      port: port.default(defaults.debugPort).describe("Port to listen on; 0 takes a free one."),
+      profile: z.boolean().default(false).describe("Offers CPU profiles and heap snapshots under /debug/pprof."),
+    }),
+  ])
+  .describe("Health, metrics, the debug API and xDS by REST. `false` turns them off.");
+
+/** The configuration file. Its input form is what users write; its output form has every default filled in. */
+export const configSchema = z
+  .strictObject({
+    $schema: z.string().optional().describe("Ignored. Lets editors find the JSON Schema."),
+    registries: z.array(registrySchema).default([]).describe("Where services come from, most trusted first."),
+    rules: z.array(ruleSchema).default([]).describe("Where Istio objects come from."),
+    mesh: meshSchema.prefault({}),
+    bus: z
+      .strictObject({ type: z.literal("in-process").default("in-process").describe("The kind of bus.") })
+      .prefault({})
+      .describe("The road between the catalog and the publishers."),
+    xds: xdsSchema.prefault({}),
+    debug: debugSchema.prefault({}),
+    state: z
+      .strictObject({ dir: z.string().min(1).describe("The folder.") })
+      .optional()
+      .describe("Folder for what must outlive the process. This version keeps nothing there."),
+    log: z
+      .strictObject({
+        level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info").describe("Least level to print."),
+        format: z
+          .enum(["auto", "json", "pretty"])
+          .default("auto")
+          .describe("`pretty` is for people, `json` for machines; `auto` looks whether a terminal is there."),
+      })
+      .prefault({})
+      .describe("Logs, on standard error."),
+    aggregate: z
+      .strictObject({
+        debounce: z
+          .strictObject({
+            quietMs: milliseconds.default(defaults.quietMs).describe("Publish once nothing changed for so long."),
+            maxMs: milliseconds.default(defaults.maxMs).describe("Publish after so long in any case."),
+          })
+          .prefault({})
+          .describe("How a storm of changes is gathered. The first change after quiet goes at once."),
+        syncDeadlineMs: milliseconds
+          .default(defaults.syncDeadlineMs)
+          .describe("How long a registry may take to its first snapshot before the others go on without it."),
+      })
+      .prefault({})
+      .describe("How the registries become one catalog."),
+  })
+  .describe("Configuration of Signalbox.");
+
+/** The configuration as users write it: defaults may be left out. */
+export type SignalboxConfigInput = z.input<typeof configSchema>;
+/** The configuration with every default filled in. */
+export type SignalboxConfig = z.output<typeof configSchema>;
+/** One entry of `registries`: its provider and name, and the provider's own keys. */
+export type RegistryEntry = SignalboxConfig["registries"][number];
+
+/** The path that a `cert`, `key` or `ca` names, in either of its two forms. */
+export function pathOf(value: string | { readonly file: string }): string {
+  return typeof value === "string" ? value : value.file;
+}

@@ -1,0 +1,13 @@
+import { expect, it } from "vitest";
+import { didYouMean } from "./did-you-mean.ts";
+
+it.each([
+  { word: "provder", candidates: ["provider", "name"], expected: "provider" },
+  { word: "regsitries", candidates: ["registries", "rules"], expected: "registries" },
+  { word: "PLAINTEXT", candidates: ["plaintext"], expected: "plaintext" },
+  { word: "hsot", candidates: ["host", "port"], expected: "host" },
+  { word: "x", candidates: ["host", "port"], expected: undefined },
+  { word: "kubernetes", candidates: ["consul", "static"], expected: undefined },
+])("$word is taken for $expected", ({ word, candidates, expected }) => {
+  expect(didYouMean(word, candidates)).toBe(expected);
+});

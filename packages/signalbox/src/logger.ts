@@ -1,0 +1,54 @@
+import { formatWithOptions } from "node:util";
+import type { Logger } from "@signalbox/registry";
+import { destination, pino, type DestinationStream } from "pino";
+import type { SignalboxConfig } from "./config/schema.ts";
+
+/**
+ * The daemon's logger, on standard error. `json` prints pino's lines with the event's name under `event`; `pretty` prints one line
+ * for people; `auto` is `pretty` on a terminal. Written at once, so that nothing is lost when the process ends.
+ */
+export function createLogger(settings: SignalboxConfig["log"], terminal: boolean): Logger {
+  const pretty = settings.format === "pretty" || (settings.format === "auto" && terminal);
+  const output = destination({ fd: 2, sync: true });
+  const logger = pino(
+    { level: settings.level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"`, messageKey: "event" },
+    pretty ? linePrinter(output) : output,
+  );
+  const fields = (given: object | undefined): object => {
+    if (given === undefined) return {};
+    return Object.fromEntries(Object.entries(given).map(([key, value]) => [key, plain(value)]));
+  };
+  return {
+    debug: (event, given) => logger.debug(fields(given), event),
+    info: (event, given) => logger.info(fields(given), event),
+    warn: (event, given) => logger.warn(fields(given), event),
+    error: (event, given) => logger.error(fields(given), event),
+  };
+}
+
+/** An error as a log line may show it: its code and words, with those of its causes, and no stack. */
+function plain(value: unknown): unknown {
+  if (!(value instanceof Error)) return value;
+  const { code } = value as { code?: unknown };
+  const words = typeof code === "string" && !value.message.includes(code) ? `${value.message} (${code})` : value.message;
+  return value.cause instanceof Error ? `${words}: ${String(plain(value.cause))}` : words;
+}
+
+const levelNames: Readonly<Record<number, string>> = { 20: "DEBUG", 30: "INFO ", 40: "WARN ", 50: "ERROR" };
+
+/** Turns pino's JSON lines into `07:12:03 INFO  registry-synced registry=static/files services=3`. */
+export function linePrinter(output: DestinationStream): DestinationStream {
+  return {
+    write(line) {
+      const { level, time, event, ...fields } = JSON.parse(line) as Record<string, unknown>;
+      const shown = Object.entries(fields).map(([key, value]) => `${key}=${fieldText(value)}`);
+      const clock = typeof time === "string" ? time.slice(11, 19) : "";
+      output.write(`${[clock, levelNames[Number(level)] ?? String(level), event, ...shown].join(" ")}\n`);
+    },
+  };
+}
+
+function fieldText(value: unknown): string {
+  if (typeof value === "string") return /[\s"=]/.test(value) ? JSON.stringify(value) : value;
+  return formatWithOptions({ breakLength: Infinity, compact: true, depth: 4 }, "%j", value);
+}

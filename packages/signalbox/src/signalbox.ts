@@ -1,0 +1,216 @@
+import { resolve } from "node:path";
+import type {
+  AggregateController,
+  InstanceHandler,
+  RegistryStatus,
+  ServiceEndpoint,
+  ServiceHandler,
+} from "@signalbox/aggregate";
+import type { Catalog, Labels, RegistryId, Service } from "@signalbox/model";
+import { ConfigError, type Clock, type Logger, type Registry, type RegistryModule } from "@signalbox/registry";
+import type { ClientStatus } from "@signalbox/xds-server";
+import { compose, type Listening, type Pipeline } from "./compose.ts";
+import { parseConfig } from "./config/check.ts";
+import { planRegistries, type PlannedRegistry } from "./config/registries.ts";
+import type { SignalboxConfig, SignalboxConfigInput } from "./config/schema.ts";
+import { registrySteps, restartFields, type RunningRegistry } from "./reload.ts";
+
+/** What a program that embeds Signalbox may bring. */
+export interface SignalboxOptions {
+  /** Folder that relative paths of the configuration start from. Default: the working directory. */
+  readonly baseDir?: string;
+  /** Registries of one's own. They come before those of the configuration, and win where they disagree. A reload leaves them alone. */
+  readonly registries?: readonly Registry[];
+  /** Kinds of registries of one's own: the configuration may name their `provider`. They win over the built-in ones. */
+  readonly modules?: readonly RegistryModule<unknown>[];
+  /** Default: says nothing. */
+  readonly logger?: Logger;
+  /** Default: the machine's clock. */
+  readonly clock?: Clock;
+}
+
+/** What a reload did. */
+export interface ReloadReport {
+  readonly added: readonly RegistryId[];
+  readonly replaced: readonly RegistryId[];
+  readonly removed: readonly RegistryId[];
+  /** Fields that changed and have no effect before a restart, for example `xds.plaintext.port`. */
+  readonly needRestart: readonly string[];
+}
+
+/** A whole Signalbox in one process: the registries, the catalog, the xDS server and the debug API. */
+export interface Signalbox {
+  /**
+   * Runs everything until `signal` aborts. Then clients are drained, everything is closed, and it resolves. Rejects when a part fails for
+   * good, for example because a port is taken; everything is closed then, too. It can run once only.
+   */
+  run(signal: AbortSignal): Promise<void>;
+  /** Resolves with the addresses once every server listens. Rejects when `run` failed or `signal` aborts. */
+  listening(signal: AbortSignal): Promise<Listening>;
+  /** Resolves once every registry has pushed a snapshot or its sync deadline passed. Needs `run`. */
+  synced(signal: AbortSignal): Promise<void>;
+  /** The catalog as it was published last. */
+  catalog(): Catalog;
+  /** The registries, most trusted first. */
+  registries(): readonly RegistryStatus[];
+  /** The connected xDS clients and what each accepted or refused. */
+  clients(): readonly ClientStatus[];
+  /** All services, sorted by key. */
+  services(): readonly Service[];
+  /** The service with this hostname. Without `namespace` the oldest counts where several namespaces define it. */
+  serviceByHostname(hostname: string, namespace?: string): Service | undefined;
+  /** The endpoints of a service port with all of `labels`; `service` is a key or a hostname, `port` a number or a name. */
+  instancesByPort(service: string, port: number | string, labels?: Labels): readonly ServiceEndpoint[];
+  /** The endpoints at these IP addresses: what a proxy with these addresses serves. */
+  proxyInstances(ipAddresses: readonly string[]): readonly ServiceEndpoint[];
+  /** Calls `handler` for each service that comes, changes or goes. The result takes the handler away. */
+  appendServiceHandler(handler: ServiceHandler): () => void;
+  /** Calls `handler` for each endpoint that comes, changes or goes. The result takes the handler away. */
+  appendInstanceHandler(handler: InstanceHandler): () => void;
+  /**
+   * Takes over another configuration while everything runs: starts, replaces and stops registries. A replaced registry's services stay
+   * until the new one has its first snapshot. Rejects with a ConfigError, having changed nothing, when the configuration has mistakes.
+   */
+  reload(config: SignalboxConfigInput): Promise<ReloadReport>;
+}
+
+/**
+ * Makes a Signalbox out of a configuration, which has the shape of the configuration file. Nothing runs before `run`. Rejects with a
+ * ConfigError that names every faulty field.
+ */
+export async function createSignalbox(
+  config: SignalboxConfigInput = {},
+  options: SignalboxOptions = {},
+): Promise<Signalbox> {
+  const plan = await planConfig(config, options.modules);
+  return createFromPlan(plan, options);
+}
+
+/** A checked configuration and its registries. */
+export interface Plan {
+  readonly config: SignalboxConfig;
+  readonly registries: readonly PlannedRegistry[];
+}
+
+async function planConfig(input: SignalboxConfigInput, modules: SignalboxOptions["modules"]): Promise<Plan> {
+  const config = parseConfig(input);
+  const { planned, faults } = await planRegistries(config, modules);
+  if (faults.length > 0) throw new ConfigError(faults);
+  return { config, registries: planned };
+}
+
+/** A Signalbox that can also take over a plan that was already checked. */
+export interface PlannedSignalbox extends Signalbox {
+  /** Like `reload`, for a plan. */
+  takeOver(plan: Plan): Promise<ReloadReport>;
+}
+
+/** Like `createSignalbox`, for a plan that was already checked. */
+export function createFromPlan(plan: Plan, options: SignalboxOptions): PlannedSignalbox {
+  return new PipelineSignalbox(plan, options);
+}
+
+class PipelineSignalbox implements PlannedSignalbox {
+  readonly #modules: SignalboxOptions["modules"];
+  readonly #running = new Map<RegistryId, RunningRegistry>();
+  readonly #pipeline: Pipeline;
+  readonly #aggregate: AggregateController;
+  /** What the servers were started with: the measure of what needs a restart. */
+  readonly #config: SignalboxConfig;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(plan: Plan, options: SignalboxOptions) {
+    this.#config = plan.config;
+    this.#modules = options.modules;
+    const own = options.registries ?? [];
+    this.#pipeline = compose(plan.config, { ...options, baseDir: resolve(options.baseDir ?? "."), registries: own });
+    this.#aggregate = this.#pipeline.aggregate;
+    for (const { planned, precedence } of registrySteps(new Map(), plan.registries).steps) {
+      this.#aggregate.addRegistry(this.#pipeline.createRegistry(planned), { precedence });
+      this.#running.set(planned.id, { fingerprint: planned.fingerprint, precedence });
+    }
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    return this.#pipeline.run(signal);
+  }
+
+  listening(signal: AbortSignal): Promise<Listening> {
+    return this.#pipeline.listening(signal);
+  }
+
+  synced(signal: AbortSignal): Promise<void> {
+    return this.#aggregate.synced(signal);
+  }
+
+  catalog(): Catalog {
+    return this.#aggregate.catalog();
+  }
+
+  registries(): readonly RegistryStatus[] {
+    return this.#aggregate.status();
+  }
+
+  clients(): readonly ClientStatus[] {
+    return this.#pipeline.clients();
+  }
+
+  services(): readonly Service[] {
+    return this.#aggregate.services();
+  }
+
+  serviceByHostname(hostname: string, namespace?: string): Service | undefined {
+    return this.#aggregate.serviceByHostname(hostname, namespace);
+  }
+
+  instancesByPort(service: string, port: number | string, labels?: Labels): readonly ServiceEndpoint[] {
+    return this.#aggregate.instancesByPort(service, port, labels);
+  }
+
+  proxyInstances(ipAddresses: readonly string[]): readonly ServiceEndpoint[] {
+    return this.#aggregate.proxyInstances(ipAddresses);
+  }
+
+  appendServiceHandler(handler: ServiceHandler): () => void {
+    return this.#aggregate.appendServiceHandler(handler);
+  }
+
+  appendInstanceHandler(handler: InstanceHandler): () => void {
+    return this.#aggregate.appendInstanceHandler(handler);
+  }
+
+  async reload(config: SignalboxConfigInput): Promise<ReloadReport> {
+    return this.takeOver(await planConfig(config, this.#modules));
+  }
+
+  takeOver(plan: Plan): Promise<ReloadReport> {
+    // One after another: two reloads at once must not both count from the same state.
+    const next = this.#turn.then(() => this.#apply(plan));
+    this.#turn = next.catch(() => undefined);
+    return next;
+  }
+
+  async #apply(plan: Plan): Promise<ReloadReport> {
+    const { moved, removed, steps } = registrySteps(this.#running, plan.registries);
+    const needRestart = restartFields(this.#config, plan.config);
+    const ended = steps.map(async ({ action, planned, precedence }) => {
+      const registry = this.#pipeline.createRegistry(planned);
+      this.#running.set(planned.id, { fingerprint: planned.fingerprint, precedence });
+      if (action === "add") this.#aggregate.addRegistry(registry, { precedence });
+      else await this.#aggregate.replaceRegistry(registry);
+    });
+    for (const id of removed) {
+      this.#running.delete(id);
+      ended.push(this.#aggregate.removeRegistry(id));
+    }
+    await Promise.all(ended);
+    const ids = (action: "add" | "replace"): RegistryId[] =>
+      steps.filter((step) => step.action === action).map((step) => step.planned.id);
+    return {
+      added: ids("add"),
+      replaced: ids("replace"),
+      removed,
+      needRestart: [...needRestart, ...moved.map((id) => `the place of ${id} in registries`)],
+    };
+  }
+}

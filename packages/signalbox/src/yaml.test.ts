@@ -1,0 +1,35 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { toYaml } from "./yaml.ts";
+
+describe("writing YAML", () => {
+  it("writes maps and lists as blocks and quotes what could be misread", () => {
+    const data = { a: [{ b: 1, c: ["x", []] }, "yes", "1.10", "a: b", ""], d: {}, e: null, f: undefined, "0": true };
+    expect(toYaml(data)).toBe(
+      [
+        '"0": true',
+        "a:",
+        "  - b: 1",
+        "    c:",
+        "      - x",
+        "      - []",
+        '  - "yes"',
+        '  - "1.10"',
+        '  - "a: b"',
+        '  - ""',
+        "d: {}",
+        "e: null",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("writes scalars and nested lists at the root", () => {
+    expect(toYaml("x")).toBe("x\n");
+    expect(toYaml([[1, [2]], {}])).toBe("- - 1\n  - - 2\n- {}\n");
+  });
+
+  it("refuses what YAML has no form for", () => {
+    expect(() => toYaml({ a: 1n })).toThrow(TypeError);
+  });
+});

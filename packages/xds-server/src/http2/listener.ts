@@ -1,0 +1,215 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
+import { performance } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
+import { createServer as createTlsServer } from "node:tls";
+import type { SecureContextOptions, Server as TlsServer, TLSSocket } from "node:tls";
+import { grpcStatus } from "../transport.ts";
+import type { AcceptStream } from "../transport.ts";
+import { peerIdentities } from "../tls/identities.ts";
+import { Connection } from "./connection.ts";
+import type { TransportLimits } from "./limits.ts";
+
+const longestSweepMs = 1_000;
+const shortestSweepMs = 10;
+const drainStepMs = 20;
+
+/** How to make a listener. */
+export interface GrpcListenerOptions {
+  readonly accept: AcceptStream;
+  readonly limits: TransportLimits;
+  /** With certificates the listener speaks TLS and takes only clients whose certificate the CA signed. */
+  readonly tls?: SecureContextOptions;
+  /** A connection, stream or message was turned away or cut off. */
+  readonly onRefused: (peer: string, reason: string) => void;
+}
+
+/** What a listener holds. */
+export interface GrpcListenerStatus {
+  /** Sockets, with those that are not yet through their handshake. */
+  readonly sockets: number;
+  readonly connections: number;
+  readonly streams: number;
+}
+
+/**
+ * A gRPC server for bidirectional streams on `node:http2`. It owns its sockets: everything that a client opens is
+ * closed again by a limit, by `drain` or by `close`, whatever the client does.
+ */
+export class GrpcListener {
+  readonly #options: GrpcListenerOptions;
+  readonly #server: Server;
+  readonly #tlsServer: TlsServer | undefined;
+  readonly #sockets = new Set<Socket>();
+  readonly #connections = new Set<Connection>();
+  #sweep: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: GrpcListenerOptions) {
+    this.#options = options;
+    const { limits, tls } = options;
+    if (tls === undefined) {
+      this.#server = createServer({ noDelay: true }, (socket) => this.#connect(socket, []));
+    } else {
+      this.#tlsServer = createTlsServer({
+        ...tls,
+        requestCert: true,
+        rejectUnauthorized: true,
+        ALPNProtocols: ["h2"],
+        minVersion: "TLSv1.2",
+        handshakeTimeout: limits.handshakeMs,
+        noDelay: true,
+      });
+      this.#acceptTls(this.#tlsServer);
+      this.#server = this.#tlsServer;
+    }
+    this.#server.maxConnections = limits.connections;
+    this.#server.on("connection", (socket) => this.#track(socket));
+    this.#server.on("drop", (data) => {
+      options.onRefused(`${data?.remoteAddress ?? ""}:${data?.remotePort ?? 0}`, "too many connections");
+    });
+  }
+
+  /** Opens the port. Rejects with the system's error, for example `EADDRINUSE`. */
+  async listen(port: number, host: string): Promise<AddressInfo> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ port, host }, () => {
+        this.#server.off("error", reject);
+        resolve();
+      });
+    });
+    this.#server.on("error", (error) => this.#options.onRefused("", `accept: ${error.message}`));
+    this.#sweep = setInterval(() => this.#check(), sweepEvery(this.#options.limits));
+    const address = this.#server.address();
+    if (address === null || typeof address === "string") throw new Error("the listener has no port");
+    return address;
+  }
+
+  /** Certificates for connections from now on. Open connections stay as they are. */
+  setSecureContext(tls: SecureContextOptions): void {
+    this.#tlsServer?.setSecureContext(tls);
+  }
+
+  /** Counts of what is open now. */
+  status(): GrpcListenerStatus {
+    let streams = 0;
+    for (const connection of this.#connections) streams += connection.streams.size;
+    return { sockets: this.#sockets.size, connections: this.#connections.size, streams };
+  }
+
+  /**
+   * Stops listening, asks all clients to go, ends their streams with UNAVAILABLE one by one over `ms` milliseconds, gives
+   * unfinished messages the connection grace, then destroys what is left. Resolves when the last socket is gone.
+   * Later calls get the promise of the first.
+   */
+  drain(ms: number): Promise<void> {
+    this.#closing ??= this.#drain(ms);
+    return this.#closing;
+  }
+
+  /** As `drain(0)`. */
+  close(): Promise<void> {
+    return this.drain(0);
+  }
+
+  #track(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on("error", () => {
+      // "close" follows; HTTP/2 and TLS report what matters.
+    });
+    socket.once("close", () => this.#sockets.delete(socket));
+    if (this.#closing !== undefined) socket.destroy();
+  }
+
+  #acceptTls(server: TlsServer): void {
+    server.on("tlsClientError", (error, socket) => {
+      this.#options.onRefused(addressOf(socket), tlsReason(error, socket));
+      socket.destroy();
+    });
+    server.on("secureConnection", (socket) => {
+      socket.on("error", () => {
+        // As above: "close" follows.
+      });
+      if (socket.alpnProtocol === "h2") this.#connect(socket, peerIdentities(socket));
+      else {
+        this.#options.onRefused(addressOf(socket), "TLS: the client did not offer h2");
+        socket.destroy();
+      }
+    });
+  }
+
+  #connect(socket: Socket, identities: readonly string[]): void {
+    if (socket.destroyed || this.#closing !== undefined) {
+      socket.destroy();
+      return;
+    }
+    const connection = new Connection(
+      socket,
+      { address: addressOf(socket), identities },
+      {
+        limits: this.#options.limits,
+        accept: this.#options.accept,
+        now: () => performance.now(),
+        refused: this.#options.onRefused,
+      },
+    );
+    this.#connections.add(connection);
+    socket.once("close", () => this.#connections.delete(connection));
+  }
+
+  #check(): void {
+    for (const connection of this.#connections) connection.check();
+  }
+
+  async #drain(ms: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      // An error means that it never listened: there is nothing to wait for.
+      this.#server.close(() => resolve());
+    });
+    for (const connection of this.#connections) connection.go();
+    const streams = [...this.#connections].flatMap((connection) => [...connection.streams]);
+    const startedAt = performance.now();
+    let ended = 0;
+    while (ended < streams.length) {
+      const elapsed = performance.now() - startedAt;
+      const due = ms <= 0 ? streams.length : Math.min(streams.length, Math.ceil((elapsed / ms) * streams.length));
+      for (; ended < due; ended += 1) streams[ended]?.end(grpcStatus.unavailable, "the server is shutting down");
+      if (ended < streams.length) await delay(drainStepMs);
+    }
+    const grace = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, this.#options.limits.connectionGraceMs);
+    await closed;
+    // The server closes a moment before the last socket says so.
+    await Promise.all([...this.#sockets].map((socket) => once(socket, "close")));
+    clearTimeout(grace);
+    clearInterval(this.#sweep);
+  }
+}
+
+function sweepEvery(limits: TransportLimits): number {
+  const times = [
+    limits.handshakeMs,
+    limits.idleMs,
+    limits.keepaliveMs,
+    limits.keepaliveTimeoutMs,
+    limits.stuckMs,
+    limits.connectionAgeMs,
+    limits.connectionGraceMs,
+  ].filter((ms) => ms > 0);
+  return Math.max(shortestSweepMs, Math.min(longestSweepMs, Math.min(...times) / 4));
+}
+
+/** What OpenSSL says in words, or why Node did not take the client's certificate. */
+function tlsReason(error: Error & { readonly reason?: string }, socket: TLSSocket): string {
+  // The declared type is Error; at run time it is an OpenSSL code, or null.
+  const certificate: unknown = socket.authorizationError;
+  return `TLS: ${typeof certificate === "string" ? certificate : (error.reason ?? error.message)}`;
+}
+
+function addressOf(socket: Socket): string {
+  const address = socket.remoteAddress ?? "";
+  return `${address.includes(":") ? `[${address}]` : address}:${socket.remotePort ?? 0}`;
+}

@@ -1,0 +1,150 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { NodeSchema, type Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
+import { MalformedRequestError, WireReader } from "./wire.ts";
+
+/** The parts of a request that both variants have. */
+export interface RequestHead {
+  readonly typeUrl: string;
+  readonly nonce: string;
+  /** The encoded node; absent in most requests but the first. */
+  readonly node: Uint8Array | undefined;
+  /** The client's words, when it refuses the response that `nonce` names. */
+  readonly error: string | undefined;
+}
+
+/** A DiscoveryRequest whose names are still raw: most requests are ACKs that repeat the names of the last one. */
+export interface SotwRequest extends RequestHead {
+  readonly versionInfo: string;
+  /** The `resource_names` fields as they came, tags included; empty when there are none. */
+  readonly names: Uint8Array;
+}
+
+/** A DeltaDiscoveryRequest. */
+export interface DeltaRequest extends RequestHead {
+  readonly subscribe: readonly string[];
+  readonly unsubscribe: readonly string[];
+  readonly initialVersions: ReadonlyMap<string, string>;
+}
+
+/** Bounds on names; `tooMany` and `tooLong` say what the caller answers. */
+export interface NameLimits {
+  readonly maxNames: number;
+  readonly maxNameBytes: number;
+}
+
+/** The client asked for more than a limit allows. Ends the stream. */
+export class LimitExceededError extends Error {
+  readonly code = "SBX_XDS_LIMIT";
+  override readonly name = "LimitExceededError";
+}
+
+const noBytes = new Uint8Array(0);
+
+function errorText(status: Uint8Array): string {
+  const reader = new WireReader(status);
+  let code = 0;
+  let message = "";
+  while (reader.next()) {
+    if (reader.field === 1) code = reader.number();
+    else if (reader.field === 2) message = reader.text();
+  }
+  return message === "" ? `code ${code}` : message;
+}
+
+/** Reads a DiscoveryRequest. Thrown when it is not one: MalformedRequestError. */
+export function readSotwRequest(bytes: Uint8Array): SotwRequest {
+  const reader = new WireReader(bytes);
+  let versionInfo = "";
+  let typeUrl = "";
+  let nonce = "";
+  let node: Uint8Array | undefined;
+  let error: string | undefined;
+  const runs: { start: number; end: number }[] = [];
+  while (reader.next()) {
+    if (reader.field === 1) versionInfo = reader.text();
+    else if (reader.field === 2) node = reader.content();
+    else if (reader.field === 3) {
+      reader.content();
+      const last = runs.at(-1);
+      if (last?.end === reader.tagStart) last.end = reader.end;
+      else runs.push({ start: reader.tagStart, end: reader.end });
+    } else if (reader.field === 4) typeUrl = reader.text();
+    else if (reader.field === 5) nonce = reader.text();
+    else if (reader.field === 6) error = errorText(reader.content());
+  }
+  const [only] = runs;
+  const names =
+    only === undefined
+      ? noBytes
+      : runs.length === 1
+        ? bytes.subarray(only.start, only.end)
+        : Buffer.concat(runs.map((run) => bytes.subarray(run.start, run.end)));
+  return { versionInfo, typeUrl, nonce, node, error, names };
+}
+
+/** The names in a run of `resource_names` fields. Empty names say nothing and are left out. */
+export function readNames(run: Uint8Array, limits: NameLimits): string[] {
+  const names: string[] = [];
+  const reader = new WireReader(run);
+  while (reader.next()) pushName(names, reader, limits);
+  return names;
+}
+
+function pushName(names: string[], reader: WireReader, limits: NameLimits): void {
+  if (reader.end - reader.start > limits.maxNameBytes) {
+    throw new LimitExceededError(`a resource name is longer than ${limits.maxNameBytes} bytes`);
+  }
+  const name = reader.text();
+  if (name === "") return;
+  if (names.length >= limits.maxNames) {
+    throw new LimitExceededError(`more than ${limits.maxNames} resource names in one subscription`);
+  }
+  names.push(name);
+}
+
+/** Reads a DeltaDiscoveryRequest. Thrown when it is not one: MalformedRequestError; past a limit: LimitExceededError. */
+export function readDeltaRequest(bytes: Uint8Array, limits: NameLimits): DeltaRequest {
+  const reader = new WireReader(bytes);
+  let typeUrl = "";
+  let nonce = "";
+  let node: Uint8Array | undefined;
+  let error: string | undefined;
+  const subscribe: string[] = [];
+  const unsubscribe: string[] = [];
+  const initialVersions = new Map<string, string>();
+  while (reader.next()) {
+    if (reader.field === 1) node = reader.content();
+    else if (reader.field === 2) typeUrl = reader.text();
+    else if (reader.field === 3) pushName(subscribe, reader, limits);
+    else if (reader.field === 4) pushName(unsubscribe, reader, limits);
+    else if (reader.field === 5) {
+      const [name, version] = readMapEntry(reader.content());
+      if (initialVersions.size >= limits.maxNames) {
+        throw new LimitExceededError(`more than ${limits.maxNames} initial resource versions`);
+      }
+      initialVersions.set(name, version);
+    } else if (reader.field === 6) nonce = reader.text();
+    else if (reader.field === 7) error = errorText(reader.content());
+  }
+  return { typeUrl, nonce, node, error, subscribe, unsubscribe, initialVersions };
+}
+
+function readMapEntry(entry: Uint8Array): [string, string] {
+  const reader = new WireReader(entry);
+  let key = "";
+  let value = "";
+  while (reader.next()) {
+    if (reader.field === 1) key = reader.text();
+    else if (reader.field === 2) value = reader.text();
+  }
+  return [key, value];
+}
+
+/** Decodes a node. Thrown when it is not one: MalformedRequestError. */
+export function readNode(bytes: Uint8Array): Node {
+  try {
+    return fromBinary(NodeSchema, bytes);
+  } catch (cause) {
+    throw new MalformedRequestError(`node: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}

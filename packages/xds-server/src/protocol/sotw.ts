@@ -1,0 +1,116 @@
+import type { Resource } from "../resource.ts";
+import { SetVersion } from "../set-version.ts";
+import { sotwFrame } from "./frame.ts";
+import type { NameRun, NameTable } from "./names.ts";
+import { sortedByName, type BuildContext, type Outgoing } from "./outgoing.ts";
+import type { NameLimits, SotwRequest } from "./request.ts";
+import type { Subscription } from "./subscription.ts";
+import type { TypeState } from "./view-state.ts";
+
+/** What reading a request needs from the stream and the server. */
+export interface ReceiveContext {
+  readonly change: number;
+  readonly now: number;
+  readonly names: NameTable;
+  readonly limits: NameLimits;
+}
+
+/**
+ * Takes a DiscoveryRequest's names into the subscription. An ACK that repeats its names is compared as bytes and does
+ * nothing. Names that were not subscribed before are pending; a type's first request asks for everything.
+ */
+export function subscribeSotw(sub: Subscription, request: SotwRequest, first: boolean, context: ReceiveContext): void {
+  const { change, now } = context;
+  if (sub.run !== undefined && Buffer.compare(sub.run.run, request.names) === 0) {
+    // Without a nonce it is no ACK: the client lost what it was sent.
+    if (request.nonce === "" && sub.answered && sub.awaiting === undefined && request.versionInfo !== sub.sentVersion) {
+      sub.ask(undefined, change, now, true);
+    }
+    return;
+  }
+  const before = { names: sub.names, wildcard: sub.wildcard };
+  adopt(sub, context.names.acquireRun(request.names, context.limits), request.names.length > 0, context.names);
+  if (first) {
+    sub.claim = request.versionInfo;
+    sub.ask(undefined, change, now, request.versionInfo === "");
+  } else if (sub.wildcard && !before.wildcard) sub.ask(undefined, change, now, true);
+  else {
+    const added = [...sub.names].filter((name) => !before.names.has(name) && sub.state?.known.has(name) !== false);
+    if (added.length > 0) sub.ask(added, change, now, true);
+  }
+  sub.prune();
+}
+
+function adopt(sub: Subscription, run: NameRun, named: boolean, table: NameTable): void {
+  sub.deselect();
+  if (sub.run !== undefined) table.releaseRun(sub.run);
+  sub.everNamed ||= named;
+  sub.run = run;
+  sub.names = run.names;
+  sub.wildcard = run.names.has("*") || (!sub.everNamed && sub.kind.legacyWildcard);
+  sub.select();
+}
+
+/**
+ * The DiscoveryResponse that is due, from the newest content; `undefined` when there is nothing to say. The version is
+ * that of all existing resources subscribed, also when the response carries only some of them, so that a client that
+ * brings it back on its next stream is known to hold them all.
+ */
+export function buildSotw(
+  sub: Subscription,
+  state: TypeState,
+  dropped: boolean,
+  context: BuildContext,
+): Outgoing | undefined {
+  const version = versionOf(sub, state);
+  if (sub.owed && sub.claim === version && !sub.existing().some(({ name }) => context.warming.has(name))) {
+    sub.holds(version, context.now);
+    return undefined;
+  }
+  const content = sub.kind.wholeState ? wholeState(sub, dropped) : someOf(sub, state);
+  if (content === undefined) return undefined;
+  const fresh = sub.owed ? content.resources : state.existing(sub.pending);
+  const key = content.whole ? version : `${version}/${SetVersion.of(content.resources).toString()}`;
+  const frame = state.frame(key, sub.nonce, () =>
+    sotwFrame({
+      type: sub.kind.type,
+      version,
+      nonce: context.nextNonce(),
+      resources: sortedByName(content.resources),
+      removed: [],
+      controlPlane: context.controlPlane,
+    }),
+  );
+  return { frame, fresh };
+}
+
+interface Content {
+  readonly resources: readonly Resource[];
+  readonly whole: boolean;
+}
+
+function versionOf(sub: Subscription, state: TypeState): string {
+  const base = sub.wildcard || sub.selection === undefined ? state.version : sub.selection.version;
+  if (sub.retired.size === 0) return base.toString();
+  const version = base.copy();
+  for (const resource of sub.retired.values()) if (resource !== undefined) version.add(resource);
+  return version.toString();
+}
+
+/** All that is subscribed, with what is retired but not yet dropped. A named subscription to nothing waits unanswered. */
+function wholeState(sub: Subscription, dropped: boolean): Content | undefined {
+  if (!sub.owed && !dropped && sub.pending.size === 0) return undefined;
+  const resources = sub.existing();
+  for (const resource of sub.retired.values()) if (resource !== undefined) resources.push(resource);
+  if (resources.length === 0 && !sub.wildcard && (!sub.answered || sub.names.size === 0)) return undefined;
+  return { resources, whole: true };
+}
+
+function someOf(sub: Subscription, state: TypeState): Content | undefined {
+  if (sub.owed) {
+    const resources = sub.existing();
+    return resources.length === 0 ? undefined : { resources, whole: true };
+  }
+  const resources = state.existing(sub.pending);
+  return resources.length === 0 ? undefined : { resources, whole: false };
+}

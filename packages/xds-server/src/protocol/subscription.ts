@@ -1,0 +1,278 @@
+import type { SubscriptionStatus } from "../events.ts";
+import type { Resource, ResourceView } from "../resource.ts";
+import type { NameCollection, NameOverlay, NameRun, NameTable } from "./names.ts";
+import type { ResourceKind } from "./resource-kinds.ts";
+import type { Selection, TypeState, ViewStates } from "./view-state.ts";
+
+/** A response that the client has not answered yet. */
+export interface Awaiting {
+  readonly nonce: string;
+  /** Epoch milliseconds after which the server stops waiting for the answer. */
+  readonly deadline: number;
+  /** The oldest change in it. */
+  readonly oldest: number;
+}
+
+/** Changes that wait to be sent. Numbers are the stream's change counter. */
+interface Backlog {
+  oldest: number;
+  latest: number;
+  /** Epoch milliseconds of the oldest. */
+  since: number;
+}
+
+const noNames: NameCollection = new Set<string>();
+const noResources: ReadonlyMap<string, Resource> = new Map();
+
+/**
+ * What one stream has asked for of one resource type, and what is still to be said about it. Nothing queues here:
+ * `pending` holds names only, and a response is made of the newest content when it can be written. Both variants of the
+ * protocol share this state.
+ */
+export class Subscription {
+  readonly kind: ResourceKind;
+  readonly protocol: "sotw" | "delta";
+  wildcard = false;
+  /** The client has named resources on this stream, so that no names mean none. */
+  everNamed = false;
+  names: NameCollection = noNames;
+  run: NameRun | undefined;
+  overlay: NameOverlay | undefined;
+  view: ResourceView | undefined;
+  state: TypeState | undefined;
+  selection: Selection | undefined;
+  #seenEpoch = 0;
+
+  /** Everything subscribed is to be sent, but what `claim` says the client holds. */
+  owed = false;
+  /** What the client says it brought from an earlier stream: a SotW version, or delta versions by name. */
+  claim: string | ReadonlyMap<string, string> | undefined;
+  /** A request asks for what is pending: it is answered without waiting for order or an ACK. */
+  solicited = false;
+  readonly pending = new Set<string>();
+  backlog: Backlog | undefined;
+  /** Resources that are gone, and of which the client is to be told last. SotW keeps their content until then. */
+  readonly retired = new Map<string, Resource | undefined>();
+  retiredBacklog: Backlog | undefined;
+
+  awaiting: Awaiting | undefined;
+  /** The client has been answered, or holds what it would be answered. */
+  answered = false;
+  nonce = "";
+  sentVersion: string | undefined;
+  #sentAt: number | undefined;
+  #acked: { readonly version: string; readonly nonce: string; readonly at: number } | undefined;
+  #error: string | undefined;
+
+  constructor(kind: ResourceKind, protocol: "sotw" | "delta") {
+    this.kind = kind;
+    this.protocol = protocol;
+  }
+
+  covers(name: string): boolean {
+    return this.wildcard || this.names.has(name);
+  }
+
+  /** The subscribed resources that exist. */
+  existing(): Resource[] {
+    if (this.state === undefined) return [];
+    return this.wildcard ? [...this.state.known.values()] : this.state.existing(this.names);
+  }
+
+  attach(view: ResourceView, states: ViewStates): void {
+    this.view = view;
+    this.state = states.acquire(view, this.kind.type);
+    this.#seenEpoch = this.state.epoch;
+    this.select();
+  }
+
+  /** Follows `wildcard` and `run` with the selection whose version a SotW response carries. */
+  select(): void {
+    if (this.run !== undefined) this.selection = this.state?.select(this.run.shared);
+  }
+
+  deselect(): void {
+    if (this.run !== undefined) this.state?.release(this.run.shared);
+    this.selection = undefined;
+  }
+
+  detach(states: ViewStates): void {
+    this.deselect();
+    if (this.view !== undefined && this.state !== undefined) states.release(this.view, this.state);
+    this.view = undefined;
+    this.state = undefined;
+  }
+
+  /** Ends all holds on shared state. */
+  close(states: ViewStates, table: NameTable): void {
+    this.detach(states);
+    if (this.run !== undefined) table.releaseRun(this.run);
+    this.run = undefined;
+    this.overlay?.release();
+    this.overlay = undefined;
+  }
+
+  /** The stream's view is another one: what differs between the two is pending. */
+  moveTo(view: ResourceView | undefined, states: ViewStates, change: number, now: number): void {
+    const before = this.state;
+    const trusted = before?.epoch === this.#seenEpoch;
+    const held = new Map(this.existing().map((resource) => [resource.name, resource]));
+    this.detach(states);
+    if (view !== undefined) this.attach(view, states);
+    if (before === undefined) {
+      if (this.owed || this.pending.size > 0) this.#mark(change, now);
+    } else if (view !== undefined && trusted) this.change(this.#differences(held), change, now, held);
+    else this.#distrust(held, change, now);
+  }
+
+  #differences(held: ReadonlyMap<string, Resource>): Set<string> {
+    const names = new Set<string>();
+    const current = new Set<string>();
+    for (const resource of this.existing()) {
+      current.add(resource.name);
+      if (held.get(resource.name)?.version !== resource.version) names.add(resource.name);
+    }
+    for (const name of held.keys()) if (!current.has(name)) names.add(name);
+    return names;
+  }
+
+  /** What the client holds is no longer known for sure: say everything again. */
+  #distrust(held: ReadonlyMap<string, Resource>, change: number, now: number): void {
+    this.owed = true;
+    this.claim = undefined;
+    if (this.protocol === "delta") for (const name of held.keys()) this.pending.add(name);
+    this.#mark(change, now);
+  }
+
+  /** Names that are different now. `gone` has the content of those that no longer exist. */
+  change(changed: ReadonlySet<string>, change: number, now: number, gone?: ReadonlyMap<string, Resource>): void {
+    const state = this.state;
+    if (state === undefined) return;
+    this.#seenEpoch = state.epoch;
+    const content = gone ?? state.removed;
+    if (this.wildcard || changed.size <= this.names.size) {
+      for (const name of changed) if (this.covers(name)) this.#take(name, state, content, change, now);
+    } else {
+      for (const name of this.names) if (changed.has(name)) this.#take(name, state, content, change, now);
+    }
+    this.tidy();
+  }
+
+  #take(name: string, state: TypeState, gone: ReadonlyMap<string, Resource>, change: number, now: number): void {
+    if (state.known.has(name)) {
+      this.retired.delete(name);
+      this.pending.add(name);
+    } else if (this.kind.removedLast) {
+      this.pending.delete(name);
+      if (this.protocol === "sotw" && (!this.kind.wholeState || !this.answered)) return;
+      this.retired.set(name, this.protocol === "sotw" ? gone.get(name) : undefined);
+      this.retiredBacklog ??= { oldest: change, latest: change, since: now };
+      this.retiredBacklog.latest = change;
+      return;
+    } else if (this.protocol === "delta" || this.kind.wholeState) this.pending.add(name);
+    else {
+      this.pending.delete(name);
+      return;
+    }
+    this.#mark(change, now);
+  }
+
+  /** Names to send because another response makes the client wait for them. */
+  resend(names: Iterable<string>, change: number, now: number): void {
+    for (const name of names) {
+      if (!this.covers(name) || this.state?.known.has(name) !== true) continue;
+      this.pending.add(name);
+      this.#mark(change, now);
+    }
+  }
+
+  /** A request asks for names (`undefined`: for everything). Answered at once unless the client brought something to live on. */
+  ask(names: Iterable<string> | undefined, change: number, now: number, atOnce: boolean): void {
+    if (names === undefined) this.owed = true;
+    else for (const name of names) this.pending.add(name);
+    if (atOnce) this.solicited = true;
+    this.#mark(change, now);
+  }
+
+  /** Drops what is pending for names that are no longer subscribed. */
+  prune(): void {
+    if (this.wildcard) return;
+    for (const name of this.pending) if (!this.names.has(name)) this.pending.delete(name);
+    for (const name of this.retired.keys()) if (!this.names.has(name)) this.retired.delete(name);
+    this.tidy();
+  }
+
+  /** Forgets since when something was pending, once nothing is. */
+  tidy(): void {
+    if (this.retired.size === 0) this.retiredBacklog = undefined;
+    if (this.owed || this.pending.size > 0) return;
+    this.backlog = undefined;
+    this.solicited = false;
+  }
+
+  #mark(change: number, now: number): void {
+    this.backlog ??= { oldest: change, latest: change, since: now };
+    this.backlog.latest = change;
+  }
+
+  /** Lets go of the retired resources and returns their names. */
+  takeRetired(): string[] {
+    const names = [...this.retired.keys()];
+    this.retired.clear();
+    this.retiredBacklog = undefined;
+    return names;
+  }
+
+  get retiredContent(): ReadonlyMap<string, Resource | undefined> {
+    return this.retired.size === 0 ? noResources : this.retired;
+  }
+
+  /** All that was pending has been put into a response, or needs none. */
+  settle(): void {
+    this.owed = false;
+    this.claim = undefined;
+    this.solicited = false;
+    this.pending.clear();
+    this.backlog = undefined;
+  }
+
+  /** The client holds this version already, from an earlier stream. */
+  holds(version: string, now: number): void {
+    this.answered = true;
+    this.sentVersion = version;
+    this.#acked = { version, nonce: "", at: now };
+  }
+
+  sent(version: string, nonce: string, deadline: number, oldest: number, now: number): void {
+    this.answered = true;
+    this.nonce = nonce;
+    this.sentVersion = version;
+    this.#sentAt = now;
+    this.awaiting = { nonce, deadline, oldest: Math.min(oldest, this.awaiting?.oldest ?? oldest) };
+  }
+
+  /** The client answered the newest response. A second answer to it changes nothing; returns whether this is the first. */
+  answer(error: string | undefined, now: number): boolean {
+    const first = this.awaiting !== undefined;
+    this.awaiting = undefined;
+    if (!first) return false;
+    this.#error = error;
+    if (error === undefined) this.#acked = { version: this.sentVersion ?? "", nonce: this.nonce, at: now };
+    return true;
+  }
+
+  status(): SubscriptionStatus {
+    return {
+      resourceType: this.kind.type,
+      wildcard: this.wildcard,
+      names: this.names.has("*") ? this.names.size - 1 : this.names.size,
+      ...(this.sentVersion === undefined ? {} : { sentVersion: this.sentVersion }),
+      ...(this.nonce === "" ? {} : { sentNonce: this.nonce }),
+      ...(this.#sentAt === undefined ? {} : { sentAt: this.#sentAt }),
+      ...(this.#acked === undefined
+        ? {}
+        : { ackedVersion: this.#acked.version, ackedNonce: this.#acked.nonce, ackedAt: this.#acked.at }),
+      ...(this.#error === undefined ? {} : { error: this.#error }),
+    };
+  }
+}

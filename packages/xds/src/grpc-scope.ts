@@ -1,0 +1,102 @@
+import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
+import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
+import type { Port, Service } from "@signalbox/model";
+import { resourceOf, type Resource } from "@signalbox/xds-server";
+import type { CompiledService } from "./compiled-service.ts";
+import { precedence, type Directory, type Touched, type TranslationFault } from "./directory.ts";
+import { grpcListener, grpcRoutes } from "./grpc.ts";
+import { encoded } from "./messages.ts";
+import { outboundCluster, requestNames } from "./names.ts";
+import type { Scope } from "./scope.ts";
+import { ResourceTable } from "./tables.ts";
+
+interface Claim {
+  readonly service: Service;
+  /** Is the name the full name of the service, or of an alias of it? */
+  readonly full: boolean;
+  readonly listener: Resource;
+}
+
+/** Listeners and routes of proxyless gRPC clients: one listener for each name and port that may be dialled. */
+export class GrpcScope implements Scope {
+  readonly listeners = new ResourceTable();
+  readonly routes = new ResourceTable();
+  readonly #directory: Directory;
+  readonly #namespace: string;
+  readonly #dnsDomain: string;
+  /** Who wants a listener's name, by host. */
+  readonly #claims = new Map<string, Map<string, Claim>>();
+  readonly #held = new Map<string, { names: ReadonlySet<string>; routes: ReadonlySet<string> }>();
+
+  constructor(directory: Directory, namespace: string, dnsDomain: string, faults: TranslationFault[]) {
+    this.#directory = directory;
+    this.#namespace = namespace;
+    this.#dnsDomain = dnsDomain;
+    for (const host of directory.hosts()) this.#try(host, faults);
+    this.listeners.takeChanged();
+    this.routes.takeChanged();
+  }
+
+  update({ hosts }: Touched, faults: TranslationFault[]): void {
+    for (const [host, touch] of hosts) {
+      if (touch === "service") this.#try(host, faults);
+    }
+  }
+
+  #try(host: string, faults: TranslationFault[]): void {
+    try {
+      this.#update(host);
+    } catch (cause) {
+      faults.push({ subject: host, cause });
+    }
+  }
+
+  #update(host: string): void {
+    const found = this.#directory.resolve(host, this.#namespace);
+    const service = found !== undefined && this.#directory.target(found, this.#namespace) !== undefined ? undefined : found;
+    const claims = service === undefined ? new Map<string, Claim>() : this.#wanted(service);
+    const routes = service?.ports.map(({ port }) => routeResource(service, port)) ?? [];
+    const before = this.#held.get(host) ?? { names: new Set<string>(), routes: new Set<string>() };
+    for (const name of before.names) this.#claims.get(name)?.delete(host);
+    for (const [name, claim] of claims) {
+      const others = this.#claims.get(name);
+      if (others === undefined) this.#claims.set(name, new Map([[host, claim]]));
+      else others.set(host, claim);
+    }
+    for (const name of new Set([...before.names, ...claims.keys()])) this.#settle(name);
+    const held = { names: new Set(claims.keys()), routes: this.routes.replace(before.routes, routes) };
+    if (service === undefined) this.#held.delete(host);
+    else this.#held.set(host, held);
+  }
+
+  #wanted(service: CompiledService): Map<string, Claim> {
+    const wanted = new Map<string, Claim>();
+    const { hostname } = service.entry.service;
+    for (const host of [hostname, ...this.#directory.aliases(service, this.#namespace)]) {
+      for (const [index, name] of requestNames(host, this.#dnsDomain).entries()) {
+        for (const { port } of service.ports) {
+          const target = `${name}:${String(port.number)}`;
+          const listener = grpcListener(target, outboundCluster(port.number, hostname));
+          wanted.set(target, { service: service.entry.service, full: index === 0, listener: resourceOf(target, encoded(ListenerSchema, listener)) });
+        }
+      }
+    }
+    return wanted;
+  }
+
+  /** A name that several services want goes to the one whose full name it is, then to the oldest. */
+  #settle(name: string): void {
+    const [winner] = [...(this.#claims.get(name)?.values() ?? [])].sort(
+      (a, b) => Number(b.full) - Number(a.full) || precedence(a.service, b.service),
+    );
+    if (winner === undefined) {
+      this.#claims.delete(name);
+      this.listeners.remove(name);
+    } else this.listeners.put(winner.listener);
+  }
+}
+
+function routeResource(service: CompiledService, port: Port): Resource {
+  const table = grpcRoutes(service.entry.service, port);
+  return resourceOf(table.name, encoded(RouteConfigurationSchema, table));
+}

@@ -1,0 +1,282 @@
+import { TrafficDirection } from "@signalbox/envoy-api/envoy/config/core/v3/base";
+import type { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
+import type { CatalogInstance, Port, Protocol, Service } from "@signalbox/model";
+import { isLoopback, rangeKey, serviceAddresses, type AddressRange } from "./addresses.ts";
+import {
+  httpConnectionManager,
+  httpInspector,
+  plaintextHttp,
+  tcpProxy,
+  tlsInspector,
+  type FilterChainInit,
+  type ListenerFilterInit,
+} from "./filters.ts";
+import type { MeshSettings } from "./mesh.ts";
+import { duration, socketAddress, type Init } from "./messages.ts";
+import { blackHoleCluster, outboundCluster, passthroughCluster } from "./names.ts";
+
+/** A Listener before it is encoded. */
+export type ListenerInit = Init<typeof ListenerSchema> & { name: string };
+
+/** How a client's listeners stand: on captured traffic, or on ports of their own. */
+export interface ListenerStyle {
+  readonly captured: boolean;
+  /** Where listeners bind that are not captured, and the HTTP proxy port of all. */
+  readonly bindAddress: string;
+  /** `0.0.0.0`, and `::` too for a node with addresses of both families. The first names the listeners. */
+  readonly wildcards: readonly [string, ...string[]];
+  /** May ports below 1024 be bound? */
+  readonly privileged: boolean;
+}
+
+/** One port of a service as its clients' listeners need it. */
+export interface OutboundPort {
+  readonly service: Service;
+  readonly port: Port;
+  readonly instances: readonly CatalogInstance[];
+}
+
+/** How a port's protocol is served. `sniffed` is Istio's detection: HTTP if it looks like it, bytes otherwise. */
+export type PortKind = "http" | "tls" | "tcp" | "sniffed" | "none";
+
+/** The kind of a protocol; UDP gets nothing, as in Istio. */
+export function portKind(protocol: Protocol): PortKind {
+  switch (protocol) {
+    case "HTTP":
+    case "HTTP2":
+    case "GRPC":
+    case "GRPC-WEB":
+      return "http";
+    case "HTTPS":
+    case "TLS":
+      return "tls";
+    case "UNSUPPORTED":
+      return "sniffed";
+    case "UDP":
+      return "none";
+    case "TCP":
+    case "MONGO":
+    case "MYSQL":
+    case "REDIS":
+      return "tcp";
+  }
+}
+
+/** Addresses at which a service port has a listener of its own; `wildcard` tells whether it also has a part in the shared one. */
+interface Binding {
+  readonly addresses: readonly string[];
+  readonly ranges: readonly AddressRange[];
+  readonly wildcard: boolean;
+}
+
+/**
+ * The listeners of one port number. HTTP services share `0.0.0.0_<port>` with route table `<port>`; others listen at their
+ * virtual address, or at each endpoint when they are headless, or take part in the shared listener by SNI, address range or
+ * as what is left. Two services that want the same place: the one that comes first in `ports` has it.
+ */
+export function portListeners(number: number, ports: readonly OutboundPort[], style: ListenerStyle, settings: MeshSettings): readonly ListenerInit[] {
+  const taken = style.captured ? [settings.proxyListenPort, settings.proxyInboundListenPort] : [settings.proxyHttpPort];
+  if (taken.includes(number) || (!style.captured && !style.privileged && number < 1024)) return [];
+  const listeners = new Map<string, ListenerInit>();
+  const shared: { port: OutboundPort; kind: PortKind; ranges: readonly AddressRange[] }[] = [];
+  for (const port of ports) {
+    const kind = portKind(port.port.protocol);
+    if (kind === "none") continue;
+    const binding = bindingOf(port, kind, style);
+    for (const address of binding.addresses) {
+      const name = `${address}_${String(number)}`;
+      if (!listeners.has(name)) listeners.set(name, ownListener(name, address, port, kind, style, settings));
+    }
+    if (binding.wildcard) shared.push({ port, kind, ranges: binding.ranges });
+  }
+  const listener = sharedListener(number, shared, style, settings);
+  return listener === undefined ? [...listeners.values()] : [...listeners.values(), listener];
+}
+
+/** Names of the route tables that listeners of a sniffed port ask for beside the port's own: `<host>:<port>`. */
+export function hasOwnRouteTable(port: OutboundPort, style: ListenerStyle): boolean {
+  return portKind(port.port.protocol) === "sniffed" && bindingOf(port, "sniffed", style).addresses.length > 0;
+}
+
+/** Does the service take part in route table `<port>`? */
+export function inSharedRouteTable(port: OutboundPort, style: ListenerStyle): boolean {
+  const kind = portKind(port.port.protocol);
+  return kind === "http" || (kind === "sniffed" && bindingOf(port, kind, style).wildcard);
+}
+
+/** Do the listeners of this service depend on its endpoints? */
+export function isHeadless(service: Service): boolean {
+  return service.resolution === "NONE" && service.addresses.length === 0;
+}
+
+function bindingOf({ service, port, instances }: OutboundPort, kind: PortKind, style: ListenerStyle): Binding {
+  if (kind === "http") return { addresses: [], ranges: [], wildcard: true };
+  const { addresses, ranges } = serviceAddresses(service);
+  if (!style.captured) {
+    const local = addresses.filter(isLoopback);
+    return { addresses: local, ranges: [], wildcard: local.length === 0 };
+  }
+  if (ranges.length > 0 || addresses.length > 0) return { addresses, ranges, wildcard: ranges.length > 0 };
+  if (!isHeadless(service)) return { addresses: [], ranges: [], wildcard: true };
+  const own = instances.filter((instance) => instance.servicePort === port.name);
+  const ips = own.flatMap(({ addresses: [first] }) => (first.type === "ip" && first.port === port.number ? [first.ip] : []));
+  return { addresses: [...new Set(ips)].sort(), ranges: [], wildcard: own.length === 0 };
+}
+
+function ownListener(name: string, address: string, port: OutboundPort, kind: PortKind, style: ListenerStyle, settings: MeshSettings): ListenerInit {
+  const { service, port: { number } } = port;
+  const tcp = tcpChain(outboundCluster(number, service.hostname));
+  const base = outboundListener(name, address, [], number, style, settings);
+  if (kind !== "sniffed") return { ...base, filterChains: [tcp] };
+  return {
+    ...base,
+    filterChains: [httpChain(name, `${service.hostname}:${String(number)}`, dynamicDns([port]))],
+    defaultFilterChain: tcp,
+    listenerFilters: [httpInspector()],
+  };
+}
+
+function sharedListener(
+  number: number,
+  members: readonly { readonly port: OutboundPort; readonly kind: PortKind; readonly ranges: readonly AddressRange[] }[],
+  style: ListenerStyle,
+  settings: MeshSettings,
+): ListenerInit | undefined {
+  if (members.length === 0) return undefined;
+  const name = `${style.wildcards[0]}_${String(number)}`;
+  const http = members.filter(({ kind }) => kind === "http" || kind === "sniffed").map(({ port }) => port);
+  const sni = new Set<string>();
+  const ranges = new Set<string>();
+  const chains: FilterChainInit[] = [];
+  let rest: FilterChainInit | undefined;
+  for (const { port, kind, ranges: wanted } of members) {
+    if (kind === "http") continue;
+    const cluster = outboundCluster(number, port.service.hostname);
+    const free = wanted.filter((range) => !ranges.has(rangeKey(range)));
+    if (wanted.length > 0 && free.length === 0) continue;
+    for (const range of free) ranges.add(rangeKey(range));
+    const prefixRanges = free.map(({ prefix, length }) => ({ addressPrefix: prefix, prefixLen: length }));
+    const host = port.service.hostname.toLowerCase();
+    if (kind === "tls" && isServerName(host)) {
+      if (!sni.has(host)) chains.push({ ...tcpChain(cluster), filterChainMatch: { serverNames: [host], prefixRanges } });
+      sni.add(host);
+    } else if (prefixRanges.length > 0) chains.push({ ...tcpChain(cluster), filterChainMatch: { prefixRanges } });
+    else rest ??= tcpChain(cluster);
+  }
+  if (http.length > 0) chains.unshift(httpChain(name, String(number), dynamicDns(http)));
+  return assemble(outboundListener(name, style.wildcards[0], style.wildcards.slice(1), number, style, settings), {
+    chains,
+    rest,
+    http: http.length > 0,
+    tls: sni.size > 0,
+    fallback: style.captured ? fallbackChain(settings) : undefined,
+  });
+}
+
+interface Parts {
+  readonly chains: readonly FilterChainInit[];
+  readonly rest: FilterChainInit | undefined;
+  readonly http: boolean;
+  readonly tls: boolean;
+  readonly fallback: FilterChainInit | undefined;
+}
+
+/** Inspectors are there only where something must be told apart: they wait for the client's first bytes. */
+function assemble(listener: ListenerInit, { chains, rest, http, tls, fallback }: Parts): ListenerInit {
+  const otherwise = rest ?? fallback;
+  const [only] = chains;
+  if (only === undefined) return rest === undefined ? listener : { ...listener, filterChains: [rest] };
+  if (http && chains.length === 1 && otherwise === undefined) {
+    const { filterChainMatch: _, ...anything } = only;
+    return { ...listener, filterChains: [anything] };
+  }
+  const listenerFilters: ListenerFilterInit[] = [];
+  if (tls) listenerFilters.push(tlsInspector());
+  if (http) listenerFilters.push(httpInspector());
+  return {
+    ...listener,
+    filterChains: [...chains],
+    ...(otherwise === undefined ? {} : { defaultFilterChain: otherwise }),
+    listenerFilters,
+  };
+}
+
+/** Envoy's SNI match takes a whole name or `*.` and the rest of one. */
+function isServerName(host: string): boolean {
+  return host !== "" && !host.slice(host.startsWith("*.") ? 2 : 0).includes("*");
+}
+
+function outboundListener(
+  name: string,
+  address: string,
+  more: readonly string[],
+  port: number,
+  style: ListenerStyle,
+  settings: MeshSettings,
+): ListenerInit {
+  const bound = isLoopback(address) ? address : style.bindAddress;
+  return {
+    name,
+    address: socketAddress(style.captured ? address : bound, port),
+    ...(style.captured ? { additionalAddresses: more.map((other) => ({ address: socketAddress(other, port) })) } : {}),
+    trafficDirection: TrafficDirection.OUTBOUND,
+    bindToPort: !style.captured,
+    listenerFiltersTimeout: duration(settings.protocolDetectionTimeout),
+    continueOnListenerFiltersTimeout: true,
+  };
+}
+
+/** The listener of MeshConfig's `proxyHttpPort`: every HTTP service of every port, by the request's host and port. */
+export function httpProxyListener(style: ListenerStyle, settings: MeshSettings, dynamic: readonly OutboundPort[]): ListenerInit {
+  const name = `${style.bindAddress}_${String(settings.proxyHttpPort)}`;
+  return {
+    name,
+    address: socketAddress(style.bindAddress, settings.proxyHttpPort),
+    trafficDirection: TrafficDirection.OUTBOUND,
+    bindToPort: true,
+    filterChains: [{ filters: [httpConnectionManager(`outbound_${name}`, { rds: "http_proxy" }, dynamicDns(dynamic))] }],
+  };
+}
+
+/** Where captured outbound traffic arrives. What no listener takes is let through or ends here, by the mesh's policy. */
+export function virtualOutbound(style: ListenerStyle, settings: MeshSettings): ListenerInit {
+  const [first, ...more] = style.wildcards;
+  const rest = settings.registryOnly ? blackHoleCluster : passthroughCluster;
+  return {
+    name: "virtualOutbound",
+    address: socketAddress(first, settings.proxyListenPort),
+    additionalAddresses: more.map((address) => ({ address: socketAddress(address, settings.proxyListenPort) })),
+    trafficDirection: TrafficDirection.OUTBOUND,
+    useOriginalDst: true,
+    filterChains: [
+      {
+        name: "virtualOutbound-blackhole",
+        filterChainMatch: { destinationPort: settings.proxyListenPort },
+        filters: [tcpProxy(blackHoleCluster)],
+      },
+      { name: "virtualOutbound-catchall-tcp", filters: [tcpProxy(rest)] },
+    ],
+  };
+}
+
+function httpChain(listener: string, routeTable: string, dynamic: readonly string[]): FilterChainInit {
+  return { filterChainMatch: plaintextHttp, filters: [httpConnectionManager(`outbound_${listener}`, { rds: routeTable }, dynamic)] };
+}
+
+function tcpChain(cluster: string): FilterChainInit {
+  return { filters: [tcpProxy(cluster)] };
+}
+
+function fallbackChain(settings: MeshSettings): FilterChainInit {
+  return {
+    name: "PassthroughFilterChain",
+    filters: [tcpProxy(settings.registryOnly ? blackHoleCluster : passthroughCluster)],
+  };
+}
+
+function dynamicDns(ports: readonly OutboundPort[]): readonly string[] {
+  return ports
+    .filter(({ service }) => service.resolution === "DYNAMIC_DNS")
+    .map(({ service, port }) => outboundCluster(port.number, service.hostname))
+    .sort();
+}

@@ -1,0 +1,188 @@
+import type { TypeUrl } from "@signalbox/envoy-api";
+import type { ChangeEvent, EventBus } from "@signalbox/event-bus";
+import type { Revision } from "@signalbox/model";
+import type { ChangedNames, ResourceSource, ResourceView, ViewLease } from "@signalbox/xds-server";
+import { parseNode, type NodeLike, type ProxyNode } from "./node.ts";
+import type { TranslationChanges, Translator } from "./translator.ts";
+
+/** A consumer of the event bus. */
+export interface Publisher {
+  readonly name: string;
+  /** Follows the bus until `signal` aborts. Rejects when an event cannot be taken in at all. */
+  run(bus: Pick<EventBus, "subscribe">, signal: AbortSignal): Promise<void>;
+}
+
+/** Where a publisher says what happened: event names in kebab-case with their fields. */
+export interface PublisherLogger {
+  info(event: string, fields?: object): void;
+  warn(event: string, fields?: object): void;
+  error(event: string, fields?: object): void;
+}
+
+/** What an XdsPublisher is made from. */
+export interface XdsPublisherOptions {
+  /** Its name as a consumer of the bus. */
+  readonly name: string;
+  readonly translator: Translator;
+  readonly logger?: PublisherLogger;
+  /** For the time that a translation took. Without it none is told. */
+  readonly clock?: { now(): number };
+}
+
+/** How a publisher is. */
+export interface XdsPublisherStatus {
+  readonly name: string;
+  /** Revision of the catalog that clients see; undefined before the first snapshot. */
+  readonly revision: Revision | undefined;
+  readonly services: number;
+  /** Clients, and the different views that they share. */
+  readonly clients: number;
+  readonly views: number;
+  readonly resources: ReadonlyMap<TypeUrl, number>;
+  /** How long the last event took, in milliseconds. */
+  readonly lastTranslation: number | undefined;
+  /** What could not be translated since it was last translated well: subject and reason. */
+  readonly faults: ReadonlyMap<string, string>;
+}
+
+/** Follows the bus and hands the views of a translator to an xDS server. */
+export interface XdsPublisher extends Publisher {
+  readonly source: ResourceSource;
+  status(): XdsPublisherStatus;
+}
+
+/** Makes a publisher. It serves nothing before the bus gave it a snapshot. */
+export function createXdsPublisher(options: XdsPublisherOptions): XdsPublisher {
+  return new TranslatingPublisher(options);
+}
+
+interface Lease {
+  readonly node: ProxyNode;
+  readonly onChange: (changed: ChangedNames | undefined) => void;
+  view: ResourceView | undefined;
+}
+
+/** So many faults are remembered. */
+const maximumFaults = 100;
+
+class TranslatingPublisher implements XdsPublisher {
+  readonly name: string;
+  readonly source: ResourceSource = { acquire: (node, onChange) => this.#acquire(node, onChange) };
+  readonly #translator: Translator;
+  readonly #logger: PublisherLogger | undefined;
+  readonly #clock: { now(): number } | undefined;
+  readonly #leases = new Set<Lease>();
+  readonly #byView = new Map<ResourceView, Set<Lease>>();
+  readonly #faults = new Map<string, string>();
+  #lastTranslation: number | undefined;
+
+  constructor({ name, translator, logger, clock }: XdsPublisherOptions) {
+    this.name = name;
+    this.#translator = translator;
+    this.#logger = logger;
+    this.#clock = clock;
+  }
+
+  async run(bus: Pick<EventBus, "subscribe">, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const complete = await this.#follow(bus, signal);
+      if (complete) return;
+    }
+  }
+
+  status(): XdsPublisherStatus {
+    return {
+      name: this.name,
+      revision: this.#translator.revision,
+      services: this.#translator.services,
+      clients: this.#leases.size,
+      views: this.#byView.size,
+      resources: this.#translator.resources(),
+      lastTranslation: this.#lastTranslation,
+      faults: new Map(this.#faults),
+    };
+  }
+
+  /** False when an event was missing: a new subscription begins with a snapshot. */
+  async #follow(bus: Pick<EventBus, "subscribe">, signal: AbortSignal): Promise<boolean> {
+    for await (const event of bus.subscribe(this.name, signal)) {
+      if (event.type === "delta" && !follows(event.previous, this.#translator.revision)) {
+        this.#logger?.warn("bus-gap", { expected: this.#translator.revision, previous: event.previous });
+        return false;
+      }
+      this.#take(event);
+    }
+    return true;
+  }
+
+  #take(event: ChangeEvent): void {
+    const started = this.#clock?.now();
+    const first = this.#translator.revision === undefined;
+    const changes = this.#translator.apply(event);
+    if (started !== undefined) this.#lastTranslation = (this.#clock?.now() ?? started) - started;
+    this.#report(event, changes);
+    const moved = first ? [...this.#leases] : [...this.#leases].filter(({ node }) => node.addresses.some((address) => changes.addresses.has(address)));
+    const elsewhere = new Set(moved.filter((lease) => this.#move(lease)));
+    for (const lease of elsewhere) this.#notify(lease, undefined);
+    for (const [view, names] of changes.views) {
+      for (const lease of [...(this.#byView.get(view) ?? [])]) if (!elsewhere.has(lease)) this.#notify(lease, names);
+    }
+  }
+
+  #acquire(node: NodeLike, onChange: Lease["onChange"]): ViewLease {
+    const lease: Lease = { node: parseNode(node), onChange, view: undefined };
+    this.#leases.add(lease);
+    if (this.#translator.revision !== undefined) this.#move(lease);
+    return {
+      current: () => lease.view,
+      release: () => {
+        if (!this.#leases.delete(lease)) return;
+        this.#leave(lease);
+      },
+    };
+  }
+
+  /** Gives the lease the view that is now its node's. True when it is another one. */
+  #move(lease: Lease): boolean {
+    const view = this.#translator.view(lease.node);
+    if (view === lease.view) return false;
+    const holders = this.#byView.get(view);
+    if (holders === undefined) this.#byView.set(view, new Set([lease]));
+    else holders.add(lease);
+    this.#leave(lease);
+    lease.view = view;
+    return true;
+  }
+
+  #leave(lease: Lease): void {
+    if (lease.view === undefined) return;
+    const holders = this.#byView.get(lease.view);
+    holders?.delete(lease);
+    if (holders?.size === 0) {
+      this.#byView.delete(lease.view);
+      this.#translator.forget(lease.view);
+    }
+    lease.view = undefined;
+  }
+
+  #notify(lease: Lease, names: ChangedNames | undefined): void {
+    try {
+      lease.onChange(names);
+    } catch (error) {
+      this.#logger?.error("view-listener-failed", { node: lease.node.id, error });
+    }
+  }
+
+  #report(event: ChangeEvent, { faults }: TranslationChanges): void {
+    if (event.type === "snapshot") this.#faults.clear();
+    else for (const entry of event.delta.entries.upserted) this.#faults.delete(entry.key);
+    for (const { subject, cause } of faults) {
+      this.#logger?.error("translation-failed", { subject, error: cause });
+      if (this.#faults.size < maximumFaults) this.#faults.set(subject, cause instanceof Error ? cause.message : String(cause));
+    }
+  }
+}
+
+function follows(previous: Revision, current: Revision | undefined): boolean {
+  return current !== undefined && previous.epoch === current.epoch && previous.sequence === current.sequence;
+}

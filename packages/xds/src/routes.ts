@@ -1,0 +1,129 @@
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
+import { VirtualHostSchema, type RetryPolicySchema, type RouteActionSchema, type RouteSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
+import { PreviousHostsPredicateSchema } from "@signalbox/envoy-api/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts";
+import type { Service } from "@signalbox/model";
+import { serviceAddresses } from "./addresses.ts";
+import type { MeshSettings } from "./mesh.ts";
+import { duration, encoded, packed, type Init } from "./messages.ts";
+import { authorityOf, passthroughCluster, requestNames } from "./names.ts";
+
+/** A virtual host before it is encoded; rules put their routes here. */
+export type VirtualHostInit = Init<typeof VirtualHostSchema>;
+/** A route before it is encoded. */
+export type RouteInit = Init<typeof RouteSchema>;
+/** A route table before it is encoded. */
+export type RouteConfigurationInit = Init<typeof RouteConfigurationSchema>;
+
+/** What happens to a request for a host that no service has: on to where it was going, 502, or 404. */
+export type Fallback = "passthrough" | "block" | "not-found";
+
+/** A direct response is never longer than this (Istio's bound), and Envoy refuses a longer one. */
+const maximumDirectResponse = 1_048_576;
+
+/** The routes of a service without rules: everything to its cluster, no timeout, Istio's default retries. */
+export function defaultRoutes(cluster: string, settings: MeshSettings): readonly RouteInit[] {
+  return [
+    {
+      name: "default",
+      match: { pathSpecifier: { case: "prefix", value: "/" } },
+      action: { case: "route", value: { ...clusterAction(cluster), ...retries(settings) } },
+    },
+  ];
+}
+
+/** Sends to a cluster with no timeout of the route's own: the client's deadline, gRPC's included, is the deadline. */
+export function clusterAction(cluster: string): Init<typeof RouteActionSchema> {
+  return {
+    clusterSpecifier: { case: "cluster", value: cluster },
+    timeout: duration(0),
+    maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: duration(0) },
+  };
+}
+
+/** A virtual host with these domains and routes. */
+export function virtualHost(name: string, domains: readonly string[], routes: readonly RouteInit[]): VirtualHostInit {
+  return { name, domains: [...domains], routes: [...routes], includeRequestAttemptCount: true };
+}
+
+/** The virtual host of every other host. Names and answers of the first two are Istio's. */
+export function fallbackHost(fallback: Fallback): VirtualHostInit {
+  const match = { pathSpecifier: { case: "prefix", value: "/" } } as const;
+  switch (fallback) {
+    case "passthrough":
+      return virtualHost("allow_any", ["*"], [{ name: "allow_any", match, action: { case: "route", value: clusterAction(passthroughCluster) } }]);
+    case "block":
+      return virtualHost("block_all", ["*"], [{ name: "block_all", match, action: { case: "directResponse", value: { status: 502 } } }]);
+    case "not-found":
+      return virtualHost("not_found", ["*"], [{ name: "not_found", match, action: { case: "directResponse", value: { status: 404 } } }]);
+  }
+}
+
+/**
+ * Domains of a service in the table of one port, the full names first: each name as clients with this DNS domain write it, the absolute
+ * form (`host.`), and the virtual addresses. Names of pods behind a headless cluster service come as `*.host`. Ports are not
+ * listed: the table ignores the port of a request's host.
+ */
+export function serviceDomains(service: Service, aliases: readonly string[], dnsDomain: string): { readonly full: readonly string[]; readonly derived: readonly string[] } {
+  const full: string[] = [];
+  const derived: string[] = [];
+  for (const hostname of [service.hostname, ...aliases]) {
+    const [name = hostname, ...shorter] = requestNames(hostname, dnsDomain);
+    full.push(name, `${name}.`);
+    derived.push(...shorter);
+  }
+  const headless = service.resolution === "NONE" && service.addresses.length === 0 && derived.length > 0;
+  if (headless) derived.push(...[...full, ...derived].map((name) => `*.${name}`));
+  derived.push(...serviceAddresses(service).addresses.map(authorityOf));
+  return { full, derived };
+}
+
+/** The bytes of a virtual host. */
+export function encodeVirtualHost(host: VirtualHostInit): Uint8Array {
+  return encoded(VirtualHostSchema, host);
+}
+
+/** A route table without its virtual hosts. Clusters may come later than the routes that name them. */
+export function routeConfiguration(name: string, ignorePort: boolean): RouteConfigurationInit {
+  return {
+    name,
+    validateClusters: false,
+    maxDirectResponseBodySizeBytes: maximumDirectResponse,
+    ignorePortInHostMatching: ignorePort,
+  };
+}
+
+const tails = new Map<boolean, Uint8Array>();
+
+/** The bytes of a route table: its name, stored virtual hosts, and the settings of `routeConfiguration`. */
+export function encodeRouteConfiguration(name: string, hosts: Iterable<Uint8Array>, ignorePort: boolean): Uint8Array {
+  let tail = tails.get(ignorePort);
+  if (tail === undefined) {
+    tail = encoded(RouteConfigurationSchema, routeConfiguration("", ignorePort));
+    tails.set(ignorePort, tail);
+  }
+  const writer = new BinaryWriter();
+  writer.tag(1, WireType.LengthDelimited).string(name);
+  for (const host of hosts) writer.tag(2, WireType.LengthDelimited).bytes(host);
+  return writer.raw(tail).finish();
+}
+
+function retries(settings: MeshSettings): { retryPolicy?: Init<typeof RetryPolicySchema> } {
+  const { attempts, retryOn, perTryTimeout } = settings.retry;
+  if (attempts <= 0) return {};
+  return {
+    retryPolicy: {
+      retryOn,
+      numRetries: attempts,
+      retryHostPredicate: [
+        {
+          name: "envoy.retry_host_predicates.previous_hosts",
+          configType: { case: "typedConfig", value: packed(PreviousHostsPredicateSchema, {}) },
+        },
+      ],
+      hostSelectionRetryMaxAttempts: 5n,
+      retriableStatusCodes: [503],
+      ...(perTryTimeout === undefined ? {} : { perTryTimeout: duration(perTryTimeout) }),
+    },
+  };
+}

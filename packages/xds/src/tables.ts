@@ -1,0 +1,56 @@
+import type { TypeUrl } from "@signalbox/envoy-api";
+import { SetVersion, type Resource, type ResourceView } from "@signalbox/xds-server";
+
+/** Resources of one type that clients of equal scope share, with their set version and what changed since it was asked. */
+export class ResourceTable {
+  readonly #resources = new Map<string, Resource>();
+  readonly #version = new SetVersion();
+  #changed = new Set<string>();
+
+  get resources(): ReadonlyMap<string, Resource> {
+    return this.#resources;
+  }
+
+  get version(): string {
+    return this.#version.toString();
+  }
+
+  /** The set version, for adding more to it. Copy before changing. */
+  get setVersion(): SetVersion {
+    return this.#version;
+  }
+
+  /** Stores a resource. Equal content is no change. */
+  put(resource: Resource): void {
+    const before = this.#resources.get(resource.name);
+    if (before?.version === resource.version) return;
+    this.#version.replace(before, resource);
+    this.#resources.set(resource.name, resource);
+    this.#changed.add(resource.name);
+  }
+
+  /** Forgets a resource. */
+  remove(name: string): void {
+    const before = this.#resources.get(name);
+    if (before === undefined) return;
+    this.#version.remove(before);
+    this.#resources.delete(name);
+    this.#changed.add(name);
+  }
+
+  /** Stores these and removes those of `before` that are not among them. Returns the names that are held now. */
+  replace(before: ReadonlySet<string>, next: readonly Resource[]): ReadonlySet<string> {
+    const names = new Set(next.map(({ name }) => name));
+    for (const name of before) if (!names.has(name)) this.remove(name);
+    for (const resource of next) this.put(resource);
+    return names;
+  }
+
+  /** Names that changed since the last call. */
+  takeChanged(): ReadonlySet<string> {
+    const changed = this.#changed;
+    if (changed.size > 0) this.#changed = new Set();
+    return changed;
+  }
+}
+

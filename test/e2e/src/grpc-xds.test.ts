@@ -1,0 +1,62 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { startDaemon, startGrpcBackend, waitFor } from "@signalbox/test-servers";
+import { afterEach, expect, it } from "vitest";
+import { fileRegistry, hostname, replaceServices, servicesFile } from "./services.ts";
+
+const closing: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+/** Starts the client process of grpc-client.ts with a bootstrap that names the daemon. */
+function startClient(xdsPort: number) {
+  const bootstrap = {
+    xds_servers: [
+      { server_uri: `127.0.0.1:${xdsPort}`, channel_creds: [{ type: "insecure" }], server_features: ["xds_v3"] },
+    ],
+    node: { id: "sidecar~127.0.0.1~grpc-1.shop~shop.svc.cluster.local", metadata: { GENERATOR: "grpc" } },
+  };
+  const script = fileURLToPath(new URL("../dist/grpc-client.js", import.meta.url));
+  const child = spawn(process.execPath, [script], {
+    env: { ...process.env, GRPC_XDS_BOOTSTRAP_CONFIG: JSON.stringify(bootstrap) },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const exited = new Promise((resolve) => child.once("exit", resolve));
+  closing.push(async () => {
+    child.kill("SIGKILL");
+    await exited;
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return async (target: string, count: number): Promise<string[]> => {
+    child.stdin.write(`${count} ${target}\n`);
+    const { value } = (await lines.next()) as { value: string };
+    return JSON.parse(value) as string[];
+  };
+}
+
+it("a proxyless gRPC client resolves a service, balances over its endpoints and follows a change", async () => {
+  const [a, b, c] = await Promise.all(["a", "b", "c"].map((name) => startGrpcBackend({ name })));
+  if (a === undefined || b === undefined || c === undefined) throw new Error("three backends");
+  closing.push(() => Promise.all([a.stop(), b.stop(), c.stop()]));
+  const echo = (...endpoints: string[]) => [{ name: "echo", port: 7070, protocol: "GRPC", endpoints }];
+  const daemon = await startDaemon({
+    config: { registries: fileRegistry },
+    files: { "services.json": servicesFile(echo(a.address, b.address)) },
+  });
+  closing.push(() => daemon.stop());
+  const call = startClient(daemon.xdsPort);
+  const target = `xds:///${hostname("echo")}:7070`;
+
+  const first = await call(target, 40);
+  expect(new Set(first)).toEqual(new Set(["a: hello", "b: hello"]));
+  expect(first.filter((answer) => answer === "a: hello").length).toBeGreaterThanOrEqual(15);
+
+  await replaceServices(daemon, echo(c.address));
+  await waitFor(async () => (await call(target, 1))[0] === "c: hello", { what: "calls to reach the new endpoint" });
+  expect(new Set(await call(target, 20))).toEqual(new Set(["c: hello"]));
+  const synced = JSON.stringify(await daemon.debug("/debug/syncz"));
+  expect(synced).toContain("grpc-1.shop");
+  expect(daemon.log()).not.toMatch(/nack/i);
+});
