@@ -1,1 +1,55 @@
-export {};
+import { registryId } from "@signalbox/model";
+import type { RegistryModule } from "@signalbox/registry";
+import type { ConfigObject, ServiceRecord, Workload } from "@signalbox/model";
+import { readSource } from "./client.ts";
+import { parseStaticConfig, type StaticConfig } from "./config.ts";
+import { convertFile, mergeFiles, type StaticFault } from "./convert.ts";
+import { provider, StaticRegistry } from "./registry.ts";
+
+export { formatFault } from "./convert.ts";
+export { StaticFilesError } from "./registry.ts";
+export type { UnreadableFile } from "./client.ts";
+export type { StaticConfig } from "./config.ts";
+export type { Place, StaticFault } from "./convert.ts";
+
+/** Services, workloads and Istio objects from YAML and JSON files. */
+export const staticModule: RegistryModule<StaticConfig> = {
+  provider,
+  parseConfig: parseStaticConfig,
+  create: (config, deps) => new StaticRegistry(config, deps),
+};
+
+/** All that files say at one moment. */
+export interface StaticContent {
+  readonly records: readonly ServiceRecord[];
+  readonly workloads: readonly Workload[];
+  readonly objects: readonly ConfigObject[];
+  /** All mistakes, each with its place; files that cannot be read are at line 1. Objects with errors are left out. */
+  readonly faults: readonly StaticFault[];
+}
+
+/**
+ * Reads files once, for commands that need no daemon. `paths` are as in the configuration; `name` is the registry's name in provenances.
+ * Never throws for what files hold: see `faults`. Throws a ConfigError for a configuration that cannot be used.
+ */
+export async function readStatic(
+  input: string | readonly string[] | (Partial<StaticConfig> & Pick<StaticConfig, "paths">),
+  options: { readonly baseDir?: string; readonly name?: string } = {},
+): Promise<StaticContent> {
+  const { baseDir = process.cwd(), name = "files" } = options;
+  const config = parseStaticConfig(typeof input === "string" || Array.isArray(input) ? { paths: input } : input);
+  const batch = await readSource({ config, baseDir });
+  const context = { ...config, registry: registryId(provider, name), cluster: name };
+  const contents = new Map(batch.changed.map((file) => [file.file, convertFile(file, context)]));
+  const { records, workloads, objects, conflicts } = mergeFiles(contents);
+  const unreadable = batch.unreadable.map(({ file, message }): StaticFault => {
+    return { file, document: 0, line: 1, column: 1, severity: "error", field: "", message };
+  });
+  const faults = [...unreadable, ...[...contents.values()].flatMap((content) => content.faults), ...conflicts];
+  return {
+    records: [...records.values()],
+    workloads: [...workloads.values()],
+    objects: [...objects.values()],
+    faults,
+  };
+}

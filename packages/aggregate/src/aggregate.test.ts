@@ -1,7 +1,9 @@
 import { createInProcessBus } from "@signalbox/event-bus";
 import type { EventBus } from "@signalbox/event-bus";
 import { registryId } from "@signalbox/model";
+import type { ServiceRecord } from "@signalbox/model";
 import { afterEach, describe, expect, it } from "vitest";
+import { unionMerge } from "./merge.ts";
 import { settled } from "./testing/test-clock.ts";
 import { comparable, configObject, FakeRegistry, ipsOf, keyOf, record, workload, World } from "./testing/world.ts";
 
@@ -17,7 +19,7 @@ async function started(...args: ConstructorParameters<typeof World>): Promise<Wo
 }
 
 /** A running world whose one registry has said this much. */
-async function worldWith(...records: Parameters<FakeRegistry["snapshot"]>) {
+async function worldWith(...records: readonly ServiceRecord[]) {
   const registry = new FakeRegistry("one");
   const world = await started({ registries: [registry] });
   registry.snapshot(...records);
@@ -67,7 +69,6 @@ describe("what an aggregate publishes", () => {
   it("touches one entry for a change of one service", async () => {
     const merged: string[] = [];
     const registry = new FakeRegistry("one");
-    const { unionMerge } = await import("./merge.ts");
     const merge: typeof unionMerge = (key, records) => {
       merged.push(key);
       return unionMerge(key, records);
@@ -124,7 +125,6 @@ describe("what an aggregate publishes", () => {
   });
 
   it("goes on without the one service that cannot be merged", async () => {
-    const { unionMerge } = await import("./merge.ts");
     const registry = new FakeRegistry("one");
     const world = await started({
       registries: [registry],
@@ -279,6 +279,31 @@ describe("the run of an aggregate", () => {
     expect(world.consumed.revision).toEqual(world.aggregate.catalog().revision);
   });
 
+  it("keeps the content still from the snapshot it gave until the lead is decided", async () => {
+    const bus = createInProcessBus();
+    let decide = () => {};
+    const decided = new Promise<void>((resolve) => (decide = resolve));
+    const slow: Pick<EventBus, "lead"> = {
+      lead: async (snapshot, signal) => {
+        const content = snapshot();
+        await decided;
+        return bus.lead(() => content, signal);
+      },
+    };
+    const registry = new FakeRegistry("one");
+    const world = await started({ registries: [registry], bus: slow }, bus);
+    registry.snapshot(record(one, "a"));
+    await world.calm();
+    registry.upsert(record(one, "a", "192.0.2.1"));
+    await world.calm();
+    expect(ipsOf(world.aggregate.catalog(), "a")).toEqual([]);
+    decide();
+    await world.calm();
+    expect(world.events.map((event) => event.type)).toEqual(["snapshot", "delta"]);
+    expect(comparable(world.consumed)).toEqual(comparable(world.aggregate.catalog()));
+    expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.1"]);
+  });
+
   it("keeps its own catalog up to date while another leads", async () => {
     const registry = new FakeRegistry("one");
     const never: Pick<EventBus, "lead"> = {
@@ -308,6 +333,7 @@ describe("the run of an aggregate", () => {
     world.aggregate.addRegistry(registry);
     await settled();
     registry.snapshot(record(one, "a"));
+    await world.clock.advance(60_000);
     await expect(world.run).rejects.toMatchObject({ code: "SBX_BUS_CLOSED" });
     expect(registry.running).toBe(0);
   });
@@ -372,6 +398,22 @@ describe("a registry of an aggregate", () => {
     await world.calm();
     expect([...world.consumed.entries.keys()]).toEqual([keyOf("a")]);
     expect(world.aggregate.status()).toMatchObject([{ problem: "PROTOCOL_ERROR" }]);
+  });
+
+  it("cannot bring in a malformed record; the others pass", async () => {
+    const counted: string[] = [];
+    const registry = new FakeRegistry("one");
+    const metrics = () => ({ counter: (name: string) => void counted.push(name), histogram() {} });
+    const world = await started({ registries: [registry], metrics });
+    const base = record(one, "bad");
+    registry.snapshot(
+      { ...base, service: { ...base.service, hostname: "" } },
+      record(one, "good"),
+      record(two, "foreign"),
+    );
+    await world.calm();
+    expect([...world.consumed.entries.keys()]).toEqual([keyOf("good")]);
+    expect(counted).toEqual(["registry_records_rejected_total", "registry_records_rejected_total"]);
   });
 
   it("shows its problem until it is read again, and what it said stays", async () => {

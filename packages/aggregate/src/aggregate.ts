@@ -2,7 +2,7 @@ import { CatalogFold, isEmptyDelta } from "@signalbox/event-bus";
 import type { BusWriter } from "@signalbox/event-bus";
 import { objectKey } from "@signalbox/model";
 import type { Catalog, CatalogDelta, CatalogEntry, Labels, RegistryId, Revision, Service } from "@signalbox/model";
-import { silentLogger, systemClock } from "@signalbox/registry";
+import { noMetrics, silentLogger, systemClock } from "@signalbox/registry";
 import type { Clock, Logger, Registry } from "@signalbox/registry";
 import { Assembly } from "./assembly.ts";
 import { CatalogIndex } from "./catalog-index.ts";
@@ -56,12 +56,14 @@ class Aggregate implements AggregateController {
     this.#handlers = new Handlers(this.#logger);
     this.#registries = new Registries({
       ...shared,
+      metrics: (id) => options.metrics?.(id) ?? noMetrics,
       shards: this.#shards,
       syncDeadlineMs: options.syncDeadlineMs ?? defaultSyncDeadlineMs,
       accept: (id, update) => {
         this.#shards.apply(id, update, this.#assembly.touched);
         if (this.#assembly.touched.size > 0) this.#debounce.touch();
-        if (update.type === "snapshot") this.#gate.release(id);
+        // The first update of a registry is a snapshot.
+        this.#gate.release(id);
       },
       dropped: (id) => {
         this.#shards.drop(id, this.#assembly.touched);

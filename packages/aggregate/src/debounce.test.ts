@@ -51,7 +51,7 @@ describe("the debounce", () => {
       debounce.touch();
       await clock.advance(10);
     }
-    expect(releases).toEqual([0, 210, 420, 630, 840]);
+    expect(releases).toEqual([0, 210, 410, 610, 810]);
   });
 
   it("takes the changes of one turn as one", async () => {

@@ -1,4 +1,5 @@
 import { registryId } from "@signalbox/model";
+import type { ServiceRecord } from "@signalbox/model";
 import { afterEach, describe, expect, it } from "vitest";
 import type { HandlerEvent } from "./handlers.ts";
 import { FakeRegistry, instance, keyOf, record, service, World } from "./testing/world.ts";
@@ -9,7 +10,7 @@ afterEach(async () => {
   for (const world of opened.splice(0)) await world.stop();
 });
 
-async function worldWith(...records: Parameters<FakeRegistry["snapshot"]>) {
+async function worldWith(...records: readonly ServiceRecord[]) {
   const registry = new FakeRegistry("one");
   const world = new World({ registries: [registry] });
   opened.push(world);

@@ -1,5 +1,6 @@
 import type { EventBus } from "@signalbox/event-bus";
-import type { Clock, Logger, Registry } from "@signalbox/registry";
+import type { RegistryId } from "@signalbox/model";
+import type { Clock, Logger, Metrics, Registry } from "@signalbox/registry";
 import type { MergePolicy } from "./merge.ts";
 
 /** How changes are gathered before they are published. Milliseconds. */
@@ -34,6 +35,8 @@ export interface AggregateOptions {
   readonly restart?: Partial<RestartOptions>;
   readonly clock?: Clock;
   readonly logger?: Logger;
+  /** Gives the metrics in which the updates that a registry gets wrong are counted. Default: nobody counts. */
+  metrics?(registry: RegistryId): Metrics;
 }
 
 /** How one registry is added. */

@@ -1,5 +1,5 @@
 import type { RegistryId } from "@signalbox/model";
-import type { Clock, Logger, Registry, RegistryUpdate } from "@signalbox/registry";
+import type { Clock, Logger, Metrics, Registry, RegistryUpdate } from "@signalbox/registry";
 import { byCodeUnit } from "./code-unit.ts";
 import { DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
 import type { AddRegistryOptions, RestartOptions } from "./options.ts";
@@ -11,6 +11,7 @@ import type { Condition, RegistryStatus } from "./supervision.ts";
 export interface RegistriesOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  metrics(id: RegistryId): Metrics;
   readonly restart: RestartOptions;
   readonly shards: ShardStore;
   /** Used for registries that were added without a deadline of their own. */
@@ -122,6 +123,7 @@ export class Registries {
     slot.supervisor = new Supervisor(registry, {
       clock,
       logger,
+      metrics: this.#options.metrics(registry.id),
       restart,
       condition,
       accept: (update) => this.#options.accept(registry.id, update),

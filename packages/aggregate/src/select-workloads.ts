@@ -73,8 +73,8 @@ function instanceOf(service: Service, port: Port, workload: Workload): readonly 
 
 function portOf(workload: Workload, port: Port): number {
   const { namedPorts } = workload;
-  const own = namedPorts && Object.hasOwn(namedPorts, port.name) ? namedPorts[port.name] : undefined;
-  return own ?? port.targetPort ?? port.number;
+  const own = namedPorts && Object.hasOwn(namedPorts, port.name) ? (namedPorts[port.name] ?? 0) : 0;
+  return own > 0 ? own : (port.targetPort ?? port.number);
 }
 
 function addressesOf(workload: Workload, port: number, resolution: Resolution): readonly Address[] {

@@ -1,6 +1,6 @@
-import { deepFreeze } from "@signalbox/model";
 import type { RegistryId } from "@signalbox/model";
-import type { Clock, Logger, Problem, Registry, RegistrySink, RegistryUpdate } from "@signalbox/registry";
+import { checkedSink } from "@signalbox/registry";
+import type { Clock, Logger, Metrics, Problem, Registry, RegistrySink, RegistryUpdate } from "@signalbox/registry";
 import type { RestartOptions } from "./options.ts";
 import { abortWith, isAborted, toError } from "./waiting.ts";
 
@@ -48,9 +48,10 @@ export interface Condition {
 export interface Supervision {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly restart: RestartOptions;
   readonly condition: Condition;
-  /** Takes frozen updates; never called after the run it belongs to ended. */
+  /** Takes checked and frozen updates; never called after the run it belongs to ended. */
   accept(update: RegistryUpdate): void;
 }
 
@@ -103,9 +104,11 @@ export class Supervisor {
   }
 
   async #runOnce(sink: Sink): Promise<Error> {
+    const { logger, metrics } = this.#supervision;
+    const { id } = this.#registry;
     try {
-      await this.#registry.run(sink, this.#end.signal);
-      return new RegistryEndedError(this.#registry.id);
+      await this.#registry.run(checkedSink(sink, { id, logger, metrics }), this.#end.signal);
+      return new RegistryEndedError(id);
     } catch (thrown) {
       return toError(thrown);
     } finally {
@@ -114,7 +117,7 @@ export class Supervisor {
   }
 }
 
-/** What one run of a registry speaks into. The only place where foreign data enters the aggregate. */
+/** What one run of a registry speaks into, behind the check. The only place where foreign data enters the aggregate. */
 class Sink implements RegistrySink {
   readonly #registry: RegistryId;
   readonly #supervision: Supervision;
@@ -139,16 +142,7 @@ class Sink implements RegistrySink {
 
   push(update: RegistryUpdate): void {
     if (this.#over()) return;
-    if (update.type === "delta" && !this.#synced) {
-      this.degraded("PROTOCOL_ERROR", new TypeError("a delta came before the snapshot"));
-      return;
-    }
-    try {
-      this.#supervision.accept(deepFreeze(update));
-    } catch (thrown) {
-      this.degraded("PROTOCOL_ERROR", toError(thrown));
-      return;
-    }
+    this.#supervision.accept(update);
     this.#synced = true;
     this.#supervision.condition.state = "SYNCED";
     this.#wasRead();

@@ -2,6 +2,8 @@
 export type Answer =
   | { readonly type: "json"; readonly status?: number; readonly value: unknown }
   | { readonly type: "text"; readonly status?: number; readonly contentType?: string; readonly body: string }
+  /** Plain text, written line by line. */
+  | { readonly type: "lines"; readonly lines: Iterable<string> }
   /** A JSON array, written item by item: it may be larger than one string should be. */
   | { readonly type: "array"; readonly items: Iterable<unknown> }
   /** A JSON object, written member by member. */
@@ -29,24 +31,36 @@ export function failure(status: number, code: string, error: string, more: objec
 
 const chunkSize = 64 * 1024;
 
-/** Writes an array or object answer in pieces of about 64 KiB, so that a large catalog neither fills memory nor blocks the loop. */
-export function* jsonPieces(
+/** Gathers short texts to pieces of about 64 KiB. */
+export function* textPieces(texts: Iterable<string>): Generator<string> {
+  let piece = "";
+  for (const text of texts) {
+    piece += text;
+    if (piece.length < chunkSize) continue;
+    yield piece;
+    piece = "";
+  }
+  if (piece !== "") yield piece;
+}
+
+/** Writes an array or object answer in pieces, so that a large catalog neither fills memory nor blocks the loop. */
+export function jsonPieces(
   answer: Extract<Answer, { readonly type: "array" | "object" }>,
   indent: number,
 ): Generator<string> {
+  return textPieces(jsonTexts(answer, indent));
+}
+
+function* jsonTexts(answer: Extract<Answer, { readonly type: "array" | "object" }>, indent: number): Generator<string> {
   const [open, close] = answer.type === "array" ? ["[", "]"] : ["{", "}"];
   const lineBreak = indent > 0 ? "\n" : "";
-  let piece = open;
   let separator = "";
+  yield open;
   for (const part of parts(answer, indent)) {
-    piece += separator + lineBreak + part;
+    yield separator + lineBreak + part;
     separator = ",";
-    if (piece.length >= chunkSize) {
-      yield piece;
-      piece = "";
-    }
   }
-  yield `${piece}${separator === "" ? "" : lineBreak}${close}\n`;
+  yield `${separator === "" ? "" : lineBreak}${close}\n`;
 }
 
 function* parts(answer: Extract<Answer, { readonly type: "array" | "object" }>, indent: number): Generator<string> {

@@ -94,6 +94,7 @@ function registries(sources: DebugSources): object[] {
     services: registry.services,
     ...(registry.lastCompleteRead !== undefined && { lastCompleteRead: timestamp(registry.lastCompleteRead) }),
     ...(registry.lastError !== undefined && { lastError: registry.lastError.message }),
+    ...(registry.restarts !== undefined && { restarts: registry.restarts }),
   }));
 }
 

@@ -69,6 +69,9 @@ const definitions = [
     "1 for the problem that a registry has now: unreachable, auth_failed or protocol_error.",
     ["registry", "problem"],
   ),
+  gauge("signalbox_registry_restarts", "How often the run of a registry was started again after it ended by itself.", [
+    "registry",
+  ]),
   gauge("signalbox_registry_services", "Services that a registry contributes.", ["registry"]),
   gauge(
     "signalbox_registry_state",
@@ -76,6 +79,11 @@ const definitions = [
     ["registry", "state"],
   ),
   counter("signalbox_xds_acks_total", "Responses that clients acknowledged, by resource type.", ["type"]),
+  counter(
+    "signalbox_xds_certificate_reloads_total",
+    "Changes of the server's certificate files, by result: ok, or failed (those in use stay).",
+    ["result"],
+  ),
   counter("signalbox_xds_refused_streams_total", "Streams that were refused, for a limit or for lack of permission."),
   counter("signalbox_xds_removed_resources_total", "Removals sent to delta clients, by resource type.", ["type"]),
   counter("signalbox_xds_sent_resources_total", "Resources sent, by resource type.", ["type"]),

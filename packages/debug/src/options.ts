@@ -27,9 +27,9 @@ export interface DebugServerOptions {
   readonly profile?: boolean;
   /**
    * Answers `POST /v3/discovery:<type>`: gets the path and the body as it came, at most `restBodyLimit` bytes. Without it
-   * these paths answer 404.
+   * these paths answer 404, as they do when it says `undefined`. `createRestDiscovery` of `@signalbox/xds-server` fits.
    */
-  readonly rest?: (path: string, body: Buffer) => Promise<RestAnswer>;
+  readonly rest?: (path: string, body: Buffer) => Promise<RestAnswer | undefined>;
   /** Bytes; 4 MiB by default, as gRPC's limit for one message. */
   readonly restBodyLimit?: number;
   /** Connections at the same time; 512 by default. */

@@ -1,9 +1,10 @@
 import { Readable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import fastify from "fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { createAccess } from "./access.ts";
 import type { AccessRule } from "./access.ts";
-import { failure, jsonPieces } from "./answer.ts";
+import { failure, jsonPieces, textPieces } from "./answer.ts";
 import type { Answer, Page } from "./answer.ts";
 import type { DebugServerOptions } from "./options.ts";
 import { debugPages } from "./pages.ts";
@@ -147,7 +148,10 @@ function addRest(app: FastifyInstance, rest: NonNullable<DebugServerOptions["res
   app.post("/v3/discovery:::type", { bodyLimit }, async (request, reply) => {
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     const answer = await rest(pathOf(request), body);
-    return reply.code(answer.status).headers(answer.headers).send(answer.body);
+    if (answer === undefined)
+      return send(request, reply, failure(404, "SBX_NO_PAGE", "There is no such resource type."));
+    // As bytes, so that the headers stay as they are.
+    return reply.code(answer.status).headers(answer.headers).send(Buffer.from(answer.body));
   });
 }
 
@@ -165,14 +169,28 @@ function send(request: FastifyRequest, reply: FastifyReply, answer: Answer): Fas
         .code(answer.status ?? 200)
         .type(answer.contentType ?? "text/plain; charset=utf-8")
         .send(answer.body);
+    case "lines":
+      return reply.type("text/plain; charset=utf-8").send(streamed(textPieces(answer.lines)));
     case "array":
     case "object":
-      return reply.type(json).send(Readable.from(jsonPieces(answer, indent), { objectMode: false }));
+      return reply.type(json).send(streamed(jsonPieces(answer, indent)));
     case "download":
       return reply
         .header("content-disposition", `attachment; filename="${answer.fileName}"`)
         .type(answer.contentType)
         .send(answer.body);
+  }
+}
+
+function streamed(pieces: Iterable<string>): Readable {
+  return Readable.from(paced(pieces), { objectMode: false });
+}
+
+/** A client that reads fast would otherwise keep the loop to itself until the last piece. */
+async function* paced(pieces: Iterable<string>): AsyncGenerator<string> {
+  for (const piece of pieces) {
+    yield piece;
+    await setImmediate();
   }
 }
 

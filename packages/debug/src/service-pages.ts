@@ -54,7 +54,7 @@ function select(catalog: Catalog, query: URLSearchParams): CatalogEntry[] {
 
 function endpointz(catalog: Catalog, query: URLSearchParams): Answer {
   const entries = select(catalog, query);
-  if (isOn(query, "brief")) return { type: "text", body: [...briefLines(entries)].join("") };
+  if (isOn(query, "brief")) return { type: "lines", lines: briefLines(entries) };
   return { type: "array", items: endpointsByPort(entries) };
 }
 

@@ -50,6 +50,8 @@ export interface RegistryView {
   /** Epoch milliseconds. */
   readonly lastCompleteRead?: number;
   readonly lastError?: Error;
+  /** How often its run was started again after it ended by itself. */
+  readonly restarts?: number;
 }
 
 /** One condition of readiness. */

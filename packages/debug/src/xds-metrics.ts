@@ -21,7 +21,8 @@ export type XdsEventView =
       readonly resourceType: string;
       readonly nonce: string;
     }
-  | { readonly type: "refused" };
+  | { readonly type: "refused" }
+  | { readonly type: "certificates"; readonly error?: string };
 
 interface Pushed {
   nonce: string;
@@ -84,6 +85,11 @@ export class XdsMetrics {
         break;
       case "refused":
         this.#instruments.count("signalbox_xds_refused_streams_total");
+        break;
+      case "certificates":
+        this.#instruments.count("signalbox_xds_certificate_reloads_total", {
+          result: event.error === undefined ? "ok" : "failed",
+        });
         break;
     }
   }

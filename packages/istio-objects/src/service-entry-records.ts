@@ -1,10 +1,12 @@
 import {
+  canonicalIp,
   instanceKey,
   parseLocality,
   parseProtocol,
   type Address,
   type ConfigObject,
   type Locality,
+  type Port,
   type ServiceInstance,
   type ServiceRecord,
   type Service,
@@ -38,7 +40,7 @@ function serviceOf(object: ConfigObject, entry: ServiceEntry, hostname: string):
   return {
     hostname,
     namespace,
-    ports: entry.ports.map(({ name, number, protocol }) => ({ name, number, protocol: parseProtocol(protocol) })),
+    ports: entry.ports.map(portOf),
     resolution: entry.resolution,
     addresses: entry.addresses.map(withoutFullPrefix),
     labels,
@@ -49,6 +51,11 @@ function serviceOf(object: ConfigObject, entry: ServiceEntry, hostname: string):
     ...(createdAt === undefined ? {} : { createdAt }),
     provenance,
   };
+}
+
+function portOf({ name, number, protocol, targetPort }: ServiceEntryPort): Port {
+  const port = { name, number, protocol: parseProtocol(protocol) };
+  return targetPort === 0 || targetPort === number ? port : { ...port, targetPort };
 }
 
 function instancesOf(object: ConfigObject, entry: ServiceEntry, hostname: string): readonly ServiceInstance[] {
@@ -98,7 +105,7 @@ function addressOf(endpoint: WorkloadEntry, port: ServiceEntryPort): Address | u
   if (address.startsWith(socketPrefix)) return { type: "unix", path: address.slice(socketPrefix.length) };
   const own = Object.hasOwn(endpoint.ports, port.name) ? endpoint.ports[port.name] : undefined;
   const number = own || port.targetPort || port.number;
-  if (isIpAddress(address)) return { type: "ip", ip: address, port: number };
+  if (isIpAddress(address)) return { type: "ip", ip: canonicalIp(address), port: number };
   return { type: "hostname", hostname: address, port: number };
 }
 

@@ -17,17 +17,18 @@ export class FaultList {
     if (this.faults.length < maxFaults) this.faults.push({ path, message });
   }
 
-  /** The value as an object to read members from, or `undefined` and a fault. */
+  /** The value as a plain object to read members from, or `undefined` and a fault. */
   object(value: unknown, path: string): Readonly<Record<string, unknown>> | undefined {
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-    this.add(path, "must be an object");
+    if (isPlainObject(value)) return value;
+    this.add(path, "must be a plain object");
     return undefined;
   }
 
   /** The value as a list, or an empty list and a fault. */
   list(value: unknown, path: string): readonly unknown[] {
-    if (Array.isArray(value)) return value;
-    this.add(path, "must be a list");
+    // A hole is skipped by forEach but has no hash.
+    if (Array.isArray(value) && !value.includes(undefined)) return value;
+    this.add(path, "must be a list without holes");
     return [];
   }
 
@@ -81,6 +82,7 @@ export class FaultList {
     const locality = this.object(value, path);
     if (locality === undefined) return;
     for (const part of ["region", "zone", "subzone"]) this.text(locality[part], `${path}.${part}`);
+    this.unknownMembers(locality, path, localityMembers);
   }
 
   provenance(value: unknown, path: string): void {
@@ -109,6 +111,8 @@ export class FaultList {
   }
 }
 
+const localityMembers: ReadonlySet<string> = new Set(["region", "zone", "subzone"]);
+
 /** The widest time that a Date can hold. */
 const maxTime = 8.64e15;
 
@@ -125,4 +129,10 @@ export function show(value: unknown): string {
     default:
       return value === null ? "null" : `a ${typeof value}`;
   }
+}
+
+function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }

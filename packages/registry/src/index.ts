@@ -1,7 +1,15 @@
+export { backoff } from "./backoff.ts";
+export { checkedSink } from "./checked-sink.ts";
 export { systemClock } from "./clock.ts";
 export { ConfigError, formatPath } from "./config-error.ts";
+export { pollLoop, watchLoop } from "./loops.ts";
 export { noMetrics, silentLogger } from "./observability.ts";
+export { SourceError } from "./source-error.ts";
+export type { Backoff, BackoffOptions } from "./backoff.ts";
+export type { CheckedSinkOptions } from "./checked-sink.ts";
 export type { Clock } from "./clock.ts";
 export type { ConfigFault } from "./config-error.ts";
+export type { LoopOptions, PollLoopOptions, WatchLoopOptions } from "./loops.ts";
 export type { Logger, Metrics } from "./observability.ts";
 export type { Problem, Registry, RegistryDeps, RegistryModule, RegistrySink, RegistryUpdate } from "./registry.ts";
+export type { SourceErrorOptions } from "./source-error.ts";

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { gather, withBootstrapFlags, wholeNumber, type BootstrapFlags } from "./commands/bootstrap-flags.ts";
 import { CommandFailure, exitCodes, type CommandContext } from "./commands/context.ts";
+import { version } from "./version.ts";
 
 /** Runs one command line, without the program's name. Resolves with the exit code; writes what went wrong to standard error. */
 export async function main(args: readonly string[], context: CommandContext): Promise<number> {
@@ -56,7 +56,9 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
     .command("version")
     .description("Print the version.")
     .addHelpText("after", examples(["signalbox version", "signalbox --version"]))
-    .action(() => context.stdout.write(`${version()}\n`));
+    .action(() => {
+      context.stdout.write(`${version()}\n`);
+    });
   return program;
 }
 
@@ -175,9 +177,4 @@ function addAgent(program: Command, context: CommandContext, exit: (code: number
 
 function examples(lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n`;
-}
-
-function version(): string {
-  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
 }

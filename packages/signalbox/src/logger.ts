@@ -1,4 +1,3 @@
-import { formatWithOptions } from "node:util";
 import type { Logger } from "@signalbox/registry";
 import { destination, pino, type DestinationStream } from "pino";
 import type { SignalboxConfig } from "./config/schema.ts";
@@ -8,7 +7,7 @@ import type { SignalboxConfig } from "./config/schema.ts";
  * for people; `auto` is `pretty` on a terminal. Written at once, so that nothing is lost when the process ends.
  */
 export function createLogger(settings: SignalboxConfig["log"], terminal: boolean): Logger {
-  const pretty = settings.format === "pretty" || (settings.format === "auto" && terminal);
+  const pretty = isPretty(settings, terminal);
   const output = destination({ fd: 2, sync: true });
   const logger = pino(
     { level: settings.level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"`, messageKey: "event" },
@@ -24,6 +23,11 @@ export function createLogger(settings: SignalboxConfig["log"], terminal: boolean
     warn: (event, given) => logger.warn(fields(given), event),
     error: (event, given) => logger.error(fields(given), event),
   };
+}
+
+/** Whether the logs are for a person. */
+export function isPretty({ format }: SignalboxConfig["log"], terminal: boolean): boolean {
+  return format === "pretty" || (format === "auto" && terminal);
 }
 
 /** An error as a log line may show it: its code and words, with those of its causes, and no stack. */
@@ -49,6 +53,7 @@ export function linePrinter(output: DestinationStream): DestinationStream {
 }
 
 function fieldText(value: unknown): string {
-  if (typeof value === "string") return /[\s"=]/.test(value) ? JSON.stringify(value) : value;
-  return formatWithOptions({ breakLength: Infinity, compact: true, depth: 4 }, "%j", value);
+  const text = typeof value === "string" && !/[\s"=\p{C}]/u.test(value) ? value : JSON.stringify(value);
+  // What clients call themselves ends up here: no control character may reach the terminal.
+  return text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -2,15 +2,16 @@ import { create, fromBinary, isMessage, toBinary } from "@bufbuild/protobuf";
 import type { Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import type { ReflectMessage } from "@bufbuild/protobuf/reflect";
-import { AnySchema, anyPack } from "@bufbuild/protobuf/wkt";
+import { AnySchema, anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import { anyRegistry, typeUrls } from "@signalbox/envoy-api";
 import type { TypeUrl } from "@signalbox/envoy-api";
 import { Cluster_DiscoveryType, ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import {
   ApiConfigSource_ApiType,
+  ApiConfigSourceSchema,
   ApiVersion,
-  ConfigSourceSchema,
+  PathConfigSourceSchema,
 } from "@signalbox/envoy-api/envoy/config/core/v3/config_source";
 import type { ConfigSource } from "@signalbox/envoy-api/envoy/config/core/v3/config_source";
 import { RdsSchema } from "@signalbox/envoy-api/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager";
@@ -27,26 +28,20 @@ export type ConfigSourceOf = (reference: ResourceReference) => ConfigSource["con
 
 /** Endpoints, routes and secrets from a file that the client watches. Source: Envoy, `PathConfigSource`. */
 export function pathConfigSource(path: string): ConfigSource["configSourceSpecifier"] {
-  return {
-    case: "pathConfigSource",
-    value: { $typeName: "envoy.config.core.v3.PathConfigSource", path },
-  };
+  const specifier = { case: "pathConfigSource", value: create(PathConfigSourceSchema, { path }) } as const;
+  return specifier;
 }
 
 /** Endpoints, routes and secrets by REST polling of the cluster that serves them. Source: Envoy, `ApiConfigSource`. */
 export function restConfigSource(clusterName: string, refreshMs: number): ConfigSource["configSourceSpecifier"] {
-  const { configSourceSpecifier } = create(ConfigSourceSchema, {
-    configSourceSpecifier: {
-      case: "apiConfigSource",
-      value: {
-        apiType: ApiConfigSource_ApiType.REST,
-        transportApiVersion: ApiVersion.V3,
-        clusterNames: [clusterName],
-        refreshDelay: { seconds: BigInt(Math.floor(refreshMs / 1000)), nanos: (refreshMs % 1000) * 1_000_000 },
-      },
-    },
+  const value = create(ApiConfigSourceSchema, {
+    apiType: ApiConfigSource_ApiType.REST,
+    transportApiVersion: ApiVersion.V3,
+    clusterNames: [clusterName],
+    refreshDelay: durationFromMs(refreshMs),
   });
-  return configSourceSpecifier;
+  const specifier = { case: "apiConfigSource", value } as const;
+  return specifier;
 }
 
 /**

@@ -83,7 +83,7 @@ class Publishing {
   readonly #files: PublishedFiles;
   readonly #clientDir: string;
   readonly #converted = new Map<TypeUrl, Map<string, Converted>>();
-  readonly #skipped = new Set<Resource>();
+  readonly #skipped = new WeakSet<Resource>();
   #wake: (() => void) | undefined;
   #dirty = true;
 
@@ -117,16 +117,17 @@ class Publishing {
   /** Until a change, the signal, or after a failure the time for the next try. */
   async #sleep(failed: boolean, signal: AbortSignal): Promise<void> {
     const { clock = systemXdsClock, retryMs = 1_000 } = this.#options;
-    let cancel: (() => void) | undefined;
-    let stop: (() => void) | undefined;
-    await new Promise<void>((wake) => {
-      if (signal.aborted) wake();
-      this.#wake = stop = wake;
-      signal.addEventListener("abort", wake, { once: true });
-      if (failed) cancel = clock.after(retryMs, wake);
+    let wake = (): void => {};
+    const woken = new Promise<void>((resolveWoken) => {
+      wake = () => resolveWoken();
     });
+    this.#wake = wake;
+    signal.addEventListener("abort", wake, { once: true });
+    const cancel = failed ? clock.after(retryMs, wake) : undefined;
+    if (signal.aborted) wake();
+    await woken;
     cancel?.();
-    if (stop !== undefined) signal.removeEventListener("abort", stop);
+    signal.removeEventListener("abort", wake);
     this.#wake = undefined;
   }
 

@@ -51,9 +51,9 @@ function readEndpointName(bytes: Uint8Array): string | undefined {
 
 function connectionManagers(listener: Listener): HttpConnectionManager[] {
   const chains = [...listener.filterChains, ...(listener.defaultFilterChain ? [listener.defaultFilterChain] : [])];
-  const packed = chains.flatMap((chain) => chain.filters).flatMap(({ configType }) =>
-    configType.case === "typedConfig" ? [configType.value] : [],
-  );
+  const packed = chains
+    .flatMap((chain) => chain.filters)
+    .flatMap(({ configType }) => (configType.case === "typedConfig" ? [configType.value] : []));
   if (listener.apiListener?.apiListener) packed.push(listener.apiListener.apiListener);
   return packed.flatMap((any) => {
     const message: Message | undefined = anyUnpack(any, anyRegistry);

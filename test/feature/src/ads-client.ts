@@ -1,4 +1,4 @@
-import { create, fromBinary, toBinary, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import * as grpc from "@grpc/grpc-js";
 import { anyRegistry, type TypeUrl } from "@signalbox/envoy-api";
@@ -13,6 +13,22 @@ import {
 
 const ads = "/envoy.service.discovery.v3.AggregatedDiscoveryService";
 const raw = (bytes: Uint8Array) => Buffer.from(bytes);
+
+interface FirstAsk {
+  readonly node: { readonly id: string; readonly cluster: string; readonly metadata: Record<string, string> };
+}
+interface SotwAsk {
+  readonly typeUrl: string;
+  readonly resourceNames: string[];
+  readonly versionInfo: string;
+  readonly responseNonce: string;
+}
+interface DeltaAsk {
+  readonly typeUrl: string;
+  readonly responseNonce?: string;
+  readonly resourceNamesSubscribe?: string[];
+  readonly initialResourceVersions?: Record<string, string>;
+}
 
 /** A response and the moment at which the test may look at it: everything before it is here. */
 interface Inbox<T> {
@@ -63,14 +79,14 @@ export function connect(port: number): grpc.Client {
 export function sotwStream(client: grpc.Client, node: string, metadata: Record<string, string> = {}) {
   const call = client.makeBidiStreamRequest(
     `${ads}/StreamAggregatedResources`,
-    (request: MessageInitShape<typeof DiscoveryRequestSchema>) =>
+    (request: SotwAsk & Partial<FirstAsk>) =>
       raw(toBinary(DiscoveryRequestSchema, create(DiscoveryRequestSchema, request))),
     (bytes: Buffer) => fromBinary(DiscoveryResponseSchema, bytes),
   );
   const responses = inbox<DiscoveryResponse>();
   const names = new Map<string, string[]>();
   let first = true;
-  const send = (request: MessageInitShape<typeof DiscoveryRequestSchema>) => {
+  const send = (request: SotwAsk) => {
     call.write(first ? { ...request, node: { id: node, cluster: "test", metadata } } : request);
     first = false;
   };
@@ -108,13 +124,13 @@ export function sotwStream(client: grpc.Client, node: string, metadata: Record<s
 export function deltaStream(client: grpc.Client, node: string, metadata: Record<string, string> = {}) {
   const call = client.makeBidiStreamRequest(
     `${ads}/DeltaAggregatedResources`,
-    (request: MessageInitShape<typeof DeltaDiscoveryRequestSchema>) =>
+    (request: DeltaAsk & Partial<FirstAsk>) =>
       raw(toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, request))),
     (bytes: Buffer) => fromBinary(DeltaDiscoveryResponseSchema, bytes),
   );
   const responses = inbox<DeltaDiscoveryResponse>();
   let first = true;
-  const send = (request: MessageInitShape<typeof DeltaDiscoveryRequestSchema>) => {
+  const send = (request: DeltaAsk) => {
     call.write(first ? { ...request, node: { id: node, cluster: "test", metadata } } : request);
     first = false;
   };

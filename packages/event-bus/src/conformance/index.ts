@@ -1,2 +1,2 @@
 export { describeEventBus } from "./suite.ts";
-export type { BusWorld, EventBusSuite } from "./suite.ts";
+export type { BusWorld, EventBusSuite } from "./world.ts";

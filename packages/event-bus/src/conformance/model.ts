@@ -7,7 +7,7 @@ import { sameRevision } from "../fold.ts";
 import { SuiteConsumer, SuiteWriter } from "./actors.ts";
 import { comparable, deltaOf } from "./content.ts";
 import type { Statement } from "./content.ts";
-import type { BusWorld, EventBusSuite } from "./suite.ts";
+import type { BusWorld, EventBusSuite } from "./world.ts";
 
 type Step =
   | { readonly type: "publish"; readonly statements: readonly Statement[] }

@@ -9,8 +9,8 @@ describe("checking a configuration", () => {
       rules: [],
       mesh: {},
       bus: { type: "in-process" },
-      xds: { plaintext: { host: "127.0.0.1", port: 15010 }, insecure: false, limits: {} },
-      debug: { host: "127.0.0.1", port: 15014, profile: false },
+      xds: { plaintext: { host: "127.0.0.1", port: 15010 }, insecure: false, drainMs: 1000, limits: {} },
+      debug: { host: "127.0.0.1", port: 15014, allowedHosts: [], profile: false },
       log: { level: "info", format: "auto" },
       aggregate: { debounce: { quietMs: 50, maxMs: 1000 }, syncDeadlineMs: 30_000 },
     });

@@ -14,6 +14,8 @@ export interface LoadedConfig {
   readonly path: string;
   /** Folder of the file: where its relative paths start. */
   readonly baseDir: string;
+  /** The text of the file, as it was read. */
+  readonly text: string;
   readonly config: SignalboxConfig;
   readonly registries: readonly PlannedRegistry[];
   /** Things that may not be what the writer meant, each with its place. */
@@ -55,7 +57,8 @@ export async function loadConfig(
 ): Promise<LoadedConfig> {
   const path = resolve(file);
   const baseDir = dirname(path);
-  const { document, warnings } = parse(await readFile(path, "utf8"), file);
+  const text = await readFile(path, "utf8");
+  const { document, warnings } = parse(text, file);
   const fail = (faults: readonly (ConfigFault & { readonly onKey?: boolean })[]): never => {
     throw new ConfigFileError(faults.map((fault) => place(fault, document, file)));
   };
@@ -68,7 +71,7 @@ export async function loadConfig(
   if (config === undefined) return fail(faults);
   const { planned, faults: ownFaults } = await planRegistries(config, modules);
   if (ownFaults.length > 0) fail(ownFaults);
-  return { path, baseDir, config, registries: planned, warnings };
+  return { path, baseDir, text, config, registries: planned, warnings };
 }
 
 function parse(text: string, file: string): { document: ParsedDocument | undefined; warnings: readonly string[] } {

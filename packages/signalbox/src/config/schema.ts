@@ -10,6 +10,7 @@ export const defaults = {
   quietMs: 50,
   maxMs: 1000,
   syncDeadlineMs: 30_000,
+  drainMs: 1000,
 } as const;
 
 const port = z.int().min(0).max(65535);
@@ -33,9 +34,9 @@ const ruleSchema = z
   .strictObject({
     files: z
       .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
-      .optional()
+      .exactOptional()
       .describe("Files, folders or globs with Istio objects."),
-    kubernetes: z.unknown().optional().describe("Istio objects from a Kubernetes cluster. Not in this version."),
+    kubernetes: z.unknown().exactOptional().describe("Istio objects from a Kubernetes cluster. Not in this version."),
   })
   .refine((rule) => (rule.files === undefined) !== (rule.kubernetes === undefined), {
     message: "needs exactly one of files, kubernetes",
@@ -46,24 +47,24 @@ const positive = z.int().min(1);
 
 const limitsSchema = z
   .strictObject({
-    connections: positive.optional().describe("Open connections on one port. Further ones are closed at once. Default 10000."),
-    streamsPerConnection: positive.optional().describe("Open streams on one connection. Default 100."),
-    maxStreams: positive.optional().describe("Open xDS streams together. Default 20000."),
-    maxTypes: positive.optional().describe("Resource types on one stream. Default 32."),
-    maxNames: positive.optional().describe("Resource names in one subscription. Default 200000."),
-    maxNameBytes: positive.optional().describe("Bytes of one resource name. Default 4096."),
-    maxTotalNames: positive.optional().describe("Resource names in all subscriptions together; equal subscriptions count once. Default 5000000."),
-    receiveBytes: positive.optional().describe("Bytes of one message from a client. Default 4194304."),
-    partialBytes: positive.optional().describe("Bytes of unfinished messages that one connection may hold. Default 16777216."),
-    headerListBytes: positive.optional().describe("Bytes of the request headers of one stream. Default 65536."),
-    headers: positive.optional().describe("Number of request headers of one stream. Default 128."),
-    handshakeMs: positive.optional().describe("Time for the TLS and HTTP/2 handshakes, each. Default 10000."),
-    idleMs: positive.optional().describe("A connection without streams is closed after this time. Default 60000."),
-    keepaliveMs: milliseconds.optional().describe("A connection that shows no life for so long is pinged; 0 is never. Default 30000."),
-    keepaliveTimeoutMs: positive.optional().describe("A pinged connection that then shows no life for so long is closed. Default 20000."),
-    stuckMs: milliseconds.optional().describe("A client that does not read for so long loses its stream; 0 is never. Default 60000."),
-    connectionAgeMs: milliseconds.optional().describe("Age at which a connection is asked to go, to spread clients over servers; 0 is never. Default 0."),
-    connectionGraceMs: positive.optional().describe("Time a connection that was asked to go has for unfinished messages. Default 5000."),
+    connections: positive.exactOptional().describe("Open connections on one port. Further ones are closed at once. Default 10000."),
+    streamsPerConnection: positive.exactOptional().describe("Open streams on one connection. Default 100."),
+    maxStreams: positive.exactOptional().describe("Open xDS streams together. Default 20000."),
+    maxTypes: positive.exactOptional().describe("Resource types on one stream. Default 32."),
+    maxNames: positive.exactOptional().describe("Resource names in one subscription. Default 200000."),
+    maxNameBytes: positive.exactOptional().describe("Bytes of one resource name. Default 4096."),
+    maxTotalNames: positive.exactOptional().describe("Resource names in all subscriptions together; equal subscriptions count once. Default 5000000."),
+    receiveBytes: positive.exactOptional().describe("Bytes of one message from a client. Default 4194304."),
+    partialBytes: positive.exactOptional().describe("Bytes of unfinished messages that one connection may hold. Default 16777216."),
+    headerListBytes: positive.exactOptional().describe("Bytes of the request headers of one stream. Default 65536."),
+    headers: positive.exactOptional().describe("Number of request headers of one stream. Default 128."),
+    handshakeMs: positive.exactOptional().describe("Time for the TLS and HTTP/2 handshakes, each. Default 10000."),
+    idleMs: positive.exactOptional().describe("A connection without streams is closed after this time. Default 60000."),
+    keepaliveMs: milliseconds.exactOptional().describe("A connection that shows no life for so long is pinged; 0 is never. Default 30000."),
+    keepaliveTimeoutMs: positive.exactOptional().describe("A pinged connection that then shows no life for so long is closed. Default 20000."),
+    stuckMs: milliseconds.exactOptional().describe("A client that does not read for so long loses its stream; 0 is never. Default 60000."),
+    connectionAgeMs: milliseconds.exactOptional().describe("Age at which a connection is asked to go, to spread clients over servers; 0 is never. Default 0."),
+    connectionGraceMs: positive.exactOptional().describe("Time a connection that was asked to go has for unfinished messages. Default 5000."),
   })
   .describe("Bounds on what xDS clients may use. Past one, that client gets an error and the others notice nothing.");
 
@@ -87,19 +88,23 @@ const xdsSchema = z
         key: filePath.describe("PEM file with the server's private key. Read again when it changes."),
         ca: filePath.describe("PEM file with the authorities that client certificates must come from."),
       })
-      .optional()
+      .exactOptional()
       .describe("xDS with mutual TLS. Off unless given."),
     insecure: z
       .boolean()
       .default(false)
       .describe("Allows plaintext xDS on an address that is not loopback. Anyone who reaches it reads the catalog."),
+    drainMs: milliseconds
+      .default(defaults.drainMs)
+      .describe("At shutdown, clients are sent away one by one over so many milliseconds."),
     limits: limitsSchema.prefault({}),
     files: z
       .strictObject({
         dir: z.string().min(1).describe("Folder the resources are written to."),
         node: z.string().min(1).describe("Node id of the Envoy that reads them."),
+        metadata: z.record(z.string(), z.json()).default({}).describe("Node metadata of that Envoy."),
       })
-      .optional()
+      .exactOptional()
       .describe("Also writes one node's resources as files, for Envoy's path-based subscription."),
   })
   .describe("The xDS server.");
@@ -110,6 +115,10 @@ const debugSchema = z
     z.strictObject({
       host: host.default(defaults.host).describe("Address to listen on."),
       port: port.default(defaults.debugPort).describe("Port to listen on; 0 takes a free one."),
+      allowedHosts: z
+        .array(z.string().min(1))
+        .default([])
+        .describe("Host names, besides localhost, by which browsers may call the debug server."),
       profile: z.boolean().default(false).describe("Offers CPU profiles and heap snapshots under /debug/pprof."),
     }),
   ])
@@ -118,7 +127,7 @@ const debugSchema = z
 /** The configuration file. Its input form is what users write; its output form has every default filled in. */
 export const configSchema = z
   .strictObject({
-    $schema: z.string().optional().describe("Ignored. Lets editors find the JSON Schema."),
+    $schema: z.string().exactOptional().describe("Ignored. Lets editors find the JSON Schema."),
     registries: z.array(registrySchema).default([]).describe("Where services come from, most trusted first."),
     rules: z.array(ruleSchema).default([]).describe("Where Istio objects come from."),
     mesh: meshSchema.prefault({}),
@@ -130,7 +139,7 @@ export const configSchema = z
     debug: debugSchema.prefault({}),
     state: z
       .strictObject({ dir: z.string().min(1).describe("The folder.") })
-      .optional()
+      .exactOptional()
       .describe("Folder for what must outlive the process. This version keeps nothing there."),
     log: z
       .strictObject({

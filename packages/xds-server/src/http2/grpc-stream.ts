@@ -69,7 +69,7 @@ export class GrpcStream implements StreamCall {
   write(frame: readonly Uint8Array[], done: () => void): void {
     if (this.#pending !== undefined) throw new Error("a message is still unfinished on this stream");
     if (this.#ending !== undefined || this.#http.destroyed || this.#http.closed) {
-      queueMicrotask(done);
+      queueMicrotask(() => this.#guard(done));
       return;
     }
     if (!this.#http.headersSent) this.#http.respond(responseHeaders, { waitForTrailers: true });
@@ -128,6 +128,15 @@ export class GrpcStream implements StreamCall {
     this.end(code, message);
   }
 
+  /** A fault in the handler ends this stream alone: the process serves other clients. */
+  #guard(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
   #fail(error: unknown): void {
     this.#context.refused(`the handler failed: ${error instanceof Error ? error.message : String(error)}`);
     this.end(grpcStatus.internal, "internal error");
@@ -144,7 +153,6 @@ export class GrpcStream implements StreamCall {
         if (this.#ending === undefined) this.#handler?.message(bytes);
       });
     } catch (error) {
-      // A fault in the handler ends this stream alone: the process serves other clients.
       if (error instanceof MessageError) this.#refuse(error.status, error.message);
       else this.#fail(error);
     }
@@ -166,7 +174,7 @@ export class GrpcStream implements StreamCall {
     if (slice.length === 0) {
       this.#pending = undefined;
       if (this.#ending !== undefined) this.#finish();
-      write.done();
+      this.#guard(write.done);
       return;
     }
     this.#http.cork();
@@ -209,14 +217,14 @@ export class GrpcStream implements StreamCall {
     this.#ending ??= { code: grpcStatus.cancelled, message: "the stream is gone" };
     const write = this.#pending;
     this.#pending = undefined;
-    write?.done();
+    if (write !== undefined) this.#guard(write.done);
     this.#tellClosed();
   }
 
   #tellClosed(): void {
     if (this.#handlerTold) return;
     this.#handlerTold = true;
-    this.#handler?.closed();
+    this.#guard(() => this.#handler?.closed());
   }
 }
 

@@ -177,16 +177,27 @@ describe("a hostile stream", () => {
     await waitFor(() => client.received().includes("slowly"), "the echo");
   });
 
-  it("with a handler that throws ends with INTERNAL, and the others go on", async () => {
+  it.each(["accept", "message", "done", "closed"])("whose handler throws in %s ends with INTERNAL", async (place) => {
+    const fault = (at: string): void => {
+      if (at === place) throw new Error("fault");
+    };
     const { port, refusals } = await start({
-      accept: () => ({
-        message() {
-          throw new Error("fault");
-        },
-        closed() {},
-      }),
+      accept: (call) => {
+        fault("accept");
+        return {
+          message(bytes) {
+            fault("message");
+            call.write(framed(bytes), () => {
+              fault("done");
+              call.end(13, "the end");
+            });
+          },
+          closed: () => fault("closed"),
+        };
+      },
     });
     expect(await trailersOf(port, {}, Buffer.concat(framed(Buffer.from("x"))))).toMatchObject({ "grpc-status": "13" });
+    await waitFor(() => refusals.length > 0, "a report");
     expect(refusals).toEqual(["the handler failed: fault"]);
   });
 });
@@ -237,23 +248,26 @@ describe("a hostile connection does not disturb the others", () => {
     expect(await healthyEcho(healthy)).toBeLessThan(1_000);
   });
 
-  it("with malformed HPACK on 300 connections: no file descriptor is left behind", async () => {
-    const descriptors = (): number => readdirSync("/proc/self/fd").length;
-    const before = descriptors();
-    const bad = Buffer.concat([
-      preface,
-      settings,
-      rawFrame(frameType.headers, 4, 1, Buffer.from("ffffffffffff", "hex")),
-    ]);
-    for (let round = 0; round < 6; round += 1) {
-      const clients = await Promise.all(Array.from({ length: 50 }, () => rawClient(target.port, bad)));
-      await waitFor(() => clients.every((client) => client.received().length > 0), "answers");
-      for (const { socket } of clients) socket.destroy();
-    }
-    await waitFor(() => target.listener.status().sockets === 1, "only the healthy socket is left");
-    await waitFor(() => descriptors() <= before + 5, "descriptors as before");
-    expect(await healthyEcho(healthy)).toBeLessThan(1_000);
-  });
+  it.skipIf(process.platform !== "linux")(
+    "with malformed HPACK on 300 connections: no file descriptor is left behind",
+    async () => {
+      const descriptors = (): number => readdirSync("/proc/self/fd").length;
+      const before = descriptors();
+      const bad = Buffer.concat([
+        preface,
+        settings,
+        rawFrame(frameType.headers, 4, 1, Buffer.from("ffffffffffff", "hex")),
+      ]);
+      for (let round = 0; round < 6; round += 1) {
+        const clients = await Promise.all(Array.from({ length: 50 }, () => rawClient(target.port, bad)));
+        await waitFor(() => clients.every((client) => client.received().length > 0), "answers");
+        for (const { socket } of clients) socket.destroy();
+      }
+      await waitFor(() => target.listener.status().sockets === 1, "only the healthy socket is left");
+      await waitFor(() => descriptors() <= before + 5, "descriptors as before");
+      expect(await healthyEcho(healthy)).toBeLessThan(1_000);
+    },
+  );
 });
 
 describe("limits of a listener", () => {

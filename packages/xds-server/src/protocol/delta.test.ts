@@ -6,7 +6,17 @@ import type { XdsEvent } from "../events.ts";
 import { resourceOf } from "../resource.ts";
 import { SnapshotCache } from "../snapshot-cache.ts";
 import { FakeXdsClock } from "../testing/fake-clock.ts";
-import { CDS, deltaAds, EDS, encodeContent, FakeStream, LDS, RDS, sotwAds, type Received } from "../testing/fake-stream.ts";
+import {
+  CDS,
+  deltaAds,
+  EDS,
+  encodeContent,
+  FakeStream,
+  LDS,
+  RDS,
+  sotwAds,
+  type Received,
+} from "../testing/fake-stream.ts";
 import { createXdsProtocol, type XdsProtocol } from "./xds-protocol.ts";
 
 const node = { id: "n" };
@@ -39,7 +49,11 @@ function stream(): FakeStream {
   return fake;
 }
 
-function one(client: FakeStream): { resources: Record<string, string>; removed: readonly string[]; response: Received } {
+function one(client: FakeStream): {
+  resources: Record<string, string>;
+  removed: readonly string[];
+  response: Received;
+} {
   const responses = client.take();
   expect(responses).toHaveLength(1);
   const response = responses[0] as Received;
@@ -231,27 +245,31 @@ describe("endpoints of a cluster in warming", () => {
     put(EDS, { "eds-c": "1" });
   });
 
-  it.each(["sotw", "delta"] as const)("follow it in %s, though they did not change and are not asked for", (variant) => {
-    const client = new FakeStream(variant === "sotw" ? sotwAds : deltaAds, raw);
-    client.open(protocol.accept);
-    const send = (typeUrl: TypeUrl, names: string[], first: boolean, responseNonce = ""): void => {
-      const from = first ? { node } : {};
-      if (variant === "sotw") client.sotw({ ...from, typeUrl, resourceNames: names, responseNonce });
-      else client.delta({ ...from, typeUrl, resourceNamesSubscribe: responseNonce === "" ? names : [], responseNonce });
-    };
-    const ackAll = (): TypeUrl[] => {
-      const received = client.take();
-      for (const { type, nonce } of received) send(type, type === EDS ? ["eds-c"] : [], false, nonce);
-      return received.map(({ type }) => type);
-    };
-    send(CDS, [], true);
-    send(EDS, ["eds-c"], false);
-    expect(ackAll()).toEqual([CDS, EDS]);
-    expect(types(client)).toEqual([]);
-    clusters({ c: "2" });
-    expect(ackAll()).toEqual([CDS, EDS]);
-    expect(types(client)).toEqual([]);
-  });
+  it.each(["sotw", "delta"] as const)(
+    "follow it in %s, though they did not change and are not asked for",
+    (variant) => {
+      const client = new FakeStream(variant === "sotw" ? sotwAds : deltaAds, raw);
+      client.open(protocol.accept);
+      const send = (typeUrl: TypeUrl, names: string[], first: boolean, responseNonce = ""): void => {
+        const from = first ? { node } : {};
+        if (variant === "sotw") client.sotw({ ...from, typeUrl, resourceNames: names, responseNonce });
+        else
+          client.delta({ ...from, typeUrl, resourceNamesSubscribe: responseNonce === "" ? names : [], responseNonce });
+      };
+      const ackAll = (): TypeUrl[] => {
+        const received = client.take();
+        for (const { type, nonce } of received) send(type, type === EDS ? ["eds-c"] : [], false, nonce);
+        return received.map(({ type }) => type);
+      };
+      send(CDS, [], true);
+      send(EDS, ["eds-c"], false);
+      expect(ackAll()).toEqual([CDS, EDS]);
+      expect(types(client)).toEqual([]);
+      clusters({ c: "2" });
+      expect(ackAll()).toEqual([CDS, EDS]);
+      expect(types(client)).toEqual([]);
+    },
+  );
 
   it("are sent on a new stream though the client holds them, when their cluster was sent there", () => {
     const [endpoints] = [resourceOf("eds-c", encodeContent("eds-c", "1"))];

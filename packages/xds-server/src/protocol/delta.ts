@@ -13,19 +13,26 @@ import type { TypeState } from "./view-state.ts";
  * Takes a DeltaDiscoveryRequest into the subscription. Every name subscribed is answered, known to the client or not:
  * the client may have forgotten it. A name both subscribed and unsubscribed in one request stays subscribed.
  */
-export function subscribeDelta(sub: Subscription, request: DeltaRequest, first: boolean, context: ReceiveContext): void {
+export function subscribeDelta(
+  sub: Subscription,
+  request: DeltaRequest,
+  first: boolean,
+  context: ReceiveContext,
+): void {
   const names = request.subscribe.filter((name) => name !== "*");
   const everything = request.subscribe.length > names.length;
   if (first) open(sub, request, names, everything, context);
   else {
-    for (const name of request.unsubscribe) leave(sub, name, context);
-    const overlay = sub.overlay;
-    if (overlay !== undefined) for (const name of names) overlay.add(name);
+    if (request.unsubscribe.includes("*")) leaveWildcard(sub);
+    // Before the names are left, so that the client is told what becomes of those that the wildcard might cover.
     if (everything) {
       sub.wildcard = true;
       sub.claim = undefined;
       sub.ask(undefined, context.change, context.now, true);
     }
+    for (const name of request.unsubscribe) leave(sub, name, context);
+    const overlay = sub.overlay;
+    if (overlay !== undefined) for (const name of names) overlay.add(name);
     if (names.length > 0) sub.ask(names, context.change, context.now, true);
   }
   if (sub.names.size > context.limits.maxNames) {
@@ -48,12 +55,12 @@ function open(
   sub.ask(undefined, context.change, context.now, request.initialVersions.size === 0);
 }
 
+function leaveWildcard(sub: Subscription): void {
+  sub.wildcard = false;
+  sub.prune();
+}
+
 function leave(sub: Subscription, name: string, context: ReceiveContext): void {
-  if (name === "*") {
-    sub.wildcard = false;
-    sub.prune();
-    return;
-  }
   if (sub.overlay?.delete(name) !== true) return;
   // The client cannot tell whether the wildcard still covers the name, so it is told.
   if (sub.wildcard) sub.ask([name], context.change, context.now, true);

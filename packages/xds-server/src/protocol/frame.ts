@@ -130,7 +130,13 @@ export function deltaFrame(content: ResponseContent): Frame {
     const name = Buffer.byteLength(resource.name);
     const resourceVersion = Buffer.byteLength(resource.version);
     const any = anySize(type, resource);
-    return { resource, name, resourceVersion, any, size: optionalSize(resourceVersion) + fieldSize(any) + optionalSize(name) };
+    return {
+      resource,
+      name,
+      resourceVersion,
+      any,
+      size: optionalSize(resourceVersion) + fieldSize(any) + optionalSize(name),
+    };
   });
   const removed = content.removed.map((name) => ({ name, size: Buffer.byteLength(name) }));
   let size = optionalSize(version) + fieldSize(type) + optionalSize(nonce);

@@ -315,20 +315,23 @@ describe("a client that comes back", () => {
     { type: LDS, resourceNames: [] },
     { type: EDS, resourceNames: names },
     { type: RDS, resourceNames: names },
-  ])("is sent nothing of $type while that is what it holds, and the next change", ({ type: typeUrl, resourceNames }) => {
-    put(typeUrl, { a: "1", b: "1", c: "1" });
-    const before = stream();
-    before.sotw({ node, typeUrl, resourceNames });
-    const { version: versionInfo } = one(before);
-    before.close();
-    start();
-    const client = stream();
-    client.sotw({ node, typeUrl, resourceNames, versionInfo });
-    expect(client.take()).toEqual([]);
-    expect(protocol.status()[0]?.subscriptions[0]).toMatchObject({ ackedVersion: versionInfo });
-    put(typeUrl, { a: "2" });
-    expect(one(client).resources.get("a")).toBe("2");
-  });
+  ])(
+    "is sent nothing of $type while that is what it holds, and the next change",
+    ({ type: typeUrl, resourceNames }) => {
+      put(typeUrl, { a: "1", b: "1", c: "1" });
+      const before = stream();
+      before.sotw({ node, typeUrl, resourceNames });
+      const { version: versionInfo } = one(before);
+      before.close();
+      start();
+      const client = stream();
+      client.sotw({ node, typeUrl, resourceNames, versionInfo });
+      expect(client.take()).toEqual([]);
+      expect(protocol.status()[0]?.subscriptions[0]).toMatchObject({ ackedVersion: versionInfo });
+      put(typeUrl, { a: "2" });
+      expect(one(client).resources.get("a")).toBe("2");
+    },
+  );
 
   it("holds all it named even when the last response carried only some", () => {
     put(EDS, { a: "1", b: "1" });
@@ -472,7 +475,9 @@ describe("order of one change on an aggregated stream", () => {
     for (let round = 0; round < 4; round++) {
       for (const response of client.take()) nack(client, response, "no", names(response));
     }
-    expect(events.filter((event) => event.type === "sent").slice(-1)).toMatchObject([{ resourceType: CDS, resources: 1 }]);
+    expect(events.filter((event) => event.type === "sent").slice(-1)).toMatchObject([
+      { resourceType: CDS, resources: 1 },
+    ]);
   });
 
   it("goes on without the client's answers after the timeout", () => {

@@ -93,16 +93,19 @@ function versionOf(sub: Subscription, state: TypeState): string {
   const base = sub.wildcard || sub.selection === undefined ? state.version : sub.selection.version;
   if (sub.retired.size === 0) return base.toString();
   const version = base.copy();
-  for (const resource of sub.retired.values()) if (resource !== undefined) version.add(resource);
+  for (const resource of sub.tombstones()) version.add(resource);
   return version.toString();
+}
+
+function mayHoldSome(sub: Subscription): boolean {
+  return sub.names.size > 0 && (sub.answered || (typeof sub.claim === "string" && sub.claim !== ""));
 }
 
 /** All that is subscribed, with what is retired but not yet dropped. A named subscription to nothing waits unanswered. */
 function wholeState(sub: Subscription, dropped: boolean): Content | undefined {
   if (!sub.owed && !dropped && sub.pending.size === 0) return undefined;
-  const resources = sub.existing();
-  for (const resource of sub.retired.values()) if (resource !== undefined) resources.push(resource);
-  if (resources.length === 0 && !sub.wildcard && (!sub.answered || sub.names.size === 0)) return undefined;
+  const resources = [...sub.existing(), ...sub.tombstones()];
+  if (resources.length === 0 && !sub.wildcard && !mayHoldSome(sub)) return undefined;
   return { resources, whole: true };
 }
 

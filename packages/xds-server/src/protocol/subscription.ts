@@ -22,7 +22,6 @@ interface Backlog {
 }
 
 const noNames: NameCollection = new Set<string>();
-const noResources: ReadonlyMap<string, Resource> = new Map();
 
 /**
  * What one stream has asked for of one resource type, and what is still to be said about it. Nothing queues here:
@@ -140,7 +139,8 @@ export class Subscription {
   #distrust(held: ReadonlyMap<string, Resource>, change: number, now: number): void {
     this.owed = true;
     this.claim = undefined;
-    if (this.protocol === "delta") for (const name of held.keys()) this.pending.add(name);
+    const retired = this.takeRetired();
+    if (this.protocol === "delta") for (const name of [...held.keys(), ...retired]) this.pending.add(name);
     this.#mark(change, now);
   }
 
@@ -223,8 +223,13 @@ export class Subscription {
     return names;
   }
 
-  get retiredContent(): ReadonlyMap<string, Resource | undefined> {
-    return this.retired.size === 0 ? noResources : this.retired;
+  /** What is retired and still has content to show, and did not come back. */
+  tombstones(): Resource[] {
+    const kept: Resource[] = [];
+    for (const [name, resource] of this.retired) {
+      if (resource !== undefined && this.state?.known.has(name) !== true) kept.push(resource);
+    }
+    return kept;
   }
 
   /** All that was pending has been put into a response, or needs none. */

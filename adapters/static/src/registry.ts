@@ -1,0 +1,107 @@
+import { registryId, type RegistryId } from "@signalbox/model";
+import type { Problem, Registry, RegistryDeps, RegistrySink } from "@signalbox/registry";
+import { watchSource, type StaticBatch, type UnreadableFile } from "./client.ts";
+import type { StaticConfig } from "./config.ts";
+import { convertFile, diffFiles, formatFault, mergeFiles } from "./convert.ts";
+import type { FileContent, MergedFiles, StaticFault } from "./convert.ts";
+
+/** The name of this kind of registry. */
+export const provider = "static";
+
+/** Says what is wrong with the files of a static registry. What they said before is still in force. */
+export class StaticFilesError extends Error {
+  readonly code = "SBX_STATIC_FILES";
+  readonly faults: readonly StaticFault[];
+  readonly unreadable: readonly UnreadableFile[];
+
+  constructor(faults: readonly StaticFault[], unreadable: readonly UnreadableFile[]) {
+    super([...unreadable.map(({ file, message }) => `${file}: ${message}`), ...faults.map(formatFault)].join("\n"));
+    this.name = "StaticFilesError";
+    this.faults = faults;
+    this.unreadable = unreadable;
+  }
+}
+
+/** Serves what files say. Each file stands for itself: a bad one keeps its last good content, the others go on. */
+export class StaticRegistry implements Registry {
+  readonly id: RegistryId;
+  readonly #config: StaticConfig;
+  readonly #deps: RegistryDeps;
+
+  constructor(config: StaticConfig, deps: RegistryDeps) {
+    this.id = registryId(provider, deps.name);
+    this.#config = config;
+    this.#deps = deps;
+  }
+
+  async run(sink: RegistrySink, signal: AbortSignal): Promise<void> {
+    const { logger, baseDir } = this.#deps;
+    const contents = new Map<string, FileContent>();
+    const faults = new Map<string, readonly StaticFault[]>();
+    let pushed: MergedFiles | undefined;
+    let sound = false;
+    let told = "";
+    const onChange = (batch: StaticBatch) => {
+      this.#take(batch, contents, faults);
+      const merged = mergeFiles(contents);
+      const wrong = [...[...faults.values()].flat(), ...merged.conflicts];
+      sound = wrong.length === 0 && batch.unreadable.length === 0;
+      // With nothing readable yet, an empty snapshot would be a false statement.
+      const anything = sound || contents.size > 0 || pushed !== undefined;
+      const news = anything && push(sink, pushed, merged);
+      if (anything) pushed = merged;
+      const trouble = JSON.stringify([merged.conflicts, batch.unreadable]);
+      if (trouble !== told) {
+        for (const conflict of merged.conflicts) logger.warn("static-file-fault", conflict);
+        for (const failure of batch.unreadable) logger.warn("static-file-unreadable", failure);
+      }
+      told = trouble;
+      if (!sound) sink.degraded(problemOf(batch.unreadable), new StaticFilesError(wrong, batch.unreadable));
+      else if (!news) sink.alive();
+    };
+    const onUnchanged = () => {
+      if (sound) sink.alive();
+    };
+    await watchSource({ config: this.#config, baseDir, signal, logger, onChange, onUnchanged });
+  }
+
+  #take(batch: StaticBatch, contents: Map<string, FileContent>, faults: Map<string, readonly StaticFault[]>): void {
+    const { logger, metrics, name } = this.#deps;
+    for (const file of batch.removed) {
+      contents.delete(file);
+      faults.delete(file);
+    }
+    for (const source of batch.changed) {
+      const content = convertFile(source, { ...this.#config, registry: this.id, cluster: name });
+      const errors = content.faults.filter((fault) => fault.severity === "error");
+      for (const fault of content.faults) logger.warn("static-file-fault", fault);
+      if (errors.length > 0) metrics.counter("rejected_objects");
+      // Without older content, the good objects of a whole file are better than none.
+      const usable = errors.length === 0 || (content.readable && !contents.has(source.file));
+      if (usable) contents.set(source.file, content);
+      if (errors.length > 0) faults.set(source.file, errors);
+      else faults.delete(source.file);
+    }
+  }
+}
+
+/** Says what changed since the last push: everything the first time. False where nothing did. */
+function push(sink: RegistrySink, before: MergedFiles | undefined, now: MergedFiles): boolean {
+  if (before === undefined) {
+    const [records, workloads, objects] = [
+      [...now.records.values()],
+      [...now.workloads.values()],
+      [...now.objects.values()],
+    ];
+    sink.push({ type: "snapshot", records, workloads, objects });
+    return true;
+  }
+  const delta = diffFiles(before, now);
+  if (delta !== undefined) sink.push({ type: "delta", ...delta });
+  return delta !== undefined;
+}
+
+function problemOf(unreadable: readonly UnreadableFile[]): Problem {
+  if (unreadable.length === 0) return "PROTOCOL_ERROR";
+  return unreadable.every(({ code }) => code === "EACCES" || code === "EPERM") ? "AUTH_FAILED" : "UNREACHABLE";
+}

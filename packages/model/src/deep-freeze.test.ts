@@ -1,0 +1,45 @@
+import { describe, expect, it } from "vitest";
+import { deepFreeze } from "./deep-freeze.ts";
+
+describe("deepFreeze", () => {
+  it("freezes all levels and returns the same value", () => {
+    const value = { a: [{ b: 1 }] };
+    expect(deepFreeze(value)).toBe(value);
+    expect([value, value.a, value.a[0]].every((part) => Object.isFrozen(part))).toBe(true);
+  });
+
+  it("freezes below what was frozen only on top", () => {
+    const inner = { c: 1 };
+    deepFreeze(Object.freeze({ a: Object.freeze([inner]) }));
+    expect(Object.isFrozen(inner)).toBe(true);
+  });
+
+  it("freezes what a member called __proto__ holds", () => {
+    const value = JSON.parse('{"__proto__":{"a":{}}}') as object;
+    deepFreeze(value);
+    expect(Object.isFrozen(Object.getOwnPropertyDescriptor(value, "__proto__")?.value)).toBe(true);
+    expect(Object.isFrozen(Object.prototype)).toBe(false);
+  });
+
+  it("ends on cycles, also on frozen ones", () => {
+    const left: { other?: object } = {};
+    const right = Object.freeze({ other: left });
+    left.other = right;
+    Object.freeze(left);
+    expect(deepFreeze(left)).toBe(left);
+  });
+
+  it("goes deeper than the stack could", () => {
+    let value: unknown[] = [];
+    const bottom = value;
+    for (let level = 0; level < 100_000; level++) value = [value];
+    deepFreeze(value);
+    expect(Object.isFrozen(bottom)).toBe(true);
+  });
+
+  it("leaves primitives and buffers alone", () => {
+    expect(deepFreeze("text")).toBe("text");
+    expect(deepFreeze(null)).toBe(null);
+    expect(deepFreeze({ bytes: new Uint8Array(2) }).bytes).toHaveLength(2);
+  });
+});

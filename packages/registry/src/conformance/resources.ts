@@ -1,0 +1,34 @@
+import { getEventListeners } from "node:events";
+import assert from "node:assert/strict";
+import { systemClock } from "../clock.ts";
+import type { Run, Stage } from "./stage.ts";
+
+/** How many handles and requests of each kind keep this process alive. */
+export function activeResources(): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return counts;
+}
+
+/**
+ * Waits until a run that ended holds nothing: no sleeper on the clock, no listener on its signal, and no more timers,
+ * sockets, watches and requests in the process than before. Sockets take a moment to close, so it looks until the deadline.
+ */
+export async function assertNothingLeft(
+  stage: Stage,
+  run: Run,
+  before: ReadonlyMap<string, number>,
+  when: string,
+): Promise<void> {
+  assert.deepEqual(stage.clock.pending, [], `sleepers on the clock after an abort ${when}`);
+  const listeners = getEventListeners(run.signal, "abort").length;
+  assert.equal(listeners, 0, `listeners on the signal after an abort ${when}`);
+  const end = performance.now() + stage.deadlineMs;
+  for (;;) {
+    const left = [...activeResources()].filter(([kind, count]) => count > (before.get(kind) ?? 0));
+    if (left.length === 0) return;
+    const kinds = left.map(([kind, count]) => `${kind}: ${count}, before ${before.get(kind) ?? 0}`).join("; ");
+    assert.ok(performance.now() < end, `resources left after an abort ${when}: ${kinds}`);
+    await systemClock.sleep(5, AbortSignal.timeout(stage.deadlineMs * 2));
+  }
+}

@@ -1,0 +1,47 @@
+import { stat } from "node:fs/promises";
+import { ConfigError } from "@signalbox/registry";
+import { parseConfig } from "../config/check.ts";
+import { ConfigFileError, loadConfig, type LoadedConfig } from "../config/load.ts";
+import { planRegistries } from "../config/registries.ts";
+import type { Plan } from "../signalbox.ts";
+import { CommandFailure, exitCodes, type CommandContext } from "./context.ts";
+
+/** The file that is read when none is named. */
+export const defaultConfigFile = "signalbox.yaml";
+
+/** Loads a configuration file for a command. Mistakes end the command with exit code 2 and one line for each. */
+export async function readConfig(file: string, context: CommandContext): Promise<LoadedConfig> {
+  try {
+    return await loadConfig(file, context.environment);
+  } catch (error) {
+    throw configFailure(error, file);
+  }
+}
+
+/** A plan that serves only these files. Paths start from the working directory. */
+export async function planFiles(paths: readonly string[], name: string): Promise<Plan> {
+  for (const path of paths) await mustExist(path);
+  const config = parseConfig({ registries: [{ provider: "static", name, paths }] });
+  const { planned, faults } = await planRegistries(config);
+  if (faults.length > 0) throw new CommandFailure(new ConfigError(faults).message, exitCodes.usage);
+  return { config, registries: planned };
+}
+
+// A daemon waits for files to come; a person who mistyped a name should learn of it. Globs may match nothing.
+async function mustExist(path: string): Promise<void> {
+  if (/[*?[\]{}()!]/.test(path)) return;
+  try {
+    await stat(path);
+  } catch (error) {
+    throw new CommandFailure(`${path} cannot be read: ${(error as Error).message}`, exitCodes.usage, { cause: error });
+  }
+}
+
+function configFailure(error: unknown, file: string): unknown {
+  if (error instanceof ConfigFileError)
+    return new CommandFailure(`the configuration has mistakes\n${error.message}`, exitCodes.usage, { cause: error });
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== undefined && /^E[A-Z]+$/.test(code))
+    return new CommandFailure(`${file} cannot be read: ${(error as Error).message}`, exitCodes.usage, { cause: error });
+  return error;
+}

@@ -1,0 +1,129 @@
+import { existsSync } from "node:fs";
+import { relative } from "node:path";
+import { watchDocuments } from "@signalbox/files";
+import type { Logger } from "@signalbox/registry";
+import { ConfigFileError, loadConfig, type LoadedConfig } from "../config/load.ts";
+import { createLogger, isPretty } from "../logger.ts";
+import { createFromPlan, type Plan, type PlannedSignalbox } from "../signalbox.ts";
+import { CommandFailure, exitCodes, type CommandContext } from "./context.ts";
+import { defaultConfigFile, planFiles, readConfig } from "./read-config.ts";
+import { untilStopped } from "./signals.ts";
+import { welcome } from "./welcome.ts";
+
+/** The flags of `signalbox run`. */
+export interface RunFlags {
+  readonly config?: string;
+  readonly files: readonly string[];
+  readonly watch: boolean;
+}
+
+/** `signalbox run`: the daemon. Resolves with the exit code: 0 after SIGTERM or SIGINT, 1 when it failed. */
+export async function runCommand(flags: RunFlags, context: CommandContext): Promise<number> {
+  const plan = await planOf(flags, context);
+  const logger = createLogger(plan.config.log, context.terminal);
+  const loaded = "path" in plan ? plan : undefined;
+  for (const warning of loaded?.warnings ?? []) logger.warn("config-doubtful", { warning });
+  const signalbox = createFromPlan(plan, { logger, ...(loaded === undefined ? {} : { baseDir: loaded.baseDir }) });
+  using stopped = untilStopped();
+  const reloads = followConfig({ loaded, signalbox, logger, watch: flags.watch, environment: context.environment }, stopped.signal);
+  const greeted = greet(signalbox, plan, logger, context, stopped.signal);
+  try {
+    await signalbox.run(stopped.signal);
+    logger.info("stopped");
+    return 0;
+  } catch (error) {
+    logger.error("failed", { error });
+    return exitCodes.failed;
+  } finally {
+    stopped.stop();
+    await Promise.allSettled([reloads, greeted]);
+  }
+}
+
+async function planOf({ config, files }: RunFlags, context: CommandContext): Promise<Plan | LoadedConfig> {
+  if (config !== undefined && files.length > 0)
+    throw new CommandFailure("give either --config or --files", exitCodes.usage);
+  if (config !== undefined) return readConfig(config, context);
+  if (files.length > 0) return planFiles(files, "files");
+  if (existsSync(defaultConfigFile)) return readConfig(defaultConfigFile, context);
+  throw new CommandFailure(
+    `nothing to run: there is no ${defaultConfigFile} here, and no --config or --files was given
+
+To begin, write services.yaml:
+
+  services:
+    - name: web
+      namespace: default
+      ports: [{ name: http, number: 8000 }]
+      endpoints: ["127.0.0.1:9001"]
+
+and run  signalbox run --files services.yaml
+A configuration file has more to say: signalbox schema prints what it may hold.`,
+    exitCodes.usage,
+  );
+}
+
+async function greet(
+  signalbox: PlannedSignalbox,
+  plan: Plan,
+  logger: Logger,
+  context: CommandContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const listening = await signalbox.listening(signal);
+  logger.info("listening", {
+    ...(listening.xds.plaintext === undefined ? {} : { xds: addressText(listening.xds.plaintext) }),
+    ...(listening.xds.tls === undefined ? {} : { xdsTls: addressText(listening.xds.tls) }),
+    ...(listening.debug === undefined ? {} : { debug: listening.debug.url }),
+  });
+  await signalbox.synced(signal);
+  const registries = signalbox.registries();
+  logger.info("synced", { services: signalbox.services().length, registries: registries.map(({ id, state }) => `${id} ${state}`) });
+  if (isPretty(plan.config.log, context.terminal)) context.stderr.write(welcome(listening, registries));
+}
+
+function addressText({ address, port }: { readonly address: string; readonly port: number }): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+interface Followed {
+  readonly loaded: LoadedConfig | undefined;
+  readonly signalbox: PlannedSignalbox;
+  readonly logger: Logger;
+  readonly watch: boolean;
+  readonly environment: CommandContext["environment"];
+}
+
+/** Reloads the configuration on SIGHUP and, if wanted, when its file changes, until `signal` aborts. */
+async function followConfig(followed: Followed, signal: AbortSignal): Promise<void> {
+  const { loaded, logger, watch } = followed;
+  const onHangup = (): void => {
+    if (loaded === undefined) logger.warn("config-absent", { hint: "there is no configuration file to read again" });
+    else void reload(loaded.path, followed);
+  };
+  process.on("SIGHUP", onHangup);
+  signal.addEventListener("abort", () => process.off("SIGHUP", onHangup), { once: true });
+  if (loaded === undefined || !watch) return;
+  await watchDocuments({
+    paths: [loaded.path],
+    signal,
+    logger,
+    onChange: async ({ changed, initial }) => {
+      const [file] = changed;
+      // The first look finds a change only if the file changed since it was loaded.
+      if (file !== undefined && !(initial && file.text === loaded.text)) await reload(loaded.path, followed);
+    },
+  });
+}
+
+async function reload(path: string, { environment, logger, signalbox }: Followed): Promise<void> {
+  try {
+    const loaded = await loadConfig(relative("", path), environment);
+    const { needRestart, ...done } = await signalbox.takeOver(loaded);
+    logger.info("config-reloaded", done);
+    if (needRestart.length > 0) logger.warn("config-needs-restart", { fields: needRestart });
+  } catch (error) {
+    const mistakes = error instanceof ConfigFileError ? error.message.split("\n") : [(error as Error).message];
+    logger.error("config-rejected", { mistakes, hint: "the running configuration stays" });
+  }
+}

@@ -1,0 +1,70 @@
+import { create, type JsonObject } from "@bufbuild/protobuf";
+import type { AggregateController } from "@signalbox/aggregate";
+import type { ConfigDumpRequest, DebugSources, ReadinessCheck } from "@signalbox/debug";
+import { typeUrls } from "@signalbox/envoy-api";
+import { NodeSchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
+import { configDump, type MeshConfig, type XdsPublisher } from "@signalbox/xds";
+import type { XdsServer } from "@signalbox/xds-server";
+import { version } from "./version.ts";
+
+/** The stages that the debug pages read, each looked up when it is read. */
+export interface DebuggedStages {
+  aggregate(): AggregateController;
+  publisher(): XdsPublisher;
+  xds(): XdsServer | undefined;
+  readonly mesh: MeshConfig;
+}
+
+/** What the debug pages and the metrics read. */
+export function debugSources(stages: DebuggedStages): DebugSources {
+  return {
+    version: { version: version() },
+    readiness: () => readiness(stages),
+    catalog: () => (stages.publisher().status().revision === undefined ? undefined : stages.aggregate().catalog()),
+    registries: () => stages.aggregate().status(),
+    clients: () => stages.xds()?.status().clients ?? [],
+    configDump: ({ metadata, nodeCluster, nodeId }, request) => {
+      const node = create(NodeSchema, { id: nodeId, cluster: nodeCluster, metadata: metadata as JsonObject });
+      const lease = stages.publisher().source.acquire(node, () => {});
+      try {
+        const view = lease.current();
+        return Promise.resolve(view === undefined ? undefined : selected(configDump(view), request));
+      } finally {
+        lease.release();
+      }
+    },
+    mesh: () => stages.mesh,
+  };
+}
+
+function readiness({ aggregate, publisher, xds }: DebuggedStages): readonly ReadinessCheck[] {
+  const waiting = aggregate().status().filter(({ state }) => state === "INIT").map(({ id }) => id);
+  const synced = publisher().status().revision !== undefined;
+  const server = xds();
+  const listening = server === undefined || server.status().plaintext !== undefined || server.status().tls !== undefined;
+  return [
+    {
+      name: "catalog",
+      ready: synced,
+      ...(synced ? {} : { reason: waiting.length === 0 ? "not published yet" : `waiting for ${waiting.join(", ")}` }),
+    },
+    { name: "xds", ready: listening, ...(listening ? {} : { reason: "not listening yet" }) },
+  ];
+}
+
+const dumpTypes: ReadonlyMap<string, string> = new Map([
+  [typeUrls.cluster, "ClustersConfigDump"],
+  [typeUrls.endpoint, "EndpointsConfigDump"],
+  [typeUrls.listener, "ListenersConfigDump"],
+  [typeUrls.route, "RoutesConfigDump"],
+]);
+
+/** The wanted parts of a dump. Endpoints are left out unless they are asked for, as Envoy does. */
+function selected(dump: ReturnType<typeof configDump>, { includeEds, types }: ConfigDumpRequest): object {
+  const wanted = new Set(
+    (types ?? [...dumpTypes.keys()].filter((type) => includeEds || type !== typeUrls.endpoint)).map(
+      (type) => `type.googleapis.com/envoy.admin.v3.${dumpTypes.get(type) ?? ""}`,
+    ),
+  );
+  return { configs: dump.configs.filter((part) => wanted.has(String(part["@type"]))) };
+}

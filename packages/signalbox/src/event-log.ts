@@ -1,0 +1,51 @@
+import type { Logger } from "@signalbox/registry";
+import type { FilePublisherEvent, XdsEvent } from "@signalbox/xds-server";
+
+/** A logger that adds fields to everything it says. */
+export function withFields(logger: Logger, fields: object): Logger {
+  return {
+    debug: (event, more) => logger.debug(event, { ...fields, ...more }),
+    info: (event, more) => logger.info(event, { ...fields, ...more }),
+    warn: (event, more) => logger.warn(event, { ...fields, ...more }),
+    error: (event, more) => logger.error(event, { ...fields, ...more }),
+  };
+}
+
+/** Logs what happens on the xDS server. What each client does all the time is on level debug. */
+export function xdsEventLog(logger: Logger): (event: XdsEvent) => void {
+  return (event) => {
+    const { type, ...fields } = event;
+    switch (event.type) {
+      case "nacked":
+        logger.warn("xds-nacked", fields);
+        return;
+      case "refused":
+        logger.warn("xds-refused", fields);
+        return;
+      case "certificates":
+        if (event.error === undefined) logger.info("xds-certificates-reloaded", fields);
+        else logger.error("xds-certificates-rejected", fields);
+        return;
+      case "stream-node":
+        logger.info("xds-client-connected", fields);
+        return;
+      case "stream-close":
+        logger.info("xds-client-gone", fields);
+        return;
+      case "stream-open":
+      case "sent":
+      case "acked":
+      case "stale-nonce":
+        logger.debug(`xds-${type}`, fields);
+    }
+  };
+}
+
+/** Logs what happens to the published files. */
+export function filesEventLog(logger: Logger): (event: FilePublisherEvent) => void {
+  return (event) => {
+    const { type, ...fields } = event;
+    if (type === "files-published") logger.debug("xds-files-published", fields);
+    else logger.error(`xds-${type}`, fields);
+  };
+}

@@ -1,0 +1,220 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { XdsEvent } from "../events.ts";
+import { resourceOf } from "../resource.ts";
+import { SnapshotCache } from "../snapshot-cache.ts";
+import { FakeXdsClock } from "../testing/fake-clock.ts";
+import { CDS, deltaAds, EDS, encodeContent, FakeStream, LDS, sotwAds } from "../testing/fake-stream.ts";
+import { grpcStatus } from "../transport.ts";
+import { createXdsProtocol, type XdsLimits, type XdsProtocol } from "./xds-protocol.ts";
+
+const node = { id: "n", cluster: "c", metadata: { GENERATOR: "grpc" }, userAgentName: "envoy" };
+const unknownType = "type.googleapis.com/unknown.Thing";
+let cache: SnapshotCache;
+let clock: FakeXdsClock;
+let events: XdsEvent[];
+let protocol: XdsProtocol;
+
+function start(limits: Partial<XdsLimits> = {}): void {
+  protocol = createXdsProtocol({ source: cache, clock, limits, onEvent: (event) => events.push(event) });
+}
+
+beforeEach(() => {
+  cache = new SnapshotCache();
+  clock = new FakeXdsClock();
+  events = [];
+  start();
+  cache.setSnapshot("n", new Map([[CDS, [resourceOf("a", encodeContent("a", "1"))]]]));
+});
+
+function stream(path = sotwAds): FakeStream {
+  const fake = new FakeStream(path);
+  fake.open(protocol.accept);
+  return fake;
+}
+
+const manyNames = (count: number): string[] => Array.from({ length: count }, (_, index) => `name-${index}`);
+
+describe("a malformed request ends its stream with the reason", () => {
+  it.each([
+    { what: "bytes that are no message", path: sotwAds, bytes: Buffer.from([0xff, 0xff]), reason: /over the end/ },
+    { what: "a name that is not UTF-8", path: deltaAds, bytes: Buffer.from([0x1a, 1, 0xff]), reason: /UTF-8/ },
+    { what: "a group", path: sotwAds, bytes: Buffer.from([0x0b]), reason: /wire type 3/ },
+    { what: "a node that is none", path: sotwAds, bytes: Buffer.from([0x12, 2, 0x0a, 5]), reason: /node/ },
+    { what: "no node", path: sotwAds, bytes: Buffer.from([]), reason: /no node/ },
+  ])("$what", ({ path, bytes, reason }) => {
+    const client = stream(path);
+    client.sendBytes(bytes);
+    expect(client.ended).toMatchObject({
+      code: grpcStatus.invalidArgument,
+      message: expect.stringMatching(reason) as string,
+    });
+    expect(events.map(({ type }) => type)).toContain("refused");
+    expect(protocol.status()).toEqual([]);
+    client.sotw({ node, typeUrl: CDS });
+    expect(client.take()).toEqual([]);
+  });
+
+  it.each(["", "envoy.config.cluster.v3.Cluster"])("type %j on an aggregated stream", (typeUrl) => {
+    const client = stream();
+    client.sotw({ node, typeUrl });
+    expect(client.ended).toMatchObject({ code: grpcStatus.invalidArgument });
+  });
+
+  it("another type on a stream of one type", () => {
+    const client = stream("/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters");
+    client.sotw({ node, typeUrl: EDS });
+    expect(client.ended).toMatchObject({ code: grpcStatus.invalidArgument });
+  });
+});
+
+describe("a type that nobody has", () => {
+  it("is not answered in SotW", () => {
+    const client = stream();
+    client.sotw({ node, typeUrl: unknownType, resourceNames: ["x"] });
+    client.sotw({ typeUrl: unknownType, resourceNames: [] });
+    expect(client.take()).toEqual([]);
+    expect(client.ended).toBeUndefined();
+  });
+
+  it("has no resources in delta", () => {
+    const client = stream(deltaAds);
+    client.delta({ node, typeUrl: unknownType, resourceNamesSubscribe: ["x"] });
+    expect(client.take()).toMatchObject([{ type: unknownType, removed: ["x"] }]);
+  });
+});
+
+describe("limits", () => {
+  it.each([
+    { limits: { maxNames: 3 }, resourceNames: manyNames(4) },
+    { limits: { maxNameBytes: 5 }, resourceNames: ["äää"] },
+    { limits: { maxTotalNames: 3 }, resourceNames: manyNames(4) },
+    { limits: { maxTypes: 0 }, resourceNames: [] },
+  ])("$limits ends the stream that passes it, in both variants", ({ limits, resourceNames }) => {
+    start(limits);
+    const sotw = stream();
+    sotw.sotw({ node, typeUrl: EDS, resourceNames });
+    expect(sotw.ended?.code).toBe(grpcStatus.resourceExhausted);
+    const delta = stream(deltaAds);
+    delta.delta({ node, typeUrl: EDS, resourceNamesSubscribe: resourceNames });
+    expect(delta.ended?.code).toBe(grpcStatus.resourceExhausted);
+  });
+
+  it("names that come one by one count together", () => {
+    start({ maxNames: 100 });
+    const client = stream(deltaAds);
+    client.delta({ node, typeUrl: EDS, resourceNamesSubscribe: ["x"] });
+    for (const name of manyNames(200)) client.delta({ typeUrl: EDS, resourceNamesSubscribe: [name] });
+    expect(client.ended?.code).toBe(grpcStatus.resourceExhausted);
+  });
+
+  it("one stream too many is refused and the others stay", () => {
+    start({ maxStreams: 1 });
+    const first = stream();
+    const second = stream();
+    expect(second.ended?.code).toBe(grpcStatus.resourceExhausted);
+    second.sotw({ node, typeUrl: CDS });
+    first.sotw({ node, typeUrl: CDS });
+    expect(first.take()).toHaveLength(1);
+    first.close();
+    expect(stream().ended).toBeUndefined();
+  });
+
+  it("100,000 names are served and another client does not notice", () => {
+    const other = stream();
+    other.sotw({ node, typeUrl: CDS });
+    const [clusters] = other.take();
+    other.sotw({ typeUrl: CDS, responseNonce: clusters?.nonce ?? "" });
+    for (const path of [sotwAds, deltaAds]) {
+      const hostile = stream(path);
+      const names = manyNames(100_000);
+      if (path === sotwAds) hostile.sotw({ node, typeUrl: EDS, resourceNames: names });
+      else hostile.delta({ node, typeUrl: EDS, resourceNamesSubscribe: names });
+      expect(hostile.ended).toBeUndefined();
+    }
+    cache.update("n", new Map([[CDS, { upserted: [resourceOf("a", encodeContent("a", "2"))], removed: [] }]]));
+    expect(other.take()).toHaveLength(1);
+  });
+});
+
+describe("a method that is not served", () => {
+  it.each(["/envoy.service.discovery.v2.AggregatedDiscoveryService/StreamAggregatedResources", "/x", ""])(
+    "%j",
+    (path) => {
+      expect(new FakeStream(path).open(protocol.accept)).toBe(false);
+    },
+  );
+});
+
+describe("a source that throws", () => {
+  it("ends the stream without its words", () => {
+    protocol = createXdsProtocol({
+      source: {
+        acquire: () => {
+          throw new Error("secret");
+        },
+      },
+    });
+    const client = stream();
+    client.sotw({ node, typeUrl: CDS });
+    expect(client.ended).toEqual({ code: grpcStatus.internal, message: "internal error" });
+    expect(protocol.status()).toEqual([]);
+  });
+});
+
+describe("status", () => {
+  it("tells who is connected and what was sent and accepted", () => {
+    const client = stream();
+    client.sotw({ node, typeUrl: LDS, resourceNames: ["*", "x"] });
+    client.sotw({ typeUrl: CDS });
+    const clusters = client.take().find(({ type }) => type === CDS);
+    clock.advance(5);
+    client.sotw({ typeUrl: CDS, responseNonce: clusters?.nonce ?? "", versionInfo: clusters?.version ?? "" });
+    expect(protocol.status()).toMatchObject([
+      {
+        protocol: "sotw",
+        nodeId: "n",
+        nodeCluster: "c",
+        metadata: { GENERATOR: "grpc" },
+        userAgent: "envoy",
+        connectedAt: 1_000_000,
+        subscriptions: [
+          {
+            resourceType: CDS,
+            wildcard: true,
+            names: 0,
+            sentAt: 1_000_000,
+            ackedAt: 1_000_005,
+            ackedVersion: clusters?.version,
+          },
+          { resourceType: LDS, wildcard: true, names: 1 },
+        ],
+      },
+    ]);
+  });
+});
+
+describe("drain", () => {
+  it("ends the streams over the time given and takes no new ones", async () => {
+    const clients = [stream(), stream(), stream()];
+    const done = protocol.drain(300, new AbortController().signal);
+    const open = (): number => clients.filter(({ ended }) => ended === undefined).length;
+    expect(stream().ended).toEqual({ code: grpcStatus.unavailable, message: "draining" });
+    clock.advance(0);
+    expect(open()).toBe(2);
+    clock.advance(100);
+    expect(open()).toBe(1);
+    clock.advance(100);
+    await done;
+    expect(open()).toBe(0);
+  });
+
+  it("ends the rest at once when it is aborted", async () => {
+    const clients = [stream(), stream()];
+    const abort = new AbortController();
+    const done = protocol.drain(60_000, abort.signal);
+    abort.abort();
+    await done;
+    expect(clients.map(({ ended }) => ended?.code)).toEqual([grpcStatus.unavailable, grpcStatus.unavailable]);
+    expect(clock.timers).toBe(0);
+  });
+});
