@@ -13,7 +13,13 @@ describe("parseStaticConfig", () => {
   });
 
   it("keeps what is given", () => {
-    const config = { paths: ["a.yaml", "b/*.json"], namespace: "shop", domain: "mesh", maxFileBytes: 10 };
+    const config = {
+      paths: ["a.yaml", "b/*.json"],
+      namespace: "shop",
+      domain: "mesh",
+      cluster: "c1",
+      maxFileBytes: 10,
+    };
     expect(parseStaticConfig(config)).toEqual(config);
   });
 
@@ -26,7 +32,7 @@ describe("parseStaticConfig", () => {
     {
       name: "an unknown key",
       input: { paths: "a", token: "b" },
-      fault: "token: unknown key; known here: paths, namespace, domain, maxFileBytes",
+      fault: "token: unknown key; known here: paths, namespace, domain, cluster, maxFileBytes",
     },
     { name: "a bad limit", input: { paths: "a", maxFileBytes: 0 }, fault: "maxFileBytes: must be at least 1, not 0" },
     { name: "no map", input: "a", fault: '(root): must be a map, not "a"' },

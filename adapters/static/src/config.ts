@@ -10,6 +10,8 @@ export interface StaticConfig {
   readonly namespace: string;
   /** What follows `<name>.<namespace>.svc.` in the host name of short-form services that name none. */
   readonly domain: string;
+  /** First part of the keys of workloads. Absent: the name of the registry. */
+  readonly cluster?: string | undefined;
   /** Larger files are not read. */
   readonly maxFileBytes: number;
 }
@@ -22,6 +24,7 @@ const configShape = {
   paths: z.preprocess(listFromOne, z.array(name).min(1)),
   namespace: name.default("default"),
   domain: name.default("cluster.local"),
+  cluster: name.optional(),
   maxFileBytes: z
     .int()
     .min(1)

@@ -1,6 +1,5 @@
-import { registryId } from "@signalbox/model";
+import { registryId, type ConfigObject, type ServiceRecord, type Workload } from "@signalbox/model";
 import type { RegistryModule } from "@signalbox/registry";
-import type { ConfigObject, ServiceRecord, Workload } from "@signalbox/model";
 import { readSource } from "./client.ts";
 import { parseStaticConfig, type StaticConfig } from "./config.ts";
 import { convertFile, mergeFiles, type StaticFault } from "./convert.ts";
@@ -39,7 +38,7 @@ export async function readStatic(
   const { baseDir = process.cwd(), name = "files" } = options;
   const config = parseStaticConfig(typeof input === "string" || Array.isArray(input) ? { paths: input } : input);
   const batch = await readSource({ config, baseDir });
-  const context = { ...config, registry: registryId(provider, name), cluster: name };
+  const context = { ...config, registry: registryId(provider, name), cluster: config.cluster ?? name };
   const contents = new Map(batch.changed.map((file) => [file.file, convertFile(file, context)]));
   const { records, workloads, objects, conflicts } = mergeFiles(contents);
   const unreadable = batch.unreadable.map(({ file, message }): StaticFault => {

@@ -67,12 +67,13 @@ export class StaticRegistry implements Registry {
 
   #take(batch: StaticBatch, contents: Map<string, FileContent>, faults: Map<string, readonly StaticFault[]>): void {
     const { logger, metrics, name } = this.#deps;
+    const { cluster = name } = this.#config;
     for (const file of batch.removed) {
       contents.delete(file);
       faults.delete(file);
     }
     for (const source of batch.changed) {
-      const content = convertFile(source, { ...this.#config, registry: this.id, cluster: name });
+      const content = convertFile(source, { ...this.#config, registry: this.id, cluster });
       const errors = content.faults.filter((fault) => fault.severity === "error");
       for (const fault of content.faults) logger.warn("static-file-fault", fault);
       if (errors.length > 0) metrics.counter("rejected_objects");

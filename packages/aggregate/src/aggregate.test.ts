@@ -4,7 +4,7 @@ import { registryId } from "@signalbox/model";
 import type { ServiceRecord } from "@signalbox/model";
 import { afterEach, describe, expect, it } from "vitest";
 import { unionMerge } from "./merge.ts";
-import { settled } from "./testing/test-clock.ts";
+import { settled } from "./testing/settled.ts";
 import { comparable, configObject, FakeRegistry, ipsOf, keyOf, record, workload, World } from "./testing/world.ts";
 
 const opened: World[] = [];
@@ -352,7 +352,7 @@ describe("the run of an aggregate", () => {
       expect(world.bus.status()).toMatchObject({ led: true });
       end.abort();
       await running;
-      expect([registry.running, world.clock.sleeping, world.bus.status().led]).toEqual([0, 0, false]);
+      expect([registry.running, world.clock.pending.length, world.bus.status().led]).toEqual([0, 0, false]);
       expect(ipsOf(world.aggregate.catalog(), "a")).toEqual([`192.0.2.${run}`]);
     }
     expect(registry.runs).toBe(2);

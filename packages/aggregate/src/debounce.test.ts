@@ -1,6 +1,7 @@
+import { FakeClock } from "@signalbox/registry/conformance";
 import { afterEach, describe, expect, it } from "vitest";
 import { Debounce } from "./debounce.ts";
-import { settled, TestClock } from "./testing/test-clock.ts";
+import { settled } from "./testing/settled.ts";
 
 let end = new AbortController();
 afterEach(() => {
@@ -10,7 +11,7 @@ afterEach(() => {
 
 /** Notes the time of each release, from the start of the test. */
 function watched(options = { quietMs: 50, maxMs: 1000 }) {
-  const clock = new TestClock();
+  const clock = new FakeClock();
   const start = clock.now();
   const debounce = new Debounce(clock, options);
   const releases: number[] = [];
@@ -65,23 +66,23 @@ describe("the debounce", () => {
     const { clock, debounce, releases } = watched();
     debounce.touch();
     await settled();
-    clock.set(clock.now() - 3_600_000);
+    await clock.advance(-3_600_000);
     debounce.touch();
     await settled();
     expect(releases).toEqual([0, -3_600_000]);
   });
 
   it("rejects with the reason of the signal and leaves no sleep", async () => {
-    const clock = new TestClock();
+    const clock = new FakeClock();
     const debounce = new Debounce(clock, { quietMs: 50, maxMs: 1000 });
     debounce.touch();
     await debounce.due(end.signal);
     debounce.touch();
     const due = debounce.due(end.signal);
     await settled();
-    expect(clock.sleeping).toBe(1);
+    expect(clock.pending.length).toBe(1);
     end.abort(new Error("over"));
     await expect(due).rejects.toThrow("over");
-    expect(clock.sleeping).toBe(0);
+    expect(clock.pending.length).toBe(0);
   });
 });

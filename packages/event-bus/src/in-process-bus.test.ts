@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { EventBus } from "./bus.ts";
+import { decodeEvent, encodeEvent } from "./codec.ts";
 import { SuiteConsumer, SuiteWriter } from "./conformance/actors.ts";
 import { comparable, contentOf, deltaOf, upsert } from "./conformance/content.ts";
 import { describeEventBus } from "./conformance/index.ts";
@@ -16,6 +18,21 @@ describeEventBus({
 describeEventBus({
   name: "in process, short of memory",
   create: () => Promise.resolve({ bus: createInProcessBus({ slack: 0 }) }),
+  histories: 50,
+});
+
+// The suite must hold for buses between processes as well: texts instead of objects, a handle for each, and delays.
+describeEventBus({
+  name: "in process, over the wire format",
+  create: () => {
+    const inner = createInProcessBus();
+    return Promise.resolve({
+      bus: overWire(inner, () => inner.close()),
+      another: () => Promise.resolve(overWire(inner, () => Promise.resolve())),
+      subscriptions: () => inner.status().consumers.length,
+      dispose: () => inner.close(),
+    });
+  },
   histories: 50,
 });
 
@@ -79,6 +96,29 @@ describe("the in-process bus", () => {
     expect(signal.listeners).toBe(0);
   });
 });
+
+function overWire(inner: EventBus, close: () => Promise<void>): EventBus {
+  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+  return {
+    lead: async (snapshot, signal) => {
+      await turn();
+      const writer = await inner.lead(snapshot, signal);
+      const publish: typeof writer.publish = async (delta) => {
+        await turn();
+        return writer.publish(delta);
+      };
+      return { epoch: writer.epoch, publish };
+    },
+    async *subscribe(consumer, signal) {
+      for await (const event of inner.subscribe(consumer, signal)) {
+        const text = encodeEvent(event);
+        await turn();
+        yield decodeEvent(text);
+      }
+    },
+    close,
+  };
+}
 
 class CountingSignal {
   readonly signal = new AbortController().signal;

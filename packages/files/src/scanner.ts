@@ -70,6 +70,7 @@ export class Scanner {
   #reportedFailures = "[]";
   #initial = true;
   #nextLook = Infinity;
+  #reread = false;
 
   constructor(options: ScannerOptions) {
     this.#options = options;
@@ -80,6 +81,11 @@ export class Scanner {
     return this.#failingSince.size > 0 || [...this.#directories.values()].some((directory) => !directory.watched);
   }
 
+  /** Whether the last scan read a file again and found the same bytes. */
+  get reread(): boolean {
+    return this.#reread;
+  }
+
   /** When to look again without an event, on the clock of `performance.now()`. */
   get nextLook(): number {
     return this.#nextLook;
@@ -88,6 +94,7 @@ export class Scanner {
   /** Looks at what is dirty, or at everything. Gives a batch where there is something to say. */
   async scan(everything: boolean): Promise<FileBatch | undefined> {
     this.#nextLook = Infinity;
+    this.#reread = false;
     if (everything) for (const directory of this.#directories.values()) directory.mark();
     const look: Look = { files: new Map(), failures: new Map(), hidden: [] };
     const used = new Set<string>();
@@ -254,7 +261,10 @@ export class Scanner {
     }
     const { file, entry } = result;
     this.#known.set(path, { signature: entry.signature, inode: entry.inode, hash: file.hash });
-    if (known?.hash === file.hash) return;
+    if (known?.hash === file.hash) {
+      this.#reread = true;
+      return;
+    }
     this.#removed.delete(path);
     this.#changed.set(path, file);
   }

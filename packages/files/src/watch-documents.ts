@@ -19,7 +19,7 @@ export interface WatchDocumentsOptions extends ReadFilesOptions {
   readonly signal: AbortSignal;
   /** Gets the first batch, also an empty one, and then one for each change. What it throws ends the watching. */
   readonly onChange: (batch: FileBatch) => void | Promise<void>;
-  /** A look at everything found nothing new. */
+  /** A look at everything, or at what an event named, found nothing new. */
   readonly onUnchanged?: () => void;
   /** Told once when the system has no watch left; changes are then found by looking every second. */
   readonly logger?: { warn(event: string, fields?: object): void };
@@ -103,7 +103,7 @@ export async function watchDocuments(options: WatchDocumentsOptions): Promise<vo
       if (everything) everythingAt = performance.now() + timing.rescanMs;
       if (scanner.blind) everythingAt = Math.min(everythingAt, performance.now() + timing.pollMs);
       if (batch !== undefined) await onChange(batch);
-      else if (everything) onUnchanged?.();
+      else if (everything || scanner.reread) onUnchanged?.();
       const rang = await bell.wait(Math.min(everythingAt, scanner.nextLook));
       if (rang) await gather(bell, timing, signal);
     }

@@ -1,11 +1,4 @@
-import {
-  deepFreeze,
-  objectKey,
-  serviceKey,
-  validateObject,
-  validateRecord,
-  validateWorkload,
-} from "@signalbox/model";
+import { deepFreeze, objectKey, serviceKey, validateObject, validateRecord, validateWorkload } from "@signalbox/model";
 import type { ConfigObject, Delta, RecordFault, RegistryId, ServiceRecord, Workload } from "@signalbox/model";
 import type { Logger, Metrics } from "./observability.ts";
 import type { Problem, RegistrySink, RegistryUpdate } from "./registry.ts";

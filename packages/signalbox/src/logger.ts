@@ -10,7 +10,12 @@ export function createLogger(settings: SignalboxConfig["log"], terminal: boolean
   const pretty = isPretty(settings, terminal);
   const output = destination({ fd: 2, sync: true });
   const logger = pino(
-    { level: settings.level, base: null, timestamp: () => `,"time":"${new Date().toISOString()}"`, messageKey: "event" },
+    {
+      level: settings.level,
+      base: null,
+      formatters: { level: (label) => ({ level: label }) },
+       timestamp: () => `,"time":"${new Date().toISOString()}"`, messageKey: "event",
+    },
     pretty ? linePrinter(output) : output,
   );
   const fields = (given: object | undefined): object => {
@@ -38,8 +43,6 @@ function plain(value: unknown): unknown {
   return value.cause instanceof Error ? `${words}: ${String(plain(value.cause))}` : words;
 }
 
-const levelNames: Readonly<Record<number, string>> = { 20: "DEBUG", 30: "INFO ", 40: "WARN ", 50: "ERROR" };
-
 /** Turns pino's JSON lines into `07:12:03 INFO  registry-synced registry=static/files services=3`. */
 export function linePrinter(output: DestinationStream): DestinationStream {
   return {
@@ -47,7 +50,7 @@ export function linePrinter(output: DestinationStream): DestinationStream {
       const { level, time, event, ...fields } = JSON.parse(line) as Record<string, unknown>;
       const shown = Object.entries(fields).map(([key, value]) => `${key}=${fieldText(value)}`);
       const clock = typeof time === "string" ? time.slice(11, 19) : "";
-      output.write(`${[clock, levelNames[Number(level)] ?? String(level), event, ...shown].join(" ")}\n`);
+      output.write(`${[clock, String(level).toUpperCase().padEnd(5), event, ...shown].join(" ")}\n`);
     },
   };
 }

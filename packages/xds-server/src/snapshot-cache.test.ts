@@ -108,9 +108,9 @@ describe("SnapshotCache", () => {
     cache.setSnapshot("n", new Map());
     expect(first.changes).toHaveLength(1);
     let told = 0;
-    let second: { release: () => void } | undefined;
-    cache.acquire(node, () => second?.release());
-    second = cache.acquire(node, () => (told += 1));
+    const leases: { release: () => void }[] = [];
+    cache.acquire(node, () => leases[0]?.release());
+    leases.push(cache.acquire(node, () => (told += 1)));
     cache.setSnapshot("n", new Map([[CDS, [resource("b")]]]));
     expect(told).toBe(0);
   });

@@ -155,5 +155,7 @@ function writeString(writer: BinaryWriter, field: number, value: string): void {
 }
 
 function writeWeight(writer: BinaryWriter, field: number, value: number): void {
-  writer.tag(field, WireType.LengthDelimited).fork().tag(1, WireType.Varint).uint32(value).join();
+  writer.tag(field, WireType.LengthDelimited).fork();
+  if (value !== 0) writer.tag(1, WireType.Varint).uint32(value);
+  writer.join();
 }

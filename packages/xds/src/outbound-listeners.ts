@@ -152,9 +152,11 @@ function sharedListener(
   for (const { port, kind, ranges: wanted } of members) {
     if (kind === "http") continue;
     const cluster = outboundCluster(number, port.service.hostname);
-    const free = wanted.filter((range) => !ranges.has(rangeKey(range)));
+    const free = wanted.filter((range) => {
+      const key = rangeKey(range);
+      return ranges.has(key) ? false : ranges.add(key);
+    });
     if (wanted.length > 0 && free.length === 0) continue;
-    for (const range of free) ranges.add(rangeKey(range));
     const prefixRanges = free.map(({ prefix, length }) => ({ addressPrefix: prefix, prefixLen: length }));
     const host = port.service.hostname.toLowerCase();
     if (kind === "tls" && isServerName(host)) {

@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { styleText } from "node:util";
@@ -6,6 +5,7 @@ import {
   EnvoyUnavailableError,
   freePort,
   provideEnvoy,
+  signalbox,
   startDaemon,
   startEnvoy,
   startHttpBackend,
@@ -15,7 +15,6 @@ import {
 } from "@signalbox/test-servers";
 
 const host = "orders.shop.svc.cluster.local:8000";
-const cli = join(import.meta.dirname, "../../../packages/signalbox/bin/signalbox.js");
 
 const say = (text: string) => process.stdout.write(`${text}\n`);
 const strong = (text: string) => styleText("bold", text);
@@ -41,6 +40,7 @@ async function replace(path: string, text: string): Promise<number> {
 /** Milliseconds until every answer comes from `names`, seen in the traffic after the change. */
 async function moved(traffic: Traffic, since: number, to: Backend): Promise<string> {
   const first = await traffic.next((answer) => answer.text === to.name);
+  for (let more = 0; more < 500; more++) await traffic.next(() => true);
   return `${(first.at - since).toFixed(0)} ms after the rename the first request reached ${strong(to.name)}`;
 }
 
@@ -55,17 +55,14 @@ async function demo(): Promise<boolean> {
     files: { "services.yaml": services([v1]) },
   });
   const file = join(daemon.dir, "services.yaml");
-  const bootstrap = execFileSync(
-    process.execPath,
-    [
-      cli,
-      "bootstrap",
-      "--node",
-      "sidecar~127.0.0.1~demo.shop~shop.svc.cluster.local",
-      "--metadata",
-      "INTERCEPTION_MODE=NONE",
-    ].concat(["--xds-address", `127.0.0.1:${daemon.xdsPort}`, "--admin-port", "0"]),
-    { encoding: "utf8" },
+  const node = ["--node", "sidecar~127.0.0.1~demo.shop~shop.svc.cluster.local", "--metadata", "INTERCEPTION_MODE=NONE"];
+  const bootstrap = signalbox(
+    "bootstrap",
+    ...node,
+    "--xds-address",
+    `127.0.0.1:${daemon.xdsPort}`,
+    "--admin-port",
+    "0",
   );
   const envoy = await startEnvoy({ binary, bootstrap });
   say(

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { startDaemon, startGrpcBackend, waitFor } from "@signalbox/test-servers";
+import { signalbox, startDaemon, startGrpcBackend, waitFor } from "@signalbox/test-servers";
 import { afterEach, expect, it } from "vitest";
 import { fileRegistry, hostname, replaceServices, servicesFile } from "./services.ts";
 
@@ -12,15 +12,11 @@ afterEach(async () => {
 
 /** Starts the client process of grpc-client.ts with a bootstrap that names the daemon. */
 function startClient(xdsPort: number) {
-  const bootstrap = {
-    xds_servers: [
-      { server_uri: `127.0.0.1:${xdsPort}`, channel_creds: [{ type: "insecure" }], server_features: ["xds_v3"] },
-    ],
-    node: { id: "sidecar~127.0.0.1~grpc-1.shop~shop.svc.cluster.local", metadata: { GENERATOR: "grpc" } },
-  };
+  const node = ["--grpc", "--node", "sidecar~127.0.0.1~grpc-1.shop~shop.svc.cluster.local"];
+  const bootstrap = signalbox("bootstrap", ...node, "--xds-address", `127.0.0.1:${xdsPort}`);
   const script = fileURLToPath(new URL("../dist/grpc-client.js", import.meta.url));
   const child = spawn(process.execPath, [script], {
-    env: { ...process.env, GRPC_XDS_BOOTSTRAP_CONFIG: JSON.stringify(bootstrap) },
+    env: { ...process.env, GRPC_XDS_BOOTSTRAP_CONFIG: bootstrap },
     stdio: ["pipe", "pipe", "inherit"],
   });
   const exited = new Promise((resolve) => child.once("exit", resolve));

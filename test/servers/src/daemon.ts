@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,11 @@ import { freePorts } from "./ports.ts";
 import { waitFor } from "./wait-for.ts";
 
 const binary = join(import.meta.dirname, "../../../packages/signalbox/bin/signalbox.js");
+
+/** Runs a command of the built `signalbox` and returns what it printed. Throws when it exits with anything but 0. */
+export function signalbox(...args: readonly string[]): string {
+  return execFileSync(process.execPath, [binary, ...args], { encoding: "utf8" });
+}
 
 /** Options of `startDaemon`. */
 export interface DaemonOptions {

@@ -1,5 +1,5 @@
 export { adsBootstrap, fileBootstrap, restBootstrap, socketAddress } from "./bootstrap.ts";
-export { startDaemon } from "./daemon.ts";
+export { signalbox, startDaemon } from "./daemon.ts";
 export { EnvoyFailedError, RunningEnvoy, startEnvoy } from "./envoy.ts";
 export { createEchoClient, startGrpcBackend } from "./grpc-backend.ts";
 export { startHttpBackend } from "./http-backend.ts";

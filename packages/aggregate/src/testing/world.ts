@@ -13,10 +13,11 @@ import type {
   Workload,
 } from "@signalbox/model";
 import type { Logger, Registry, RegistrySink, RegistryUpdate } from "@signalbox/registry";
+import { FakeClock } from "@signalbox/registry/conformance";
 import { createAggregate } from "../aggregate.ts";
 import type { AggregateController } from "../controller.ts";
 import type { AggregateOptions } from "../options.ts";
-import { settled, TestClock } from "./test-clock.ts";
+import { settled } from "./settled.ts";
 
 const locality = { region: "", zone: "", subzone: "" };
 
@@ -164,7 +165,7 @@ export interface LogLine {
 
 /** A real aggregate on a real in-process bus, a clock under control, and everything that a consumer received. */
 export class World {
-  readonly clock = new TestClock();
+  readonly clock = new FakeClock();
   readonly bus: InProcessBus;
   readonly aggregate: AggregateController;
   readonly events: ChangeEvent[] = [];

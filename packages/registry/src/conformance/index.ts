@@ -1,1 +1,12 @@
-export {};
+export { registryContract } from "./contract.ts";
+export { describeRegistry } from "./describe-registry.ts";
+export { FakeClock } from "./fake-clock.ts";
+export { MemoryRegistry, MemorySource } from "./memory-registry.ts";
+export { configObject, serviceInstance, serviceRecord, workload } from "./records.ts";
+export { RecordingSink } from "./recording-sink.ts";
+export type { PendingSleep } from "./fake-clock.ts";
+export type { MemoryRegistryOptions } from "./memory-registry.ts";
+export type { ContractPoint } from "./point.ts";
+export type { InstanceOptions, RecordOptions } from "./records.ts";
+export type { Degradation } from "./recording-sink.ts";
+export type { Malformation, RegistryUnderTest, SourceInstance, SourceService, SourceWorld, Supports } from "./world.ts";

@@ -1,5 +1,13 @@
 import { canonicalJson, objectKey, serviceKey } from "@signalbox/model";
-import type { ConfigObject, Delta, ObjectKey, ServiceKey, ServiceRecord, Workload, WorkloadKey } from "@signalbox/model";
+import type {
+  ConfigObject,
+  Delta,
+  ObjectKey,
+  ServiceKey,
+  ServiceRecord,
+  Workload,
+  WorkloadKey,
+} from "@signalbox/model";
 import { systemClock } from "../clock.ts";
 import type { Problem, RegistrySink, RegistryUpdate } from "../registry.ts";
 

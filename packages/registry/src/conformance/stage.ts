@@ -94,13 +94,19 @@ export class Stage<W extends SourceWorld = SourceWorld> {
     return run;
   }
 
+  /** Waits until the predicate holds, with the clock standing still; for a run that may end meanwhile. */
+  async settle(predicate: () => boolean): Promise<void> {
+    const end = performance.now() + this.deadlineMs;
+    while (!predicate()) {
+      assert.ok(performance.now() < end, `nothing was said within ${this.deadlineMs} ms`);
+      await systemClock.sleep(Math.min(5, this.quietMs), new AbortController().signal);
+    }
+  }
+
   async #close(): Promise<void> {
     for (const run of this.#runs) run.abort();
     await this.world.mend();
-    await Promise.race([
-      Promise.allSettled(this.#runs.map((run) => run.ended)),
-      late.catch(() => undefined),
-    ]);
+    await settledWithin(Promise.allSettled(this.#runs.map((run) => run.ended)), this.deadlineMs);
     await this.world.close();
   }
 
@@ -150,18 +156,9 @@ export class Run {
   async stop(): Promise<void> {
     this.abort();
     const { deadlineMs } = this.#stage;
-    const end = new AbortController();
-    const late = async (): Promise<never> => {
-      await systemClock.sleep(deadlineMs, end.signal);
-      throw new assert.AssertionError({ message: `run did not resolve within ${deadlineMs} ms of the abort` });
-    };
-    const deadline = late();
-    deadline.catch(() => undefined);
-    try {
-      await Promise.race([this.ended, deadline]);
-    } finally {
-      end.abort();
-    }
+    const settled = await settledWithin(this.ended, deadlineMs);
+    assert.ok(settled, `run did not resolve within ${deadlineMs} ms of the abort`);
+    await this.ended;
   }
 
   /** Waits for the predicate. Lets time pass when nothing is heard, unless told otherwise. */
@@ -170,8 +167,7 @@ export class Run {
     const end = performance.now() + deadlineMs;
     while (!predicate()) {
       if (this.#over) assert.fail(`run ended while waiting for ${what}; heard: ${this.sink.summary()}`);
-      if (performance.now() > end)
-        assert.fail(`not within ${deadlineMs} ms: ${what}; heard: ${this.sink.summary()}`);
+      if (performance.now() > end) assert.fail(`not within ${deadlineMs} ms: ${what}; heard: ${this.sink.summary()}`);
       const heard = await this.sink.changed(quietMs);
       if (!heard && options.advance !== false) await clock.advanceToNext();
     }
@@ -207,5 +203,23 @@ export class Run {
         next.degraded(problem, error);
       },
     };
+  }
+}
+
+/** Whether the promise resolves or rejects within so many real milliseconds. Leaves no timer. */
+async function settledWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const end = new AbortController();
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  const late = systemClock.sleep(ms, end.signal).then(
+    () => false,
+    () => false,
+  );
+  try {
+    return await Promise.race([settled, late]);
+  } finally {
+    end.abort();
   }
 }

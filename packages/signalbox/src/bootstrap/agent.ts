@@ -31,9 +31,14 @@ export class EnvoyStartError extends Error {
 
   constructor(program: string, cause: Error) {
     const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    super(missing ? `${program} was not found; name Envoy's program with --envoy` : `${program} does not start: ${cause.message}`, {
-      cause,
-    });
+    super(
+      missing
+        ? `${program} was not found; name Envoy's program with --envoy`
+        : `${program} does not start: ${cause.message}`,
+      {
+        cause,
+      },
+    );
     this.name = "EnvoyStartError";
     this.program = program;
   }
@@ -55,7 +60,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     const bootstrapFile = join(dir, "bootstrap.json");
     await writeFile(bootstrapFile, JSON.stringify(options.bootstrap, undefined, 2), { mode: 0o600 });
     await chmod(dir, 0o700);
-    for (let crashes = 0; ; ) {
+    for (let crashes = 0; ;) {
       const startedAt = clock.now();
       const exit = await runOnce(options, dir, bootstrapFile, signal);
       if (signal.aborted) return 0;

@@ -42,24 +42,30 @@ export async function drainEnvoy(options: DrainOptions, ended: AbortSignal): Pro
 function activeConnections(stats: string): number {
   const { stats: rows } = JSON.parse(stats) as { stats?: readonly { name?: string; value?: number }[] };
   return (rows ?? [])
-    .filter(({ name }) => name !== undefined && /^listener\.(?!admin\.).*(?<!worker_\d+)\.downstream_cx_active$/.test(name))
+    .filter(
+      ({ name }) => name !== undefined && /^listener\.(?!admin\.).*(?<!worker_\d+)\.downstream_cx_active$/.test(name),
+    )
     .reduce((sum, { value }) => sum + (value ?? 0), 0);
 }
 
 function ask(admin: string, method: string, path: string, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
-    const sent = request(new URL(path, `http://${admin}`), { method, signal, timeout: 1_000, agent: false }, (response) => {
-      let body = "";
-      response.setEncoding("utf8");
-      response.on("data", (part: string) => {
-        body += part;
-      });
-      response.on("error", reject);
-      response.on("end", () => {
-        if (response.statusCode === 200) resolve(body);
-        else reject(new Error(`${path} answered ${String(response.statusCode)}`));
-      });
-    });
+    const sent = request(
+      new URL(path, `http://${admin}`),
+      { method, signal, timeout: 1_000, agent: false },
+      (response) => {
+        let body = "";
+        response.setEncoding("utf8");
+        response.on("data", (part: string) => {
+          body += part;
+        });
+        response.on("error", reject);
+        response.on("end", () => {
+          if (response.statusCode === 200) resolve(body);
+          else reject(new Error(`${path} answered ${String(response.statusCode)}`));
+        });
+      },
+    );
     sent.on("timeout", () => sent.destroy(new Error(`${path} did not answer in 1 s`)));
     sent.on("error", reject);
     sent.end();

@@ -123,9 +123,7 @@ function tlsSocket(tls: ClientTls): Json {
         ],
         validation_context: {
           trusted_ca: { filename: resolve(tls.ca) },
-          match_typed_subject_alt_names: [
-            { san_type: ip ? "IP_ADDRESS" : "DNS", matcher: { exact: tls.serverName } },
-          ],
+          match_typed_subject_alt_names: [{ san_type: ip ? "IP_ADDRESS" : "DNS", matcher: { exact: tls.serverName } }],
         },
       },
     },

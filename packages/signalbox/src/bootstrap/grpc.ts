@@ -20,9 +20,8 @@ export function grpcBootstrap(options: Omit<BootstrapOptions, "transport" | "adm
           },
         };
   return {
-    xds_servers: [
-      { server_uri: hostPortText(xds), channel_creds: [credentials], server_features: ["xds_v3"] },
-    ],
-    node: nodeOf({ ...options, metadata: { GENERATOR: "grpc", ...options.metadata } }),
+    xds_servers: [{ server_uri: hostPortText(xds), channel_creds: [credentials], server_features: ["xds_v3"] }],
+    // grpc-js-xds refuses a node without a locality, even an empty one.
+    node: { locality: {}, ...nodeOf({ ...options, metadata: { GENERATOR: "grpc", ...options.metadata } }) },
   };
 }

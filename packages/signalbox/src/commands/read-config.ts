@@ -21,7 +21,7 @@ export async function readConfig(file: string, context: CommandContext): Promise
 /** A plan that serves only these files. Paths start from the working directory. */
 export async function planFiles(paths: readonly string[], name: string): Promise<Plan> {
   for (const path of paths) await mustExist(path);
-  const config = parseConfig({ registries: [{ provider: "static", name, paths }] });
+  const config = parseConfig({ registries: paths.length === 0 ? [] : [{ provider: "static", name, paths }] });
   const { planned, faults } = await planRegistries(config);
   if (faults.length > 0) throw new CommandFailure(new ConfigError(faults).message, exitCodes.usage);
   return { config, registries: planned };

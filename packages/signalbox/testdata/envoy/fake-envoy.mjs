@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Stands in for Envoy: takes its flags, serves the admin paths that the agent uses, and writes down what happens, one JSON line each.
 // --record FILE  where to write; --crash N  the first N starts end with code 3; --connections N  open connections, one less at each look;
-// --deaf  ignores SIGTERM; --exit CODE  ends at once with this code.
+// --speak  writes a line to standard output; --deaf  ignores SIGTERM; --exit CODE  ends at once with this code.
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 
@@ -15,7 +15,7 @@ const record = (what) => appendFileSync(file, `${JSON.stringify(what)}\n`);
 const starts = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter((line) => line.includes('"started"')).length : 0;
 const bootstrap = JSON.parse(readFileSync(flags.get("--config-path"), "utf8"));
 record({ event: "started", node: bootstrap.node.id, drain: flags.get("--drain-time-s"), pid: process.pid });
-console.log("fake envoy speaks");
+if (flags.has("--speak")) console.log("fake envoy speaks");
 
 if (flags.has("--exit")) process.exit(Number(flags.get("--exit")));
 if (starts < Number(flags.get("--crash") ?? 0)) process.exit(3);

@@ -107,8 +107,9 @@ export class Connection {
     const session = this.#session;
     session.on("stream", (stream, headers) => this.#openStream(stream, headers));
     session.once("remoteSettings", () => (this.#ready = true));
-    session.on("error", (error: Error) => {
-      this.#context.refused(this.peer.address, `HTTP/2: ${error.message}`);
+    session.on("error", (error: NodeJS.ErrnoException) => {
+      // Errors of the system mean that the client is gone, which is its right.
+      if (error.code?.startsWith("ERR_HTTP2_")) this.#context.refused(this.peer.address, `HTTP/2: ${error.message}`);
       this.#destroyBy = this.#context.now();
     });
     session.on("close", () => {

@@ -207,7 +207,7 @@ describe("a hostile connection does not disturb the others", () => {
   let healthy: ClientHttp2Stream;
 
   beforeEach(async () => {
-    target = await start({ limits: { idleMs: 300, keepaliveMs: 60, keepaliveTimeoutMs: 100, connectionGraceMs: 50 } });
+    target = await start({ limits: { idleMs: 300, keepaliveMs: 100, keepaliveTimeoutMs: 200, connectionGraceMs: 50 } });
     healthy = request(session(target.port));
     await healthyEcho(healthy);
   });

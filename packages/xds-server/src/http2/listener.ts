@@ -43,11 +43,15 @@ export class GrpcListener {
   readonly #tlsServer: TlsServer | undefined;
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<Connection>();
+  readonly #sweepMs: number;
   #sweep: NodeJS.Timeout | undefined;
+  #sweptAt = 0;
+  #now = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: GrpcListenerOptions) {
     this.#options = options;
+    this.#sweepMs = sweepEvery(options.limits);
     const { limits, tls } = options;
     if (tls === undefined) {
       this.#server = createServer({ noDelay: true }, (socket) => this.#connect(socket, []));
@@ -81,7 +85,8 @@ export class GrpcListener {
       });
     });
     this.#server.on("error", (error) => this.#options.onRefused("", `accept: ${error.message}`));
-    this.#sweep = setInterval(() => this.#check(), sweepEvery(this.#options.limits));
+    this.#sweptAt = performance.now();
+    this.#sweep = setInterval(() => this.#check(), this.#sweepMs);
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("the listener has no port");
     return address;
@@ -151,7 +156,7 @@ export class GrpcListener {
       {
         limits: this.#options.limits,
         accept: this.#options.accept,
-        now: () => performance.now(),
+        now: () => this.#now,
         refused: this.#options.onRefused,
       },
     );
@@ -159,7 +164,14 @@ export class GrpcListener {
     socket.once("close", () => this.#connections.delete(connection));
   }
 
+  /**
+   * The listener's own time passes from check to check, and never faster than checks are due: when this process was busy
+   * or stopped, clients are not blamed for answers that it did not read.
+   */
   #check(): void {
+    const time = performance.now();
+    this.#now += Math.min(time - this.#sweptAt, 2 * this.#sweepMs);
+    this.#sweptAt = time;
     for (const connection of this.#connections) connection.check();
   }
 

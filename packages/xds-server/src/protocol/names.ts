@@ -57,11 +57,11 @@ export class NameTable {
   readonly #sets = new Map<string, CountedNames>();
   readonly #runs = new Map<string, CountedRun>();
 
+  #size = 0;
+
   /** Names in all live sets, each set counted once. */
   get size(): number {
-    let size = 0;
-    for (const { names } of this.#sets.values()) size += names.size;
-    return size;
+    return this.#size;
   }
 
   /** The names in a run of `resource_names` fields; parsed only when no live subscription spelled them the same way. */
@@ -90,9 +90,12 @@ export class NameTable {
     const key = keyOf(names);
     let counted = this.#sets.get(key);
     if (counted !== undefined && !equalSets(counted.names, names)) return { names };
-    counted ??= { key, names, uses: 0 };
+    if (counted === undefined) {
+      counted = { key, names, uses: 0 };
+      this.#sets.set(key, counted);
+      this.#size += names.size;
+    }
     counted.uses++;
-    this.#sets.set(key, counted);
     return counted;
   }
 
@@ -100,7 +103,9 @@ export class NameTable {
     const counted = shared as CountedNames;
     if (this.#sets.get(counted.key) !== counted) return;
     counted.uses--;
-    if (counted.uses === 0) this.#sets.delete(counted.key);
+    if (counted.uses > 0) return;
+    this.#sets.delete(counted.key);
+    this.#size -= counted.names.size;
   }
 }
 

@@ -26,7 +26,7 @@ export interface DeltaRequest extends RequestHead {
   readonly initialVersions: ReadonlyMap<string, string>;
 }
 
-/** Bounds on names; `tooMany` and `tooLong` say what the caller answers. */
+/** Bounds on names. */
 export interface NameLimits {
   readonly maxNames: number;
   readonly maxNameBytes: number;
@@ -51,8 +51,11 @@ function errorText(status: Uint8Array): string {
   return message === "" ? `code ${code}` : message;
 }
 
-/** Reads a DiscoveryRequest. Thrown when it is not one: MalformedRequestError. */
-export function readSotwRequest(bytes: Uint8Array): SotwRequest {
+/**
+ * Reads a DiscoveryRequest. `expected` are the name runs that the client sent last, for each type: where one of them
+ * comes again, it is compared as a whole and not walked. Thrown when it is no request: MalformedRequestError.
+ */
+export function readSotwRequest(bytes: Uint8Array, expected: readonly Uint8Array[] = []): SotwRequest {
   const reader = new WireReader(bytes);
   let versionInfo = "";
   let typeUrl = "";
@@ -67,7 +70,12 @@ export function readSotwRequest(bytes: Uint8Array): SotwRequest {
       reader.content();
       const last = runs.at(-1);
       if (last?.end === reader.tagStart) last.end = reader.end;
-      else runs.push({ start: reader.tagStart, end: reader.end });
+      else {
+        const start = reader.tagStart;
+        const known = expected.find((run) => startsWith(bytes, start, run));
+        if (known !== undefined) reader.skipTo(start + known.length);
+        runs.push({ start, end: known === undefined ? reader.end : start + known.length });
+      }
     } else if (reader.field === 4) typeUrl = reader.text();
     else if (reader.field === 5) nonce = reader.text();
     else if (reader.field === 6) error = errorText(reader.content());
@@ -80,6 +88,11 @@ export function readSotwRequest(bytes: Uint8Array): SotwRequest {
         ? bytes.subarray(only.start, only.end)
         : Buffer.concat(runs.map((run) => bytes.subarray(run.start, run.end)));
   return { versionInfo, typeUrl, nonce, node, error, names };
+}
+
+function startsWith(bytes: Uint8Array, start: number, run: Uint8Array): boolean {
+  if (run.length === 0 || bytes.length - start < run.length) return false;
+  return Buffer.compare(bytes.subarray(start, start + run.length), run) === 0;
 }
 
 /** The names in a run of `resource_names` fields. Empty names say nothing and are left out. */

@@ -71,14 +71,10 @@ export class Session implements StreamHandler {
   }
 
   message(bytes: Uint8Array): void {
-    if (this.#closed) return;
-    try {
+    this.#contained(() => {
       if (this.#method.protocol === "sotw") this.#receiveSotw(bytes);
       else this.#receiveDelta(bytes);
-      this.#pump();
-    } catch (error) {
-      this.#refuse(error);
-    }
+    });
   }
 
   closed(): void {
@@ -109,6 +105,17 @@ export class Session implements StreamHandler {
     };
   }
 
+  /** Does something and what follows from it. What goes wrong ends this stream, and reaches no other. */
+  #contained(task: () => void): void {
+    if (this.#closed) return;
+    try {
+      task();
+      this.#pump();
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
   #refuse(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
     this.#shared.onEvent({ type: "refused", peer: this.#call.peer.address, reason });
@@ -128,7 +135,10 @@ export class Session implements StreamHandler {
   }
 
   #receiveSotw(bytes: Uint8Array): void {
-    const request = readSotwRequest(bytes);
+    const request = readSotwRequest(
+      bytes,
+      this.#ordered.flatMap((sub) => sub.run?.run ?? []),
+    );
     this.#identify(request);
     const { sub, first } = this.#subscription(request);
     if (!first && request.nonce !== "" && request.nonce !== sub.nonce) {
@@ -170,7 +180,7 @@ export class Session implements StreamHandler {
     const node = readNode(request.node);
     this.#node = node;
     this.#shared.onEvent({ type: "stream-node", stream: this.id, node: node.id });
-    this.#lease = this.#shared.source.acquire(node, (changed) => this.#changed(changed));
+    this.#lease = this.#shared.source.acquire(node, (changed) => this.#contained(() => this.#changed(changed)));
   }
 
   #subscription(request: RequestHead): { sub: Subscription; first: boolean } {
@@ -220,7 +230,6 @@ export class Session implements StreamHandler {
   }
 
   #changed(changed: ChangedNames | undefined): void {
-    if (this.#closed) return;
     const now = this.#shared.clock.now();
     this.#change++;
     if (changed === undefined) {
@@ -236,7 +245,6 @@ export class Session implements StreamHandler {
         sub.change(names, this.#change, now);
       }
     }
-    this.#pump();
   }
 
   /** Writes what is due, one response at a time, until the transport is busy or nothing is due. */
@@ -266,7 +274,7 @@ export class Session implements StreamHandler {
         }
       }
     }
-    if (wakeAt < Infinity) this.#wake = this.#shared.clock.after(wakeAt - now, () => this.#pump());
+    if (wakeAt < Infinity) this.#wake = this.#shared.clock.after(wakeAt - now, () => this.#contained(() => {}));
     return false;
   }
 
@@ -320,7 +328,7 @@ export class Session implements StreamHandler {
     this.#writing = true;
     this.#call.write([frame.bytes], () => {
       this.#writing = false;
-      this.#pump();
+      this.#contained(() => {});
     });
   }
 

@@ -65,6 +65,11 @@ export class WireReader {
     return true;
   }
 
+  /** Goes on at `position`, which must be where a field of this message begins or ends. */
+  skipTo(position: number): void {
+    this.#position = position;
+  }
+
   /** Text of the current field. */
   text(): string {
     this.#expectLength();

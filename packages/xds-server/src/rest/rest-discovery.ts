@@ -41,11 +41,16 @@ const paths: ReadonlyMap<string, TypeUrl> = new Map([
   ["/v3/discovery:routes", typeUrls.route],
   ["/v3/discovery:secrets", typeUrls.secret],
 ]);
+interface CachedBody {
+  readonly version: string;
+  readonly body: string;
+}
+
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** xDS by polling. Source: Envoy's xDS protocol documentation, "REST-JSON polling subscriptions". */
 export function createRestDiscovery(options: RestDiscoveryOptions): RestDiscovery {
-  const bodies = new WeakMap<ResourceView, Map<TypeUrl, { readonly version: string; readonly body: string }>>();
+  const bodies = new WeakMap<ResourceView, Map<TypeUrl, CachedBody>>();
   const maxNames = options.maxNames ?? 10_000;
 
   const answer = (path: string, body: Uint8Array): RestResponse | undefined => {
@@ -79,8 +84,8 @@ export function createRestDiscovery(options: RestDiscoveryOptions): RestDiscover
     const version = everything ? view.version(type) : SetVersion.of(selected).toString();
     if (version === request.versionInfo) return { status: 304, headers: {}, body: "" };
     if (!everything) return json(encode(type, version, selected));
-    let types = bodies.get(view);
-    if (types === undefined) bodies.set(view, (types = new Map()));
+    const types = bodies.get(view) ?? new Map<TypeUrl, CachedBody>();
+    bodies.set(view, types);
     let cached = types.get(type);
     if (cached?.version !== version) {
       cached = { version, body: encode(type, version, selected) };

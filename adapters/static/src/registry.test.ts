@@ -1,0 +1,180 @@
+import { mkdir, mkdtemp, realpath, rename, rm, unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { noMetrics, systemClock, type Logger } from "@signalbox/registry";
+import { RecordingSink } from "@signalbox/registry/conformance";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readStatic, staticModule, StaticFilesError } from "./index.ts";
+
+let root: string;
+let stop: () => Promise<void>;
+let logged: { event: string; fields: object | undefined }[];
+
+beforeEach(async () => {
+  root = await realpath(await mkdtemp(join(tmpdir(), "signalbox-static-")));
+  logged = [];
+  stop = () => Promise.resolve();
+});
+
+afterEach(async () => {
+  await stop();
+  await rm(root, { recursive: true, force: true });
+});
+
+const warn = (event: string, fields?: object) => void logged.push({ event, fields });
+const logger: Logger = { debug() {}, info() {}, warn, error: warn };
+
+function start(paths: string | string[] = "."): RecordingSink {
+  const sink = new RecordingSink();
+  const controller = new AbortController();
+  const deps = { name: "files", logger, clock: systemClock, metrics: noMetrics, baseDir: root };
+  const run = staticModule.create(staticModule.parseConfig({ paths }), deps).run(sink, controller.signal);
+  stop = async () => {
+    controller.abort();
+    await run;
+  };
+  return sink;
+}
+
+async function put(name: string, text: string): Promise<void> {
+  await writeFile(join(root, `${name}.tmp`), text);
+  await rename(join(root, `${name}.tmp`), join(root, name));
+}
+
+const web = (...addresses: string[]) =>
+  `services:\n  - name: web\n    ports: [80/http]\n    endpoints: ${JSON.stringify(addresses)}\n`;
+const other = "services:\n  - { name: other, ports: [80] }\n";
+
+function addresses(sink: RecordingSink): string[] {
+  const records = [...sink.records.values()];
+  return records.flatMap(({ service, instances }) => [
+    service.hostname.split(".")[0] ?? "",
+    ...instances.map(({ id }) => id),
+  ]);
+}
+
+function lastError(sink: RecordingSink): StaticFilesError {
+  const error = sink.degradations.at(-1)?.error;
+  if (!(error instanceof StaticFilesError)) throw new Error(`not degraded by files: ${sink.summary()}`);
+  return error;
+}
+
+describe("a static registry", () => {
+  it("keeps the last good content of a file that breaks, names the place, and lets other files go on", async () => {
+    await put("a.yaml", web("10.0.0.1"));
+    const sink = start();
+    await sink.waitFor(({ records }) => records.size === 1, 4000);
+    await put("a.yaml", `${web("10.0.0.2")}    colour: red\n`);
+    await sink.waitFor(({ degradations }) => degradations.length > 0, 4000);
+    const message = "a.yaml:5:5: services[0].colour: unknown key; known here:";
+    expect(sink.degradations[0]?.problem).toBe("PROTOCOL_ERROR");
+    expect(lastError(sink).message).toContain(message);
+    expect(logged.find(({ event }) => event === "static-file-fault")?.fields).toMatchObject({
+      file: "a.yaml",
+      document: 0,
+      line: 5,
+      column: 5,
+      field: "services[0].colour",
+    });
+    await put("b.yaml", other);
+    await sink.waitFor(({ records }) => records.size === 2, 4000);
+    expect(addresses(sink)).toEqual(["web", "http-80/10.0.0.1:80", "other"]);
+    await put("a.yaml", "services: [");
+    await sink.waitFor(() => lastError(sink).message.startsWith("a.yaml:1:12"), 4000);
+    expect(addresses(sink)).toEqual(["web", "http-80/10.0.0.1:80", "other"]);
+    await put("a.yaml", web("10.0.0.3"));
+    await sink.waitFor(() => addresses(sink).includes("http-80/10.0.0.3:80"), 4000);
+  });
+
+  it("says that it is well again when a broken file holds what it held before", async () => {
+    await put("a.yaml", web("10.0.0.1"));
+    const sink = start();
+    await sink.waitFor(({ records }) => records.size === 1, 4000);
+    await put("a.yaml", "services: {}");
+    await sink.waitFor(({ degradations }) => degradations.length > 0, 4000);
+    await put("a.yaml", web("10.0.0.1"));
+    await sink.waitFor(({ aliveCount }) => aliveCount > 0, 4000);
+    expect(sink.updates).toHaveLength(1);
+  });
+
+  it("serves the good services of a file that has a bad one from the start", async () => {
+    await put("a.yaml", `${other}  - { name: bad, ports: [0] }\n`);
+    const sink = start();
+    await sink.waitFor(({ degradations }) => degradations.length > 0, 4000);
+    expect(addresses(sink)).toEqual(["other"]);
+    expect(lastError(sink).faults.map(({ field }) => field)).toEqual(["services[1].ports[0].number"]);
+  });
+
+  it("pushes nothing from a file that never could be read", async () => {
+    await put("a.yaml", "services: [");
+    const sink = start("a.yaml");
+    await sink.waitFor(({ degradations }) => degradations.length > 0, 4000);
+    expect(sink.updates).toEqual([]);
+    await put("a.yaml", other);
+    await sink.waitFor(({ records }) => records.size === 1, 4000);
+    expect(sink.updates.map(({ type }) => type)).toEqual(["snapshot"]);
+  });
+
+  it("pushes nothing before a missing file comes", async () => {
+    const sink = start("a.yaml");
+    await sink.waitFor(({ degradations }) => degradations.length > 0, 4000);
+    expect(sink.degradations[0]?.problem).toBe("UNREACHABLE");
+    expect(sink.updates).toEqual([]);
+    await put("a.yaml", other);
+    await sink.waitFor(({ records }) => records.size === 1, 4000);
+  });
+
+  it("removes what a deleted file said, and keeps what a missing folder said", async () => {
+    await mkdir(join(root, "sub"));
+    await put("sub/a.yaml", web("10.0.0.1"));
+    await put("b.yaml", other);
+    const sink = start(["sub", "*.yaml"]);
+    await sink.waitFor(({ records }) => records.size === 2, 4000);
+    await unlink(join(root, "b.yaml"));
+    await sink.waitFor(({ records }) => records.size === 1, 4000);
+    expect(sink.degradations).toEqual([]);
+    await rm(join(root, "sub"), { recursive: true });
+    await sink.waitFor(({ degradations }) => degradations.length > 0, 4000);
+    expect(addresses(sink)).toEqual(["web", "http-80/10.0.0.1:80"]);
+  });
+
+  it("joins endpoints of one service from two files, and tells a conflict with both places", async () => {
+    await put("a.yaml", web("10.0.0.1"));
+    await put("b.yaml", web("10.0.0.2"));
+    const sink = start();
+    await sink.waitFor(({ records }) => records.size === 1, 4000);
+    expect(addresses(sink)).toEqual(["web", "http-80/10.0.0.1:80", "http-80/10.0.0.2:80"]);
+    await put("b.yaml", web("10.0.0.3").replace("80/http", "81/http"));
+    await sink.waitFor(({ degradations }) => degradations.length > 0, 4000);
+    expect(lastError(sink).message).toMatch(/^b\.yaml:2:5: service .* is defined differently at a\.yaml:2:5/);
+    expect(addresses(sink)).toEqual(["web", "http-80/10.0.0.1:80"]);
+  });
+
+  it("tells only the records that changed", async () => {
+    const many = (address: string) =>
+      `${web(address)}${other.replace("services:\n", "")}  - { name: third, ports: [80] }\n`;
+    await put("a.yaml", many("10.0.0.1"));
+    const sink = start();
+    await sink.waitFor(({ records }) => records.size === 3, 4000);
+    await put("a.yaml", many("10.0.0.2"));
+    await sink.waitFor(({ updates }) => updates.length === 2, 4000);
+    expect(sink.updates[1]).toMatchObject({
+      type: "delta",
+      records: { upserted: [{ service: { hostname: "web.default.svc.cluster.local" } }], removed: [] },
+      objects: { upserted: [], removed: [] },
+    });
+  });
+});
+
+describe("readStatic", () => {
+  it("reads everything once, with every fault at its place", async () => {
+    await put("a.yaml", web("10.0.0.1"));
+    await put("b.yaml", "services: [{name: b, ports: [80]}, {name: c}]");
+    const content = await readStatic([".", "absent.yaml"], { baseDir: root });
+    expect(content.records.map(({ service }) => service.hostname.split(".")[0])).toEqual(["web", "b"]);
+    expect(content.faults.map(({ file, line, column, field }) => `${file}:${line}:${column} ${field}`)).toEqual([
+      "absent.yaml:1:1 ",
+      "b.yaml:1:36 services[1].ports",
+    ]);
+  });
+});

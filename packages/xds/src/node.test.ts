@@ -1,0 +1,65 @@
+import { create } from "@bufbuild/protobuf";
+import { NodeSchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseNode } from "./node.ts";
+
+describe("parseNode", () => {
+  it("reads an Istio sidecar's id and metadata, from a message as from JSON", () => {
+    const fields = {
+      id: "sidecar~10.1.1.3~web-1.shop~shop.svc.cluster.local",
+      metadata: {
+        INSTANCE_IPS: "10.1.1.3, 2001:db8::3,nonsense",
+        LABELS: { app: "web", version: 2 },
+        CLUSTER_ID: "c1",
+        NETWORK: "n1",
+        ISTIO_VERSION: "1.30.0",
+      },
+    };
+    const node = parseNode(fields);
+    expect(node).toEqual({
+      type: "sidecar",
+      id: "sidecar~10.1.1.3~web-1.shop~shop.svc.cluster.local",
+      addresses: ["10.1.1.3", "2001:db8::3"],
+      namespace: "shop",
+      dnsDomain: "shop.svc.cluster.local",
+      labels: { app: "web" },
+      cluster: "c1",
+      network: "n1",
+      istioVersion: "1.30.0",
+      interception: "CAPTURED",
+      listenAddress: "127.0.0.1",
+      privileged: true,
+      listeners: true,
+    });
+    expect(parseNode(create(NodeSchema, { id: fields.id, metadata: fields.metadata as never }))).toEqual(node);
+  });
+
+  it.each([
+    [{ id: "sidecar~10.0.0.1~a.b~c.svc.cluster.local", metadata: { INTERCEPTION_MODE: "NONE" } }, { type: "sidecar", interception: "NONE", namespace: "c" }],
+    [{ id: "sidecar~10.0.0.1~a.b~example.org" }, { type: "sidecar", namespace: "b", dnsDomain: "example.org" }],
+    [{ id: "sidecar~10.0.0.1~a.b~b.svc.cluster.local", metadata: { NAMESPACE: "z" } }, { namespace: "z" }],
+    [{ id: "sidecar~10.0.0.1~a.b~b.svc.cluster.local", metadata: { INTERCEPTION_MODE: "TPROXY" } }, { interception: "CAPTURED" }],
+    [{ id: "router~10.0.0.1~gw.b~b.svc.cluster.local" }, { type: "router", interception: "NONE" }],
+    [{ id: "sidecar~10.0.0.1~a.b" }, { type: "plain", addresses: [] }],
+    [{ id: "waypoint~1.1.1.1~a.b~c" }, { type: "plain" }],
+    [{ id: "sidecar~x~a.b~c", metadata: { GENERATOR: "grpc" } }, { type: "grpc", addresses: [] }],
+    [{ id: "e", metadata: { LISTENER_ADDRESS: "0.0.0.0", SIGNALBOX_LISTENERS: "none" } }, { type: "plain", listenAddress: "0.0.0.0", listeners: false }],
+    [{ id: "e", metadata: { LISTENER_ADDRESS: "evil", UNPRIVILEGED_POD: "true" } }, { listenAddress: "127.0.0.1", privileged: false }],
+    [{}, { type: "plain", id: "", namespace: "" }],
+    [undefined, { type: "plain" }],
+  ])("reads %j as %j", (node, expected) => {
+    expect(parseNode(node)).toMatchObject(expected);
+  });
+
+  it("takes anything without throwing", () => {
+    fc.assert(
+      fc.property(fc.anything(), fc.string(), fc.anything(), (whole, id, metadata) => {
+        parseNode(whole);
+        parseNode({ id, metadata });
+        expect(parseNode({ id: `sidecar~${id}~${id}~${id}`, metadata: { LABELS: metadata, NAMESPACE: metadata, INSTANCE_IPS: id } }).id.length).toBeLessThanOrEqual(512);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});

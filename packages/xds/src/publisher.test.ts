@@ -1,0 +1,140 @@
+import { typeUrls } from "@signalbox/envoy-api";
+import { createInProcessBus, type ChangeEvent } from "@signalbox/event-bus";
+import type { CatalogEntry, ServiceKey } from "@signalbox/model";
+import type { ChangedNames, ViewLease } from "@signalbox/xds-server";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createXdsPublisher, type XdsPublisher } from "./publisher.ts";
+import { catalogOf, entryOf, type ServiceSketch } from "./testing/catalog.ts";
+import { createTranslator } from "./translator.ts";
+
+const web: ServiceSketch = { hostname: "web.io", ports: [{ number: 80, protocol: "HTTP" }], instances: [{ address: "10.0.0.1:80" }] };
+const none = { upserted: [], removed: [] };
+
+describe("the publisher", () => {
+  let stop: AbortController;
+  let publisher: XdsPublisher;
+  let running: Promise<void>;
+  let now = 0;
+  const entries = new Map<ServiceKey, CatalogEntry>();
+
+  beforeEach(() => {
+    stop = new AbortController();
+    entries.clear();
+    publisher = createXdsPublisher({ name: "xds", translator: createTranslator(), clock: { now: () => (now += 5) } });
+  });
+
+  afterEach(async () => {
+    stop.abort();
+    await running;
+  });
+
+  async function lead() {
+    const bus = createInProcessBus();
+    running = publisher.run(bus, stop.signal);
+    const { revision: _, ...world } = catalogOf([]);
+    const writer = await bus.lead(() => ({ ...world, entries: new Map(entries) }), stop.signal);
+    return async (sketch: ServiceSketch) => {
+      const entry = entryOf(sketch);
+      const revision = await writer.publish({ entries: { upserted: [entry], removed: [] }, workloads: none, objects: none });
+      entries.set(entry.key, entry);
+      await vi.waitFor(() => expect(publisher.status().revision).toEqual(revision));
+    };
+  }
+
+  function client(id: string): { lease: ViewLease; changes: (ChangedNames | undefined)[] } {
+    const changes: (ChangedNames | undefined)[] = [];
+    return { lease: publisher.source.acquire({ id } as never, (changed) => changes.push(changed)), changes };
+  }
+
+  it("has nothing for a client before the first snapshot, then a view, then the names that changed", async () => {
+    const early = client("edge");
+    expect(early.lease.current()).toBeUndefined();
+    const publish = await lead();
+    await publish(web);
+    expect(early.lease.current()?.resources(typeUrls.cluster).has("outbound|80||web.io")).toBe(true);
+    expect(early.changes[0]).toBeUndefined();
+    const late = client("another edge");
+    expect(late.lease.current()).toBe(early.lease.current());
+    await publish({ ...web, instances: [{ address: "10.0.0.2:80" }] });
+    const expected = new Map([[typeUrls.endpoint, new Set(["outbound|80||web.io"])]]);
+    expect(early.changes.at(-1)).toEqual(expected);
+    expect(late.changes).toEqual([expected]);
+    expect(publisher.status()).toMatchObject({ name: "xds", services: 1, clients: 2, views: 1, lastTranslation: 5 });
+  });
+
+  it("says nothing to clients whose view did not change", async () => {
+    const publish = await lead();
+    await publish(web);
+    const own = client("sidecar~10.4.0.1~a.one~one.svc.cluster.local");
+    const other = client("sidecar~10.4.0.2~a.two~two.svc.cluster.local");
+    await publish({ ...web, hostname: "secret.io", namespace: "one", exportTo: ["."] });
+    expect(own.changes).toHaveLength(1);
+    expect(other.changes).toHaveLength(0);
+  });
+
+  it("moves a client to another view when its own ports change", async () => {
+    const publish = await lead();
+    await publish(web);
+    const sidecar = client("sidecar~10.4.0.1~a.one~one.svc.cluster.local");
+    const before = sidecar.lease.current();
+    await publish({ ...web, instances: [{ address: "10.4.0.1:8080" }] });
+    expect(sidecar.lease.current()).not.toBe(before);
+    expect(sidecar.changes).toEqual([undefined]);
+  });
+
+  it("lets go of views that nobody holds, and a released client hears no more", async () => {
+    const publish = await lead();
+    await publish(web);
+    const gone = client("edge");
+    gone.lease.release();
+    gone.lease.release();
+    expect(publisher.status()).toMatchObject({ clients: 0, views: 0 });
+    await publish({ ...web, hostname: "new.io" });
+    expect(gone.changes).toEqual([]);
+    expect(gone.lease.current()).toBeUndefined();
+  });
+
+  it("tells every client even when one of them throws", async () => {
+    const publish = await lead();
+    publisher.source.acquire({ id: "bad" } as never, () => {
+      throw new Error("no");
+    });
+    const good = client("good");
+    await publish(web);
+    expect(good.lease.current()?.resources(typeUrls.cluster).has("outbound|80||web.io")).toBe(true);
+  });
+
+  it("reports a service that cannot be translated until it can", async () => {
+    const publish = await lead();
+    await publish({ ...web, instances: [{ address: "10.0.0.1:-5" }] });
+    client("edge");
+    expect([...publisher.status().faults.keys()]).toEqual(["default/web.io"]);
+    await publish(web);
+    expect(publisher.status().faults.size).toBe(0);
+  });
+
+  it("asks for a snapshot again when an event is missing", async () => {
+    const entry = entryOf(web);
+    const revision = { epoch: "1", sequence: 9 };
+    const rounds: readonly (readonly ChangeEvent[])[] = [
+      [
+        { v: 1, type: "snapshot", catalog: catalogOf([], 1) },
+        { v: 1, type: "delta", previous: { epoch: "1", sequence: 5 }, revision, delta: { entries: none, workloads: none, objects: none } },
+      ],
+      [{ v: 1, type: "snapshot", catalog: catalogOf([entry], 10) }],
+    ];
+    let round = 0;
+    running = publisher.run(
+      {
+        async *subscribe() {
+          yield* rounds[round++] ?? [];
+          await Promise.resolve();
+        },
+      },
+      stop.signal,
+    );
+    await running;
+    expect(round).toBe(2);
+    expect(publisher.status()).toMatchObject({ revision: { epoch: "1", sequence: 10 }, services: 1 });
+  });
+});

@@ -1,0 +1,179 @@
+import { typeUrls } from "@signalbox/envoy-api";
+import type { CatalogEntry } from "@signalbox/model";
+import type { ResourceView } from "@signalbox/xds-server";
+import { describe, expect, it } from "vitest";
+import { parseNode } from "./node.ts";
+import { renderView } from "./render.ts";
+import { catalogOf, entryOf, type ServiceSketch } from "./testing/catalog.ts";
+import { createTranslator, type Translator } from "./translator.ts";
+
+const sidecar = parseNode({ id: "sidecar~10.0.0.1~a.default~default.svc.cluster.local" });
+const web: ServiceSketch = {
+  hostname: "web.default.svc.cluster.local",
+  addresses: ["10.9.0.1"],
+  ports: [{ number: 80, protocol: "HTTP" }, { number: 3306, protocol: "TCP" }],
+  instances: [{ address: "10.0.0.7:80" }],
+};
+
+function translatorOf(...services: readonly ServiceSketch[]): Translator {
+  const translator = createTranslator();
+  translator.apply({ v: 1, type: "snapshot", catalog: catalogOf(services.map(entryOf)) });
+  return translator;
+}
+
+function upsert(translator: Translator, ...entries: readonly CatalogEntry[]) {
+  const previous = translator.revision ?? { epoch: "1", sequence: 0 };
+  const none = { upserted: [], removed: [] };
+  return translator.apply({
+    v: 1,
+    type: "delta",
+    previous,
+    revision: { epoch: previous.epoch, sequence: previous.sequence + 1 },
+    delta: { entries: { upserted: entries, removed: [] }, workloads: none, objects: none },
+  });
+}
+
+function names(view: ResourceView, type: (typeof typeUrls)[keyof typeof typeUrls]): readonly string[] {
+  return [...view.resources(type).keys()].sort();
+}
+
+describe("what an event touches", () => {
+  it("is one assignment when one endpoint changed, and nothing else is made anew", () => {
+    const translator = translatorOf(web, { ...web, hostname: "pay.default.svc.cluster.local", addresses: ["10.9.0.2"] });
+    const view = translator.view(sidecar);
+    const before = new Map(Object.values(typeUrls).map((type) => [type, new Map(view.resources(type))]));
+    const { views } = upsert(translator, entryOf({ ...web, instances: [{ address: "10.0.0.7:80" }, { address: "10.0.0.8:80" }] }));
+    const changed = "outbound|80||web.default.svc.cluster.local";
+    expect(views.get(view)).toEqual(new Map([[typeUrls.endpoint, new Set([changed])]]));
+    for (const [type, resources] of before) {
+      for (const [name, resource] of resources) {
+        if (name !== changed || type !== typeUrls.endpoint) expect(view.resources(type).get(name)).toBe(resource);
+      }
+    }
+  });
+
+  it("is the cluster when an endpoint of a DNS service changed", () => {
+    const dns: ServiceSketch = { hostname: "x.io", resolution: "DNS", ports: [{ number: 443, protocol: "TLS" }], instances: [{ address: "x.io:443" }] };
+    const translator = translatorOf(dns);
+    const view = translator.view(sidecar);
+    const { views } = upsert(translator, entryOf({ ...dns, instances: [{ address: "y.io:443" }] }));
+    expect(views.get(view)).toEqual(new Map([[typeUrls.cluster, new Set(["outbound|443||x.io"])]]));
+  });
+
+  it("is the listeners of a headless service when its endpoints changed", () => {
+    const headless: ServiceSketch = { hostname: "db.default.svc.cluster.local", resolution: "NONE", ports: [{ number: 5432, protocol: "TCP" }], instances: [{ address: "10.2.0.1:5432" }] };
+    const translator = translatorOf(headless);
+    const view = translator.view(sidecar);
+    const { views } = upsert(translator, entryOf({ ...headless, instances: [{ address: "10.2.0.2:5432" }] }));
+    expect(views.get(view)).toEqual(new Map([[typeUrls.listener, new Set(["10.2.0.1_5432", "10.2.0.2_5432"])]]));
+  });
+
+  it("is nothing when an equal entry comes again", () => {
+    const translator = translatorOf(web);
+    translator.view(sidecar);
+    expect(upsert(translator, entryOf(web)).views.size).toBe(0);
+  });
+
+  it("keeps the last good form of a service that cannot be encoded, tells which, and takes in the others", () => {
+    const translator = translatorOf(web);
+    const view = translator.view(sidecar);
+    const before = view.resources(typeUrls.endpoint).get("outbound|80||web.default.svc.cluster.local");
+    const bad = entryOf({ ...web, instances: [{ address: "10.0.0.7:-1" }] });
+    const { faults } = upsert(translator, bad, entryOf({ ...web, hostname: "new.io", addresses: [] }));
+    expect(faults).toEqual([{ subject: "default/web.default.svc.cluster.local", cause: expect.any(Error) as Error }]);
+    expect(view.resources(typeUrls.endpoint).get("outbound|80||web.default.svc.cluster.local")).toBe(before);
+    expect(names(view, typeUrls.cluster)).toContain("outbound|80||new.io");
+  });
+});
+
+describe("views", () => {
+  it("are one object for replicas and share their resources with others", () => {
+    const translator = translatorOf(
+      { ...web, instances: [{ address: "10.0.0.1:8080" }, { address: "10.0.0.2:8080" }] },
+    );
+    const one = translator.view(sidecar);
+    expect(translator.view(parseNode({ id: "sidecar~10.0.0.2~b.default~default.svc.cluster.local" }))).toBe(one);
+    const other = translator.view(parseNode({ id: "sidecar~10.0.0.99~c.default~default.svc.cluster.local" }));
+    expect(other).not.toBe(one);
+    expect(other.resources(typeUrls.listener).get("0.0.0.0_80")).toBe(one.resources(typeUrls.listener).get("0.0.0.0_80"));
+    expect(names(one, typeUrls.cluster)).toContain("inbound|8080||");
+    expect(names(other, typeUrls.cluster)).not.toContain("inbound|8080||");
+    expect(one.version(typeUrls.cluster)).not.toBe(other.version(typeUrls.cluster));
+    expect(one.resources(typeUrls.cluster).size).toBe([...one.resources(typeUrls.cluster)].length);
+  });
+
+  it("become others for a node whose own ports changed, and the event says for which addresses", () => {
+    const translator = translatorOf(web);
+    const before = translator.view(sidecar);
+    const { addresses } = upsert(translator, entryOf({ ...web, instances: [{ address: "10.0.0.1:9000" }] }));
+    expect([...addresses].sort()).toEqual(["10.0.0.1", "10.0.0.7"]);
+    const after = translator.view(sidecar);
+    expect(after).not.toBe(before);
+    expect(names(after, typeUrls.cluster)).toContain("inbound|9000||");
+  });
+
+  it("are made anew after they were forgotten", () => {
+    const translator = translatorOf(web);
+    const view = translator.view(sidecar);
+    translator.forget(view);
+    expect(translator.resources().size).toBe(0);
+    const again = translator.view(sidecar);
+    expect(again).not.toBe(view);
+    expect(renderView(again)).toEqual(renderView(view));
+  });
+});
+
+describe("one hostname in two namespaces", () => {
+  const mine: ServiceSketch = { ...web, hostname: "web.io", namespace: "default", createdAt: 2, ports: [{ number: 80, protocol: "HTTP" }] };
+  const theirs: ServiceSketch = { ...mine, namespace: "other", createdAt: 1, ports: [{ number: 81, protocol: "HTTP" }] };
+
+  it.each([
+    ["default", "outbound|80||web.io"],
+    ["other", "outbound|81||web.io"],
+    ["third", "outbound|81||web.io"],
+  ])("seen from %s is %s: its own, else the oldest", (namespace, cluster) => {
+    const view = translatorOf(mine, theirs).view(parseNode({ id: `sidecar~10.3.0.1~a.${namespace}~${namespace}.svc.cluster.local` }));
+    expect(names(view, typeUrls.cluster).filter((name) => name.endsWith("web.io"))).toEqual([cluster]);
+  });
+});
+
+describe("an alias", () => {
+  const alias: ServiceSketch = { hostname: "alias.default.svc.cluster.local", resolution: "ALIAS", ports: [{ number: 80, protocol: "HTTP" }], instances: [{ address: "web.default.svc.cluster.local:80" }] };
+
+  it("is looked up by DNS until its target is there, then is another name of the target", () => {
+    const translator = translatorOf(alias);
+    const view = translator.view(sidecar);
+    expect(names(view, typeUrls.cluster)).toContain("outbound|80||alias.default.svc.cluster.local");
+    upsert(translator, entryOf(web));
+    expect(names(view, typeUrls.cluster)).not.toContain("outbound|80||alias.default.svc.cluster.local");
+    const [table] = renderView(view).routes as readonly [{ virtualHosts: { name: string; domains: string[] }[] }];
+    expect(table.virtualHosts.find(({ name }) => name.startsWith("web."))?.domains).toContain("alias");
+  });
+
+  it("of itself, or in a circle, is nobody's", () => {
+    const other: ServiceSketch = { ...alias, hostname: "web.default.svc.cluster.local", instances: [{ address: "alias.default.svc.cluster.local:80" }] };
+    const view = translatorOf(alias, other).view(sidecar);
+    expect(names(view, typeUrls.cluster)).toContain("outbound|80||alias.default.svc.cluster.local");
+  });
+});
+
+describe("a proxyless gRPC client", () => {
+  const client = parseNode({ id: "c", metadata: { GENERATOR: "grpc", NAMESPACE: "default" } });
+
+  it("has a listener for each name that it may dial, all of one route table", () => {
+    const view = translatorOf(web).view(client);
+    expect(names(view, typeUrls.listener).filter((name) => name.endsWith(":80"))).toEqual([
+      "web.default.svc.cluster.local:80",
+      "web.default.svc:80",
+      "web.default:80",
+      "web:80",
+    ]);
+    expect(names(view, typeUrls.route)).toEqual(["outbound|3306||web.default.svc.cluster.local", "outbound|80||web.default.svc.cluster.local"]);
+  });
+
+  it("gives a name to the service whose full name it is", () => {
+    const translator = translatorOf(web, { hostname: "web", namespace: "other", ports: [{ number: 80, protocol: "HTTP" }] });
+    const listener = renderView(translator.view(client)).listeners.find((one) => (one as { name: string }).name === "web:80");
+    expect(JSON.stringify(listener)).toContain("outbound|80||web\"");
+  });
+});
