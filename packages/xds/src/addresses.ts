@@ -8,7 +8,10 @@ export interface AddressRange {
 }
 
 /** Virtual addresses of a service that Envoy can use: single addresses, and ranges. Anything else in the list is left out. */
-export function serviceAddresses(service: Service): { readonly addresses: readonly string[]; readonly ranges: readonly AddressRange[] } {
+export function serviceAddresses(service: Service): {
+  readonly addresses: readonly string[];
+  readonly ranges: readonly AddressRange[];
+} {
   const addresses: string[] = [];
   const ranges: AddressRange[] = [];
   for (const text of service.addresses) {
@@ -19,7 +22,8 @@ export function serviceAddresses(service: Service): { readonly addresses: readon
     const length = mask === undefined ? bits : /^\d{1,3}$/.test(mask) ? Number(mask) : -1;
     if (length < 0 || length > bits) continue;
     if (length === bits) {
-      if (!unspecified.check(prefix, family === 4 ? "ipv4" : "ipv6") && !addresses.includes(prefix)) addresses.push(prefix);
+      if (!unspecified.check(prefix, family === 4 ? "ipv4" : "ipv6") && !addresses.includes(prefix))
+        addresses.push(prefix);
     } else ranges.push({ prefix, length });
   }
   return { addresses, ranges };
@@ -44,10 +48,17 @@ unspecified.addAddress("0.0.0.0", "ipv4");
 unspecified.addAddress("::", "ipv6");
 
 function bitsOf(address: string): string {
-  if (isIP(address) === 4) return address.split(".").map((part) => Number(part).toString(2).padStart(8, "0")).join("");
+  if (isIP(address) === 4)
+    return address
+      .split(".")
+      .map((part) => Number(part).toString(2).padStart(8, "0"))
+      .join("");
   const embedded = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
   const hex = (high: string | undefined, low: string | undefined) => (Number(high) * 256 + Number(low)).toString(16);
-  const plain = embedded === null ? address : `${embedded[1] ?? ""}${hex(embedded[2], embedded[3])}:${hex(embedded[4], embedded[5])}`;
+  const plain =
+    embedded === null
+      ? address
+      : `${embedded[1] ?? ""}${hex(embedded[2], embedded[3])}:${hex(embedded[4], embedded[5])}`;
   const [head = "", tail] = plain.split("::");
   const front = head === "" ? [] : head.split(":");
   const back = tail === undefined || tail === "" ? [] : tail.split(":");

@@ -13,14 +13,21 @@ import type { Address, CatalogInstance, Port, Protocol, Service } from "@signalb
 import { additionalAddresses, endpointWeight, envoyHealth, localityGroups, localityWeight } from "./endpoints.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { adsSource, duration, packed, socketAddress, type Init } from "./messages.ts";
-import { blackHoleCluster, inboundCluster, inboundPassthroughCluster, outboundCluster, passthroughCluster } from "./names.ts";
+import {
+  blackHoleCluster,
+  inboundCluster,
+  inboundPassthroughCluster,
+  outboundCluster,
+  passthroughCluster,
+} from "./names.ts";
 
 /** A Cluster before it is encoded; rules change it here. */
 export type ClusterInit = Init<typeof ClusterSchema> & { name: string };
 type AssignmentInit = Init<typeof ClusterLoadAssignmentSchema>;
 
 /** How a cluster finds its endpoints, for a client of one kind. */
-export type ClusterDiscovery = "EDS" | "STRICT_DNS" | "LOGICAL_DNS" | "ORIGINAL_DST" | "DYNAMIC_FORWARD_PROXY" | "STATIC";
+export type ClusterDiscovery =
+  "EDS" | "STRICT_DNS" | "LOGICAL_DNS" | "ORIGINAL_DST" | "DYNAMIC_FORWARD_PROXY" | "STATIC";
 
 /** Does the proxy see the address that the application dialled (captured traffic)? */
 export type Capture = "captured" | "direct";
@@ -41,7 +48,12 @@ export function dnsCache(clusterName: string): { name: string; dnsLookupFamily: 
  * ports would connect to itself, so it takes the known endpoints instead, as Istio's gateways do. An `ALIAS` gets here only
  * when its target is not in the catalog: then the target's name is looked up.
  */
-export function clusterDiscovery(service: Service, port: Port, instances: readonly CatalogInstance[], capture: Capture): ClusterDiscovery {
+export function clusterDiscovery(
+  service: Service,
+  port: Port,
+  instances: readonly CatalogInstance[],
+  capture: Capture,
+): ClusterDiscovery {
   switch (service.resolution) {
     case "STATIC":
       return "EDS";
@@ -94,7 +106,9 @@ export function inboundClusters(
   ports: readonly { readonly number: number; readonly protocol: Protocol }[],
   settings: MeshSettings,
 ): readonly ClusterInit[] {
-  const upstreamBindConfig = { sourceAddress: { address: inboundSourceAddress, portSpecifier: { case: "portValue", value: 0 } } } as const;
+  const upstreamBindConfig = {
+    sourceAddress: { address: inboundSourceAddress, portSpecifier: { case: "portValue", value: 0 } },
+  } as const;
   const rest = originalDestination(inboundPassthroughCluster, settings, "UNSUPPORTED", passthroughIdle);
   return [
     ...ports.map((port) => ({
@@ -105,7 +119,12 @@ export function inboundClusters(
   ];
 }
 
-function originalDestination(name: string, settings: MeshSettings, protocol: Protocol, idleTimeout?: number): ClusterInit {
+function originalDestination(
+  name: string,
+  settings: MeshSettings,
+  protocol: Protocol,
+  idleTimeout?: number,
+): ClusterInit {
   const options = protocolOptions(protocol, idleTimeout);
   return {
     name,
@@ -193,7 +212,9 @@ function dnsFields(settings: MeshSettings): Omit<ClusterInit, "name"> {
 
 function circuitBreakers() {
   return create(CircuitBreakersSchema, {
-    thresholds: [{ maxConnections: unlimited, maxPendingRequests: unlimited, maxRequests: unlimited, maxRetries: unlimited }],
+    thresholds: [
+      { maxConnections: unlimited, maxPendingRequests: unlimited, maxRequests: unlimited, maxRetries: unlimited },
+    ],
   });
 }
 
@@ -203,7 +224,11 @@ export function dialable(instances: readonly CatalogInstance[], port: Port): rea
 }
 
 /** Endpoints written into the cluster itself. */
-export function inlineAssignment(clusterName: string, port: Port, instances: readonly CatalogInstance[]): AssignmentInit {
+export function inlineAssignment(
+  clusterName: string,
+  port: Port,
+  instances: readonly CatalogInstance[],
+): AssignmentInit {
   return {
     clusterName,
     endpoints: localityGroups(instances, port.name, "ip-and-hostname").map(({ locality, priority, instances }) => ({
@@ -222,7 +247,9 @@ export function lbEndpoint(instance: CatalogInstance) {
       case: "endpoint" as const,
       value: {
         address: addressMessage(instance.addresses[0]),
-        additionalAddresses: additionalAddresses(instance).map((address) => ({ address: socketAddress(address.ip, address.port) })),
+        additionalAddresses: additionalAddresses(instance).map((address) => ({
+          address: socketAddress(address.ip, address.port),
+        })),
       },
     },
     healthStatus: envoyHealth(instance),

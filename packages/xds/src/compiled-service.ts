@@ -49,7 +49,8 @@ export class CompiledService {
     this.virtualHosts = sameService ? previous.virtualHosts : new VirtualHosts(entry.service, settings);
     this.#previous = sameService ? previous : undefined;
     this.ports = distinctPorts(entry).map((port) => ({ service: entry.service, port, instances: entry.instances }));
-    for (const flavour of previous === undefined ? (["captured"] as const) : previous.#resources.keys()) this.resources(flavour);
+    for (const flavour of previous === undefined ? (["captured"] as const) : previous.#resources.keys())
+      this.resources(flavour);
     this.#previous = undefined;
   }
 
@@ -75,7 +76,9 @@ export class CompiledService {
     const { service, instances } = this.entry;
     const name = outboundCluster(port.number, service.hostname);
     const discovery =
-      flavour === "grpc" ? grpcDiscovery(service, port, instances) : clusterDiscovery(service, port, instances, flavour);
+      flavour === "grpc"
+        ? grpcDiscovery(service, port, instances)
+        : clusterDiscovery(service, port, instances, flavour);
     const previous = this.#previous;
     const before = previous === undefined ? undefined : previous.#resources.get(flavour)?.get(port.number);
     const inline = discovery === "STRICT_DNS" || discovery === "LOGICAL_DNS";
@@ -85,7 +88,9 @@ export class CompiledService {
         : resourceOf(name, encoded(ClusterSchema, this.#cluster(port, flavour, discovery)));
     const addresses: EndpointAddresses = flavour === "grpc" ? "ip" : "ip-and-unix";
     const assignment =
-      discovery === "EDS" ? resourceOf(name, encodeAssignment(name, localityGroups(instances, port.name, addresses))) : undefined;
+      discovery === "EDS"
+        ? resourceOf(name, encodeAssignment(name, localityGroups(instances, port.name, addresses)))
+        : undefined;
     return { discovery, cluster, assignment };
   }
 

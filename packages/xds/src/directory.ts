@@ -48,7 +48,12 @@ export class Directory {
     for (const key of delta.removed) this.#replace(key, undefined, hosts, addresses);
     for (const entry of delta.upserted) {
       try {
-        this.#replace(entry.key, new CompiledService(entry, this.#settings, this.#services.get(entry.key)), hosts, addresses);
+        this.#replace(
+          entry.key,
+          new CompiledService(entry, this.#settings, this.#services.get(entry.key)),
+          hosts,
+          addresses,
+        );
       } catch (cause) {
         faults.push({ subject: entry.key, cause });
       }
@@ -74,7 +79,9 @@ export class Directory {
 
   /** The service that clients in a namespace reach by a host name: their own namespace's first, else the oldest they may see. */
   resolve(host: string, namespace: string): CompiledService | undefined {
-    const visible = this.#byHost.get(host)?.filter(({ entry: { service } }) => isVisible(service.namespace, service.exportTo, namespace));
+    const visible = this.#byHost
+      .get(host)
+      ?.filter(({ entry: { service } }) => isVisible(service.namespace, service.exportTo, namespace));
     return visible?.find(({ entry }) => entry.service.namespace === namespace) ?? visible?.[0];
   }
 
@@ -112,7 +119,12 @@ export class Directory {
     return [...keys].flatMap((key) => this.#services.get(key) ?? []).sort(byPrecedence);
   }
 
-  #replace(key: ServiceKey, next: CompiledService | undefined, hosts: Map<string, Touch>, addresses: Set<string>): void {
+  #replace(
+    key: ServiceKey,
+    next: CompiledService | undefined,
+    hosts: Map<string, Touch>,
+    addresses: Set<string>,
+  ): void {
     const before = this.#services.get(key);
     if (before === undefined && next === undefined) return;
     const sameService = before?.entry.versions.service === next?.entry.versions.service;
@@ -159,7 +171,12 @@ export class Directory {
     }
   }
 
-  #moveAlias(key: ServiceKey, before: CompiledService | undefined, next: CompiledService | undefined, hosts: Map<string, Touch>): void {
+  #moveAlias(
+    key: ServiceKey,
+    before: CompiledService | undefined,
+    next: CompiledService | undefined,
+    hosts: Map<string, Touch>,
+  ): void {
     const old = before === undefined ? undefined : aliasOf(before);
     const now = next === undefined ? undefined : aliasOf(next);
     if (old !== undefined && old !== now) {
@@ -215,9 +232,15 @@ export function isVisible(owner: string, exportTo: readonly string[], namespace:
 
 /** The host that an alias points to: the first endpoint that is a name. */
 function aliasOf(service: CompiledService): string | undefined {
-  const { service: { resolution }, instances } = service.entry;
+  const {
+    service: { resolution },
+    instances,
+  } = service.entry;
   if (resolution !== "ALIAS") return undefined;
-  for (const { addresses: [first] } of instances) if (first.type === "hostname") return first.hostname.toLowerCase();
+  for (const {
+    addresses: [first],
+  } of instances)
+    if (first.type === "hostname") return first.hostname.toLowerCase();
   return undefined;
 }
 

@@ -9,7 +9,13 @@ import { describe, expect, it } from "vitest";
 import { lbEndpoint } from "./clusters.ts";
 import { encodeAssignment, encodeEndpoint, localityGroups, localityWeight } from "./endpoints.ts";
 import { meshSettings } from "./mesh.ts";
-import { defaultRoutes, encodeRouteConfiguration, encodeVirtualHost, routeConfiguration, virtualHost } from "./routes.ts";
+import {
+  defaultRoutes,
+  encodeRouteConfiguration,
+  encodeVirtualHost,
+  routeConfiguration,
+  virtualHost,
+} from "./routes.ts";
 
 const port = fc.integer({ min: 0, max: 65_535 });
 const text = fc.string({ maxLength: 12, unit: "grapheme" });
@@ -22,9 +28,15 @@ const address: fc.Arbitrary<Address> = fc.oneof(
 const instance: fc.Arbitrary<CatalogInstance> = fc.record({
   id: text,
   servicePort: fc.constantFrom("http", "other"),
-  addresses: fc.tuple(address, fc.array(address, { maxLength: 2 })).map(([first, rest]): [Address, ...Address[]] => [first, ...rest]),
+  addresses: fc
+    .tuple(address, fc.array(address, { maxLength: 2 }))
+    .map(([first, rest]): [Address, ...Address[]] => [first, ...rest]),
   labels: fc.constant({}),
-  locality: fc.record({ region: fc.constantFrom("", "r1", "ré"), zone: fc.constantFrom("", "z1"), subzone: fc.constantFrom("", "s") }),
+  locality: fc.record({
+    region: fc.constantFrom("", "r1", "ré"),
+    zone: fc.constantFrom("", "z1"),
+    subzone: fc.constantFrom("", "s"),
+  }),
   network: fc.constant(""),
   serviceAccount: fc.constant(""),
   tls: fc.constant("disabled"),
@@ -39,7 +51,9 @@ describe("the written bytes are those of protobuf-es", () => {
   it("for an endpoint", () => {
     fc.assert(
       fc.property(instance, (one) => {
-        expect(Buffer.from(encodeEndpoint(one))).toEqual(Buffer.from(toBinary(LbEndpointSchema, create(LbEndpointSchema, lbEndpoint(one)))));
+        expect(Buffer.from(encodeEndpoint(one))).toEqual(
+          Buffer.from(toBinary(LbEndpointSchema, create(LbEndpointSchema, lbEndpoint(one)))),
+        );
       }),
       { numRuns: 200 },
     );
@@ -59,7 +73,9 @@ describe("the written bytes are those of protobuf-es", () => {
           })),
         });
         fc.pre(clusterName !== "");
-        expect(Buffer.from(encodeAssignment(clusterName, groups))).toEqual(Buffer.from(toBinary(ClusterLoadAssignmentSchema, message)));
+        expect(Buffer.from(encodeAssignment(clusterName, groups))).toEqual(
+          Buffer.from(toBinary(ClusterLoadAssignmentSchema, message)),
+        );
       }),
       { numRuns: 100 },
     );
@@ -68,16 +84,23 @@ describe("the written bytes are those of protobuf-es", () => {
   it("for a route table", () => {
     const settings = meshSettings({});
     fc.assert(
-      fc.property(fc.string({ minLength: 1 }), fc.array(fc.tuple(text, fc.array(fc.domain(), { maxLength: 3 })), { maxLength: 5 }), fc.boolean(), (name, hosts, ignorePort) => {
-        const virtualHosts = hosts.map(([host, domains]) => virtualHost(host, domains, defaultRoutes(host, settings)));
-        const message = create(RouteConfigurationSchema, {
-          ...routeConfiguration(name, ignorePort),
-          virtualHosts: virtualHosts.map((host) => create(VirtualHostSchema, host)),
-        });
-        expect(Buffer.from(encodeRouteConfiguration(name, virtualHosts.map(encodeVirtualHost), ignorePort))).toEqual(
-          Buffer.from(toBinary(RouteConfigurationSchema, message)),
-        );
-      }),
+      fc.property(
+        fc.string({ minLength: 1 }),
+        fc.array(fc.tuple(text, fc.array(fc.domain(), { maxLength: 3 })), { maxLength: 5 }),
+        fc.boolean(),
+        (name, hosts, ignorePort) => {
+          const virtualHosts = hosts.map(([host, domains]) =>
+            virtualHost(host, domains, defaultRoutes(host, settings)),
+          );
+          const message = create(RouteConfigurationSchema, {
+            ...routeConfiguration(name, ignorePort),
+            virtualHosts: virtualHosts.map((host) => create(VirtualHostSchema, host)),
+          });
+          expect(Buffer.from(encodeRouteConfiguration(name, virtualHosts.map(encodeVirtualHost), ignorePort))).toEqual(
+            Buffer.from(toBinary(RouteConfigurationSchema, message)),
+          );
+        },
+      ),
       { numRuns: 100 },
     );
   });
@@ -87,12 +110,16 @@ describe("endpoints of an assignment", () => {
   it("come out the same in any order, with priorities from 0 without a gap and no locality twice in one", () => {
     fc.assert(
       fc.property(fc.array(instance, { maxLength: 12 }), (instances) => {
-        fc.pre(new Set(instances.map(({ id, addresses }) => JSON.stringify([id, addresses[0]]))).size === instances.length);
+        fc.pre(
+          new Set(instances.map(({ id, addresses }) => JSON.stringify([id, addresses[0]]))).size === instances.length,
+        );
         const groups = localityGroups(instances, "http", "ip");
         expect(groups).toEqual(localityGroups([...instances].reverse(), "http", "ip"));
         const priorities = [...new Set(groups.map(({ priority }) => priority))];
         expect(priorities).toEqual(priorities.map((_, index) => index));
-        expect(new Set(groups.map(({ locality, priority }) => JSON.stringify([locality, priority]))).size).toBe(groups.length);
+        expect(new Set(groups.map(({ locality, priority }) => JSON.stringify([locality, priority]))).size).toBe(
+          groups.length,
+        );
         for (const group of groups) expect(localityWeight(group.instances)).toBeGreaterThan(0);
       }),
       { numRuns: 100 },

@@ -36,7 +36,8 @@ export function localityGroups(
 ): readonly LocalityGroup[] {
   const groups = new Map<string, { locality: Locality; priority: number; instances: CatalogInstance[] }>();
   for (const instance of instances) {
-    if (instance.servicePort !== servicePort || instance.weight <= 0 || !usable(instance.addresses[0], addresses)) continue;
+    if (instance.servicePort !== servicePort || instance.weight <= 0 || !usable(instance.addresses[0], addresses))
+      continue;
     const { region, zone, subzone } = instance.locality;
     const key = JSON.stringify([region, zone, subzone, instance.priority]);
     const group = groups.get(key);

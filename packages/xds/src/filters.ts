@@ -1,4 +1,9 @@
-import type { FilterChainMatchSchema, FilterChainSchema, FilterSchema, ListenerFilterSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener_components";
+import type {
+  FilterChainMatchSchema,
+  FilterChainSchema,
+  FilterSchema,
+  ListenerFilterSchema,
+} from "@signalbox/envoy-api/envoy/config/listener/v3/listener_components";
 import type { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import { CorsSchema } from "@signalbox/envoy-api/envoy/extensions/filters/http/cors/v3/cors";
 import { FilterConfigSchema as DynamicForwardProxySchema } from "@signalbox/envoy-api/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy";
@@ -8,7 +13,10 @@ import { RouterSchema } from "@signalbox/envoy-api/envoy/extensions/filters/http
 import { HttpInspectorSchema } from "@signalbox/envoy-api/envoy/extensions/filters/listener/http_inspector/v3/http_inspector";
 import { OriginalDstSchema } from "@signalbox/envoy-api/envoy/extensions/filters/listener/original_dst/v3/original_dst";
 import { TlsInspectorSchema } from "@signalbox/envoy-api/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector";
-import { HttpConnectionManagerSchema, type HttpFilterSchema } from "@signalbox/envoy-api/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager";
+import {
+  HttpConnectionManagerSchema,
+  type HttpFilterSchema,
+} from "@signalbox/envoy-api/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager";
 import { TcpProxySchema } from "@signalbox/envoy-api/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy";
 import { dnsCache } from "./clusters.ts";
 import { adsSource, duration, packed, type Init } from "./messages.ts";
@@ -24,7 +32,10 @@ type HttpFilterInit = Init<typeof HttpFilterSchema>;
 type RouteConfigurationInit = Init<typeof RouteConfigurationSchema>;
 
 /** What the protocol inspectors report for plaintext HTTP: HTTP/1.1 and HTTP/2 with prior knowledge. */
-export const plaintextHttp: ChainMatchInit = { transportProtocol: "raw_buffer", applicationProtocols: ["http/1.1", "h2c"] };
+export const plaintextHttp: ChainMatchInit = {
+  transportProtocol: "raw_buffer",
+  applicationProtocols: ["http/1.1", "h2c"],
+};
 
 /** A network filter that sends every byte to a cluster. */
 export function tcpProxy(cluster: string): NetworkFilterInit {
@@ -44,7 +55,11 @@ export type Routes = { readonly rds: string } | { readonly inline: RouteConfigur
  * A network filter that speaks HTTP. `dynamicDns` names the DYNAMIC_DNS clusters that its routes may choose: such a
  * cluster needs an HTTP filter that looks the host up before the router runs.
  */
-export function httpConnectionManager(statPrefix: string, routes: Routes, dynamicDns: readonly string[] = []): NetworkFilterInit {
+export function httpConnectionManager(
+  statPrefix: string,
+  routes: Routes,
+  dynamicDns: readonly string[] = [],
+): NetworkFilterInit {
   return {
     name: "envoy.filters.network.http_connection_manager",
     configType: {
@@ -77,13 +92,21 @@ function httpFilters(dynamicDns: readonly string[]): HttpFilterInit[] {
     configType: { case: "typedConfig", value },
   });
   return [
-    filter("envoy.filters.http.grpc_stats", packed(GrpcStatsSchema, { emitFilterState: true, perMethodStatSpecifier: { case: "statsForAllMethods", value: { value: false } } })),
+    filter(
+      "envoy.filters.http.grpc_stats",
+      packed(GrpcStatsSchema, {
+        emitFilterState: true,
+        perMethodStatSpecifier: { case: "statsForAllMethods", value: { value: false } },
+      }),
+    ),
     filter("envoy.filters.http.fault", packed(HTTPFaultSchema, {})),
     filter("envoy.filters.http.cors", packed(CorsSchema, {})),
     ...dynamicDns.map((cluster) =>
       filter(
         "envoy.filters.http.dynamic_forward_proxy",
-        packed(DynamicForwardProxySchema, { implementationSpecifier: { case: "dnsCacheConfig", value: dnsCache(cluster) } }),
+        packed(DynamicForwardProxySchema, {
+          implementationSpecifier: { case: "dnsCacheConfig", value: dnsCache(cluster) },
+        }),
       ),
     ),
     routerFilter(),

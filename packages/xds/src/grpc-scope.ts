@@ -53,7 +53,8 @@ export class GrpcScope implements Scope {
 
   #update(host: string): void {
     const found = this.#directory.resolve(host, this.#namespace);
-    const service = found !== undefined && this.#directory.target(found, this.#namespace) !== undefined ? undefined : found;
+    const service =
+      found !== undefined && this.#directory.target(found, this.#namespace) !== undefined ? undefined : found;
     const claims = service === undefined ? new Map<string, Claim>() : this.#wanted(service);
     const routes = service?.ports.map(({ port }) => routeResource(service, port)) ?? [];
     const before = this.#held.get(host) ?? { names: new Set<string>(), routes: new Set<string>() };
@@ -77,7 +78,11 @@ export class GrpcScope implements Scope {
         for (const { port } of service.ports) {
           const target = `${name}:${String(port.number)}`;
           const listener = grpcListener(target, outboundCluster(port.number, hostname));
-          wanted.set(target, { service: service.entry.service, full: index === 0, listener: resourceOf(target, encoded(ListenerSchema, listener)) });
+          wanted.set(target, {
+            service: service.entry.service,
+            full: index === 0,
+            listener: resourceOf(target, encoded(ListenerSchema, listener)),
+          });
         }
       }
     }

@@ -12,7 +12,8 @@ import { clusterAction } from "./routes.ts";
 
 /** gRPC takes EDS, and LOGICAL_DNS with exactly one name; whatever else a service is found by, its known addresses are sent. */
 export function grpcDiscovery(service: Service, port: Port, instances: readonly CatalogInstance[]): ClusterDiscovery {
-  if (service.resolution === "STATIC" || service.resolution === "NONE" || service.resolution === "DYNAMIC_DNS") return "EDS";
+  if (service.resolution === "STATIC" || service.resolution === "NONE" || service.resolution === "DYNAMIC_DNS")
+    return "EDS";
   const [only, ...more] = dialable(instances, port);
   return only?.addresses[0].type === "hostname" && more.length === 0 ? "LOGICAL_DNS" : "EDS";
 }

@@ -2,7 +2,14 @@ import { TrafficDirection } from "@signalbox/envoy-api/envoy/config/core/v3/base
 import type { ListenerFilterChainMatchPredicateSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener_components";
 import type { Protocol } from "@signalbox/model";
 import type { CompiledService } from "./compiled-service.ts";
-import { httpConnectionManager, httpInspector, originalDestinationFilter, plaintextHttp, tcpProxy, type FilterChainInit } from "./filters.ts";
+import {
+  httpConnectionManager,
+  httpInspector,
+  originalDestinationFilter,
+  plaintextHttp,
+  tcpProxy,
+  type FilterChainInit,
+} from "./filters.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { duration, socketAddress, type Init } from "./messages.ts";
 import { blackHoleCluster, inboundCluster, inboundPassthroughCluster } from "./names.ts";
@@ -21,7 +28,10 @@ export interface InboundPort {
  * The ports of the workload with these addresses, sorted, one for each number; where two services disagree about a
  * port's protocol, the first in `services` has it.
  */
-export function inboundPorts(services: readonly CompiledService[], addresses: readonly string[]): readonly InboundPort[] {
+export function inboundPorts(
+  services: readonly CompiledService[],
+  addresses: readonly string[],
+): readonly InboundPort[] {
   const ports = new Map<number, InboundPort>();
   for (const { entry } of services) {
     for (const instance of entry.instances) {
@@ -40,10 +50,16 @@ export function inboundPorts(services: readonly CompiledService[], addresses: re
  * Where captured inbound traffic arrives: a chain for each port of the workload, and one that lets everything else
  * through. Only ports whose protocol is unknown are inspected; the others must not wait for a client's first bytes.
  */
-export function virtualInbound(ports: readonly InboundPort[], style: ListenerStyle, settings: MeshSettings): ListenerInit {
+export function virtualInbound(
+  ports: readonly InboundPort[],
+  style: ListenerStyle,
+  settings: MeshSettings,
+): ListenerInit {
   const own = settings.proxyInboundListenPort;
   const [first, ...more] = style.wildcards;
-  const known = ports.filter(({ number, protocol }) => number !== own && portKind(protocol) !== "sniffed").map(({ number }) => number);
+  const known = ports
+    .filter(({ number, protocol }) => number !== own && portKind(protocol) !== "sniffed")
+    .map(({ number }) => number);
   return {
     name: "virtualInbound",
     address: socketAddress(first, own),
@@ -51,8 +67,16 @@ export function virtualInbound(ports: readonly InboundPort[], style: ListenerSty
     trafficDirection: TrafficDirection.INBOUND,
     useOriginalDst: true,
     filterChains: [
-      { name: "virtualInbound-blackhole", filterChainMatch: { destinationPort: own }, filters: [tcpProxy(blackHoleCluster)] },
-      { ...httpChain(0, inboundPassthroughCluster), name: "virtualInbound-catchall-http", filterChainMatch: plaintextHttp },
+      {
+        name: "virtualInbound-blackhole",
+        filterChainMatch: { destinationPort: own },
+        filters: [tcpProxy(blackHoleCluster)],
+      },
+      {
+        ...httpChain(0, inboundPassthroughCluster),
+        name: "virtualInbound-catchall-http",
+        filterChainMatch: plaintextHttp,
+      },
       { name: "virtualInbound", filters: [tcpProxy(inboundPassthroughCluster)] },
       ...ports.filter(({ number }) => number !== own).flatMap(portChains),
     ],
@@ -78,24 +102,33 @@ function portChains({ number, protocol }: InboundPort): readonly FilterChainInit
 }
 
 function httpChain(port: number, cluster: string): FilterChainInit {
-  const host = virtualHost(`inbound|http|${String(port)}`, ["*"], [
-    {
-      name: "default",
-      match: { pathSpecifier: { case: "prefix", value: "/" } },
-      action: {
-        case: "route",
-        value: { ...clusterAction(cluster), retryPolicy: { retryOn: "reset-before-request", numRetries: 2 } },
+  const host = virtualHost(
+    `inbound|http|${String(port)}`,
+    ["*"],
+    [
+      {
+        name: "default",
+        match: { pathSpecifier: { case: "prefix", value: "/" } },
+        action: {
+          case: "route",
+          value: { ...clusterAction(cluster), retryPolicy: { retryOn: "reset-before-request", numRetries: 2 } },
+        },
       },
-    },
-  ]);
-  const routes = { ...routeConfiguration(cluster, false), virtualHosts: [{ ...host, includeRequestAttemptCount: false }] };
-  return { filters: [httpConnectionManager(port === 0 ? cluster : `inbound_0.0.0.0_${String(port)}`, { inline: routes })] };
+    ],
+  );
+  const routes = {
+    ...routeConfiguration(cluster, false),
+    virtualHosts: [{ ...host, includeRequestAttemptCount: false }],
+  };
+  return {
+    filters: [httpConnectionManager(port === 0 ? cluster : `inbound_0.0.0.0_${String(port)}`, { inline: routes })],
+  };
 }
 
 function anyOf(ports: readonly number[]): Predicate {
-  const rules = [...ports].sort((a, b) => a - b).map(
-    (port): Predicate => ({ rule: { case: "destinationPortRange", value: { start: port, end: port + 1 } } }),
-  );
+  const rules = [...ports]
+    .sort((a, b) => a - b)
+    .map((port): Predicate => ({ rule: { case: "destinationPortRange", value: { start: port, end: port + 1 } } }));
   const [only] = rules;
   return rules.length === 1 && only !== undefined ? only : { rule: { case: "orMatch", value: { rules } } };
 }

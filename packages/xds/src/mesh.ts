@@ -75,7 +75,8 @@ export function meshSettings(mesh: MeshConfig): MeshSettings {
 
 function portOf(field: string, value: number | undefined, fallback: number): number {
   const port = value ?? fallback;
-  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new MeshConfigError(field, "must be a port, 0 to 65535");
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new MeshConfigError(field, "must be a port, 0 to 65535");
   return port;
 }
 
@@ -86,6 +87,7 @@ function durationOf(field: string, text: string): number {
     milliseconds += Number(part[1]) * unitMilliseconds[part[2] as keyof typeof unitMilliseconds];
     end = part.index + part[0].length;
   }
-  if (end === 0 || end !== text.length) throw new MeshConfigError(field, `"${text}" is not a duration such as 10s or 250ms`);
+  if (end === 0 || end !== text.length)
+    throw new MeshConfigError(field, `"${text}" is not a duration such as 10s or 250ms`);
   return milliseconds;
 }

@@ -1,7 +1,11 @@
 import { create, toBinary, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { anyPack, DurationSchema, type Any, type Duration } from "@bufbuild/protobuf/wkt";
 import { AddressSchema, type Address as EnvoyAddress } from "@signalbox/envoy-api/envoy/config/core/v3/address";
-import { ApiVersion, ConfigSourceSchema, type ConfigSource } from "@signalbox/envoy-api/envoy/config/core/v3/config_source";
+import {
+  ApiVersion,
+  ConfigSourceSchema,
+  type ConfigSource,
+} from "@signalbox/envoy-api/envoy/config/core/v3/config_source";
 
 /** A message of this type as a plain initialiser, which can be spread and extended before it is encoded. */
 export type Init<D extends DescMessage> = Extract<MessageInitShape<D>, { readonly $typeName?: never }>;

@@ -4,11 +4,17 @@ import { entryOf } from "./testing/catalog.ts";
 import { serviceDomains } from "./routes.ts";
 
 it("clusters have Istio's names", () => {
-  expect(outboundCluster(8000, "backend.default.svc.cluster.local", "v1")).toBe("outbound|8000|v1|backend.default.svc.cluster.local");
+  expect(outboundCluster(8000, "backend.default.svc.cluster.local", "v1")).toBe(
+    "outbound|8000|v1|backend.default.svc.cluster.local",
+  );
 });
 
 it.each([
-  ["web.shop.svc.cluster.local", "shop.svc.cluster.local", ["web.shop.svc.cluster.local", "web.shop.svc", "web.shop", "web"]],
+  [
+    "web.shop.svc.cluster.local",
+    "shop.svc.cluster.local",
+    ["web.shop.svc.cluster.local", "web.shop.svc", "web.shop", "web"],
+  ],
   ["web.shop.svc.cluster.local", "pay.svc.cluster.local", ["web.shop.svc.cluster.local", "web.shop.svc", "web.shop"]],
   ["web.shop.svc.cluster.local", "svc.cluster.local", ["web.shop.svc.cluster.local", "web.shop.svc", "web.shop"]],
   ["web.shop.svc.other.local", "shop.svc.cluster.local", ["web.shop.svc.other.local"]],

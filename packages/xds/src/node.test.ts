@@ -36,16 +36,31 @@ describe("parseNode", () => {
   });
 
   it.each([
-    [{ id: "sidecar~10.0.0.1~a.b~c.svc.cluster.local", metadata: { INTERCEPTION_MODE: "NONE" } }, { type: "sidecar", interception: "NONE", namespace: "c" }],
+    [
+      { id: "sidecar~10.0.0.1~a.b~c.svc.cluster.local", metadata: { INTERCEPTION_MODE: "NONE" } },
+      { type: "sidecar", interception: "NONE", namespace: "c" },
+    ],
     [{ id: "sidecar~10.0.0.1~a.b~example.org" }, { type: "sidecar", namespace: "b", dnsDomain: "example.org" }],
     [{ id: "sidecar~10.0.0.1~a.b~b.svc.cluster.local", metadata: { NAMESPACE: "z" } }, { namespace: "z" }],
-    [{ id: "sidecar~10.0.0.1~a.b~b.svc.cluster.local", metadata: { INTERCEPTION_MODE: "TPROXY" } }, { interception: "CAPTURED" }],
+    [
+      { id: "sidecar~10.0.0.1~a.b~b.svc.cluster.local", metadata: { INTERCEPTION_MODE: "TPROXY" } },
+      { interception: "CAPTURED" },
+    ],
     [{ id: "router~10.0.0.1~gw.b~b.svc.cluster.local" }, { type: "router", interception: "NONE" }],
     [{ id: "sidecar~10.0.0.1~a.b" }, { type: "plain", addresses: [] }],
     [{ id: "waypoint~1.1.1.1~a.b~c" }, { type: "plain" }],
-    [{ id: "sidecar~x~a.b~c", metadata: { GENERATOR: "grpc" } }, { type: "grpc", addresses: [] }],
-    [{ id: "e", metadata: { LISTENER_ADDRESS: "0.0.0.0", SIGNALBOX_LISTENERS: "none" } }, { type: "plain", listenAddress: "0.0.0.0", listeners: false }],
-    [{ id: "e", metadata: { LISTENER_ADDRESS: "evil", UNPRIVILEGED_POD: "true" } }, { listenAddress: "127.0.0.1", privileged: false }],
+    [
+      { id: "sidecar~x~a.b~c", metadata: { GENERATOR: "grpc" } },
+      { type: "grpc", addresses: [] },
+    ],
+    [
+      { id: "e", metadata: { LISTENER_ADDRESS: "0.0.0.0", SIGNALBOX_LISTENERS: "none" } },
+      { type: "plain", listenAddress: "0.0.0.0", listeners: false },
+    ],
+    [
+      { id: "e", metadata: { LISTENER_ADDRESS: "evil", UNPRIVILEGED_POD: "true" } },
+      { listenAddress: "127.0.0.1", privileged: false },
+    ],
     [{}, { type: "plain", id: "", namespace: "" }],
     [undefined, { type: "plain" }],
   ])("reads %j as %j", (node, expected) => {
@@ -57,7 +72,12 @@ describe("parseNode", () => {
       fc.property(fc.anything(), fc.string(), fc.anything(), (whole, id, metadata) => {
         parseNode(whole);
         parseNode({ id, metadata });
-        expect(parseNode({ id: `sidecar~${id}~${id}~${id}`, metadata: { LABELS: metadata, NAMESPACE: metadata, INSTANCE_IPS: id } }).id.length).toBeLessThanOrEqual(512);
+        expect(
+          parseNode({
+            id: `sidecar~${id}~${id}~${id}`,
+            metadata: { LABELS: metadata, NAMESPACE: metadata, INSTANCE_IPS: id },
+          }).id.length,
+        ).toBeLessThanOrEqual(512);
       }),
       { numRuns: 200 },
     );

@@ -88,7 +88,9 @@ function namespaceOf(podAndNamespace: string, dnsDomain: string): string {
 }
 
 function labelsOf(value: unknown): Labels {
-  const labels = Object.entries(recordOf(value)).flatMap(([key, label]) => (typeof label === "string" ? [[key, label] as const] : []));
+  const labels = Object.entries(recordOf(value)).flatMap(([key, label]) =>
+    typeof label === "string" ? [[key, label] as const] : [],
+  );
   return Object.fromEntries(labels);
 }
 

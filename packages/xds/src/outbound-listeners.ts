@@ -74,7 +74,12 @@ interface Binding {
  * virtual address, or at each endpoint when they are headless, or take part in the shared listener by SNI, address range or
  * as what is left. Two services that want the same place: the one that comes first in `ports` has it.
  */
-export function portListeners(number: number, ports: readonly OutboundPort[], style: ListenerStyle, settings: MeshSettings): readonly ListenerInit[] {
+export function portListeners(
+  number: number,
+  ports: readonly OutboundPort[],
+  style: ListenerStyle,
+  settings: MeshSettings,
+): readonly ListenerInit[] {
   const taken = style.captured ? [settings.proxyListenPort, settings.proxyInboundListenPort] : [settings.proxyHttpPort];
   if (taken.includes(number) || (!style.captured && !style.privileged && number < 1024)) return [];
   const listeners = new Map<string, ListenerInit>();
@@ -119,12 +124,24 @@ function bindingOf({ service, port, instances }: OutboundPort, kind: PortKind, s
   if (ranges.length > 0 || addresses.length > 0) return { addresses, ranges, wildcard: ranges.length > 0 };
   if (!isHeadless(service)) return { addresses: [], ranges: [], wildcard: true };
   const own = instances.filter((instance) => instance.servicePort === port.name);
-  const ips = own.flatMap(({ addresses: [first] }) => (first.type === "ip" && first.port === port.number ? [first.ip] : []));
+  const ips = own.flatMap(({ addresses: [first] }) =>
+    first.type === "ip" && first.port === port.number ? [first.ip] : [],
+  );
   return { addresses: [...new Set(ips)].sort(), ranges: [], wildcard: own.length === 0 };
 }
 
-function ownListener(name: string, address: string, port: OutboundPort, kind: PortKind, style: ListenerStyle, settings: MeshSettings): ListenerInit {
-  const { service, port: { number } } = port;
+function ownListener(
+  name: string,
+  address: string,
+  port: OutboundPort,
+  kind: PortKind,
+  style: ListenerStyle,
+  settings: MeshSettings,
+): ListenerInit {
+  const {
+    service,
+    port: { number },
+  } = port;
   const tcp = tcpChain(outboundCluster(number, service.hostname));
   const base = outboundListener(name, address, [], number, style, settings);
   if (kind !== "sniffed") return { ...base, filterChains: [tcp] };
@@ -138,7 +155,11 @@ function ownListener(name: string, address: string, port: OutboundPort, kind: Po
 
 function sharedListener(
   number: number,
-  members: readonly { readonly port: OutboundPort; readonly kind: PortKind; readonly ranges: readonly AddressRange[] }[],
+  members: readonly {
+    readonly port: OutboundPort;
+    readonly kind: PortKind;
+    readonly ranges: readonly AddressRange[];
+  }[],
   style: ListenerStyle,
   settings: MeshSettings,
 ): ListenerInit | undefined {
@@ -160,7 +181,8 @@ function sharedListener(
     const prefixRanges = free.map(({ prefix, length }) => ({ addressPrefix: prefix, prefixLen: length }));
     const host = port.service.hostname.toLowerCase();
     if (kind === "tls" && isServerName(host)) {
-      if (!sni.has(host)) chains.push({ ...tcpChain(cluster), filterChainMatch: { serverNames: [host], prefixRanges } });
+      if (!sni.has(host))
+        chains.push({ ...tcpChain(cluster), filterChainMatch: { serverNames: [host], prefixRanges } });
       sni.add(host);
     } else if (prefixRanges.length > 0) chains.push({ ...tcpChain(cluster), filterChainMatch: { prefixRanges } });
     else rest ??= tcpChain(cluster);
@@ -229,14 +251,20 @@ function outboundListener(
 }
 
 /** The listener of MeshConfig's `proxyHttpPort`: every HTTP service of every port, by the request's host and port. */
-export function httpProxyListener(style: ListenerStyle, settings: MeshSettings, dynamic: readonly OutboundPort[]): ListenerInit {
+export function httpProxyListener(
+  style: ListenerStyle,
+  settings: MeshSettings,
+  dynamic: readonly OutboundPort[],
+): ListenerInit {
   const name = `${style.bindAddress}_${String(settings.proxyHttpPort)}`;
   return {
     name,
     address: socketAddress(style.bindAddress, settings.proxyHttpPort),
     trafficDirection: TrafficDirection.OUTBOUND,
     bindToPort: true,
-    filterChains: [{ filters: [httpConnectionManager(`outbound_${name}`, { rds: "http_proxy" }, dynamicDns(dynamic))] }],
+    filterChains: [
+      { filters: [httpConnectionManager(`outbound_${name}`, { rds: "http_proxy" }, dynamicDns(dynamic))] },
+    ],
   };
 }
 
@@ -262,7 +290,10 @@ export function virtualOutbound(style: ListenerStyle, settings: MeshSettings): L
 }
 
 function httpChain(listener: string, routeTable: string, dynamic: readonly string[]): FilterChainInit {
-  return { filterChainMatch: plaintextHttp, filters: [httpConnectionManager(`outbound_${listener}`, { rds: routeTable }, dynamic)] };
+  return {
+    filterChainMatch: plaintextHttp,
+    filters: [httpConnectionManager(`outbound_${listener}`, { rds: routeTable }, dynamic)],
+  };
 }
 
 function tcpChain(cluster: string): FilterChainInit {

@@ -7,7 +7,11 @@ import { createXdsPublisher, type XdsPublisher } from "./publisher.ts";
 import { catalogOf, entryOf, type ServiceSketch } from "./testing/catalog.ts";
 import { createTranslator } from "./translator.ts";
 
-const web: ServiceSketch = { hostname: "web.io", ports: [{ number: 80, protocol: "HTTP" }], instances: [{ address: "10.0.0.1:80" }] };
+const web: ServiceSketch = {
+  hostname: "web.io",
+  ports: [{ number: 80, protocol: "HTTP" }],
+  instances: [{ address: "10.0.0.1:80" }],
+};
 const none = { upserted: [], removed: [] };
 
 describe("the publisher", () => {
@@ -35,7 +39,11 @@ describe("the publisher", () => {
     const writer = await bus.lead(() => ({ ...world, entries: new Map(entries) }), stop.signal);
     return async (sketch: ServiceSketch) => {
       const entry = entryOf(sketch);
-      const revision = await writer.publish({ entries: { upserted: [entry], removed: [] }, workloads: none, objects: none });
+      const revision = await writer.publish({
+        entries: { upserted: [entry], removed: [] },
+        workloads: none,
+        objects: none,
+      });
       entries.set(entry.key, entry);
       await vi.waitFor(() => expect(publisher.status().revision).toEqual(revision));
     };
@@ -119,7 +127,13 @@ describe("the publisher", () => {
     const rounds: readonly (readonly ChangeEvent[])[] = [
       [
         { v: 1, type: "snapshot", catalog: catalogOf([], 1) },
-        { v: 1, type: "delta", previous: { epoch: "1", sequence: 5 }, revision, delta: { entries: none, workloads: none, objects: none } },
+        {
+          v: 1,
+          type: "delta",
+          previous: { epoch: "1", sequence: 5 },
+          revision,
+          delta: { entries: none, workloads: none, objects: none },
+        },
       ],
       [{ v: 1, type: "snapshot", catalog: catalogOf([entry], 10) }],
     ];

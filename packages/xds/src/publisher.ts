@@ -121,7 +121,9 @@ class TranslatingPublisher implements XdsPublisher {
     const changes = this.#translator.apply(event);
     if (started !== undefined) this.#lastTranslation = (this.#clock?.now() ?? started) - started;
     this.#report(event, changes);
-    const moved = first ? [...this.#leases] : [...this.#leases].filter(({ node }) => node.addresses.some((address) => changes.addresses.has(address)));
+    const moved = first
+      ? [...this.#leases]
+      : [...this.#leases].filter(({ node }) => node.addresses.some((address) => changes.addresses.has(address)));
     const elsewhere = new Set(moved.filter((lease) => this.#move(lease)));
     for (const lease of elsewhere) this.#notify(lease, undefined);
     for (const [view, names] of changes.views) {
@@ -178,7 +180,8 @@ class TranslatingPublisher implements XdsPublisher {
     else for (const entry of event.delta.entries.upserted) this.#faults.delete(entry.key);
     for (const { subject, cause } of faults) {
       this.#logger?.error("translation-failed", { subject, error: cause });
-      if (this.#faults.size < maximumFaults) this.#faults.set(subject, cause instanceof Error ? cause.message : String(cause));
+      if (this.#faults.size < maximumFaults)
+        this.#faults.set(subject, cause instanceof Error ? cause.message : String(cause));
     }
   }
 }

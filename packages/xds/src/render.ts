@@ -53,11 +53,17 @@ export function configDump(view: ResourceView): { readonly configs: readonly Jso
       {
         "@type": dumpType("ClustersConfigDump"),
         versionInfo: view.version(typeUrls.cluster),
-        dynamicActiveClusters: dump(typeUrls.cluster).map(({ resource, json }) => ({ versionInfo: resource.version, cluster: json })),
+        dynamicActiveClusters: dump(typeUrls.cluster).map(({ resource, json }) => ({
+          versionInfo: resource.version,
+          cluster: json,
+        })),
       },
       {
         "@type": dumpType("EndpointsConfigDump"),
-        dynamicEndpointConfigs: dump(typeUrls.endpoint).map(({ resource, json }) => ({ versionInfo: resource.version, endpointConfig: json })),
+        dynamicEndpointConfigs: dump(typeUrls.endpoint).map(({ resource, json }) => ({
+          versionInfo: resource.version,
+          endpointConfig: json,
+        })),
       },
       {
         "@type": dumpType("ListenersConfigDump"),
@@ -69,7 +75,10 @@ export function configDump(view: ResourceView): { readonly configs: readonly Jso
       },
       {
         "@type": dumpType("RoutesConfigDump"),
-        dynamicRouteConfigs: dump(typeUrls.route).map(({ resource, json }) => ({ versionInfo: resource.version, routeConfig: json })),
+        dynamicRouteConfigs: dump(typeUrls.route).map(({ resource, json }) => ({
+          versionInfo: resource.version,
+          routeConfig: json,
+        })),
       },
     ],
   };

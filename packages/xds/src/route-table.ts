@@ -74,7 +74,9 @@ export class RouteTable {
 
   #owners(): ReadonlyMap<string, RouteClaim> {
     const owners = new Map<string, RouteClaim>();
-    const claims = [...this.#claims.values()].sort((a, b) => precedence(a.hosts.service, b.hosts.service) || a.port.number - b.port.number);
+    const claims = [...this.#claims.values()].sort(
+      (a, b) => precedence(a.hosts.service, b.hosts.service) || a.port.number - b.port.number,
+    );
     for (const part of ["full", "derived"] as const) {
       for (const claim of claims) {
         for (const domain of claim[part]) {

@@ -1,6 +1,11 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
-import { VirtualHostSchema, type RetryPolicySchema, type RouteActionSchema, type RouteSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
+import {
+  VirtualHostSchema,
+  type RetryPolicySchema,
+  type RouteActionSchema,
+  type RouteSchema,
+} from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
 import { PreviousHostsPredicateSchema } from "@signalbox/envoy-api/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts";
 import type { Service } from "@signalbox/model";
 import { serviceAddresses } from "./addresses.ts";
@@ -51,11 +56,23 @@ export function fallbackHost(fallback: Fallback): VirtualHostInit {
   const match = { pathSpecifier: { case: "prefix", value: "/" } } as const;
   switch (fallback) {
     case "passthrough":
-      return virtualHost("allow_any", ["*"], [{ name: "allow_any", match, action: { case: "route", value: clusterAction(passthroughCluster) } }]);
+      return virtualHost(
+        "allow_any",
+        ["*"],
+        [{ name: "allow_any", match, action: { case: "route", value: clusterAction(passthroughCluster) } }],
+      );
     case "block":
-      return virtualHost("block_all", ["*"], [{ name: "block_all", match, action: { case: "directResponse", value: { status: 502 } } }]);
+      return virtualHost(
+        "block_all",
+        ["*"],
+        [{ name: "block_all", match, action: { case: "directResponse", value: { status: 502 } } }],
+      );
     case "not-found":
-      return virtualHost("not_found", ["*"], [{ name: "not_found", match, action: { case: "directResponse", value: { status: 404 } } }]);
+      return virtualHost(
+        "not_found",
+        ["*"],
+        [{ name: "not_found", match, action: { case: "directResponse", value: { status: 404 } } }],
+      );
   }
 }
 
@@ -64,7 +81,11 @@ export function fallbackHost(fallback: Fallback): VirtualHostInit {
  * form (`host.`), and the virtual addresses. Names of pods behind a headless cluster service come as `*.host`. Ports are not
  * listed: the table ignores the port of a request's host.
  */
-export function serviceDomains(service: Service, aliases: readonly string[], dnsDomain: string): { readonly full: readonly string[]; readonly derived: readonly string[] } {
+export function serviceDomains(
+  service: Service,
+  aliases: readonly string[],
+  dnsDomain: string,
+): { readonly full: readonly string[]; readonly derived: readonly string[] } {
   const full: string[] = [];
   const derived: string[] = [];
   for (const hostname of [service.hostname, ...aliases]) {

@@ -122,12 +122,16 @@ export class EnvoyScope implements Scope {
 
   #visible(host: string): CompiledService | undefined {
     const service = this.#directory.resolve(host, this.#options.namespace);
-    if (service === undefined || this.#directory.target(service, this.#options.namespace) !== undefined) return undefined;
+    if (service === undefined || this.#directory.target(service, this.#options.namespace) !== undefined)
+      return undefined;
     return service;
   }
 
   #join(host: string, member: Member): void {
-    const { service, port: { port } } = member;
+    const {
+      service,
+      port: { port },
+    } = member;
     let group = this.#groups.get(port.number);
     if (group === undefined) {
       const routes = new RouteTable(String(port.number), this.#options.fallback, true);
@@ -136,7 +140,11 @@ export class EnvoyScope implements Scope {
     }
     group.members.set(host, member);
     const aliases = this.#directory.aliases(service, this.#options.namespace);
-    const claim: RouteClaim = { hosts: service.virtualHosts, port, ...serviceDomains(service.entry.service, aliases, this.#options.dnsDomain) };
+    const claim: RouteClaim = {
+      hosts: service.virtualHosts,
+      port,
+      ...serviceDomains(service.entry.service, aliases, this.#options.dnsDomain),
+    };
     if (inSharedRouteTable(member.port, this.#options.style)) group.routes.claim(host, claim);
     const kind = portKind(port.protocol);
     if (kind === "http" || kind === "sniffed") this.#proxy?.claim(proxyKey(host, port.number), withPorts(claim));
@@ -152,7 +160,8 @@ export class EnvoyScope implements Scope {
     const tables: Resource[] = [];
     if (listeners.length > 0) {
       if (!group.routes.isEmpty) tables.push(resourceOf(String(number), group.routes.encode()));
-      for (const { service, port } of members) if (hasOwnRouteTable(port, style)) tables.push(ownRouteTable(service, port));
+      for (const { service, port } of members)
+        if (hasOwnRouteTable(port, style)) tables.push(ownRouteTable(service, port));
     }
     group.listeners = this.listeners.replace(group.listeners, listeners);
     group.tables = this.routes.replace(group.tables, tables);
@@ -161,7 +170,9 @@ export class EnvoyScope implements Scope {
 
   #publishProxy(): void {
     if (this.#proxy === undefined) return;
-    const dynamic = [...this.#services.values()].flatMap(({ ports }) => ports).filter(({ service, port }) => service.resolution === "DYNAMIC_DNS" && portKind(port.protocol) === "http");
+    const dynamic = [...this.#services.values()]
+      .flatMap(({ ports }) => ports)
+      .filter(({ service, port }) => service.resolution === "DYNAMIC_DNS" && portKind(port.protocol) === "http");
     this.listeners.put(listenerResource(httpProxyListener(this.#options.style, this.#settings, dynamic)));
     this.routes.put(resourceOf("http_proxy", this.#proxy.encode()));
   }
@@ -184,6 +195,7 @@ function proxyKey(host: string, port: number): string {
 /** Through one port for all, the port of the request's host tells the services apart; without one it is port 80. */
 function withPorts(claim: RouteClaim): RouteClaim {
   const { number } = claim.port;
-  const expand = (names: readonly string[]) => names.flatMap((name) => (number === 80 ? [name, `${name}:80`] : [`${name}:${String(number)}`]));
+  const expand = (names: readonly string[]) =>
+    names.flatMap((name) => (number === 80 ? [name, `${name}:80`] : [`${name}:${String(number)}`]));
   return { ...claim, full: expand(claim.full), derived: expand(claim.derived) };
 }

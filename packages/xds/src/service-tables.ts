@@ -22,7 +22,13 @@ export class ServiceTables {
   readonly #namespace: string;
   readonly #held = new Map<string, Held>();
 
-  constructor(directory: Directory, flavour: Flavour, namespace: string, settings: MeshSettings, faults: TranslationFault[]) {
+  constructor(
+    directory: Directory,
+    flavour: Flavour,
+    namespace: string,
+    settings: MeshSettings,
+    faults: TranslationFault[],
+  ) {
     this.#directory = directory;
     this.#flavour = flavour;
     this.#namespace = namespace;

@@ -11,7 +11,10 @@ const sidecar = parseNode({ id: "sidecar~10.0.0.1~a.default~default.svc.cluster.
 const web: ServiceSketch = {
   hostname: "web.default.svc.cluster.local",
   addresses: ["10.9.0.1"],
-  ports: [{ number: 80, protocol: "HTTP" }, { number: 3306, protocol: "TCP" }],
+  ports: [
+    { number: 80, protocol: "HTTP" },
+    { number: 3306, protocol: "TCP" },
+  ],
   instances: [{ address: "10.0.0.7:80" }],
 };
 
@@ -39,10 +42,17 @@ function names(view: ResourceView, type: (typeof typeUrls)[keyof typeof typeUrls
 
 describe("what an event touches", () => {
   it("is one assignment when one endpoint changed, and nothing else is made anew", () => {
-    const translator = translatorOf(web, { ...web, hostname: "pay.default.svc.cluster.local", addresses: ["10.9.0.2"] });
+    const translator = translatorOf(web, {
+      ...web,
+      hostname: "pay.default.svc.cluster.local",
+      addresses: ["10.9.0.2"],
+    });
     const view = translator.view(sidecar);
     const before = new Map(Object.values(typeUrls).map((type) => [type, new Map(view.resources(type))]));
-    const { views } = upsert(translator, entryOf({ ...web, instances: [{ address: "10.0.0.7:80" }, { address: "10.0.0.8:80" }] }));
+    const { views } = upsert(
+      translator,
+      entryOf({ ...web, instances: [{ address: "10.0.0.7:80" }, { address: "10.0.0.8:80" }] }),
+    );
     const changed = "outbound|80||web.default.svc.cluster.local";
     expect(views.get(view)).toEqual(new Map([[typeUrls.endpoint, new Set([changed])]]));
     for (const [type, resources] of before) {
@@ -53,7 +63,12 @@ describe("what an event touches", () => {
   });
 
   it("is the cluster when an endpoint of a DNS service changed", () => {
-    const dns: ServiceSketch = { hostname: "x.io", resolution: "DNS", ports: [{ number: 443, protocol: "TLS" }], instances: [{ address: "x.io:443" }] };
+    const dns: ServiceSketch = {
+      hostname: "x.io",
+      resolution: "DNS",
+      ports: [{ number: 443, protocol: "TLS" }],
+      instances: [{ address: "x.io:443" }],
+    };
     const translator = translatorOf(dns);
     const view = translator.view(sidecar);
     const { views } = upsert(translator, entryOf({ ...dns, instances: [{ address: "y.io:443" }] }));
@@ -61,7 +76,12 @@ describe("what an event touches", () => {
   });
 
   it("is the listeners of a headless service when its endpoints changed", () => {
-    const headless: ServiceSketch = { hostname: "db.default.svc.cluster.local", resolution: "NONE", ports: [{ number: 5432, protocol: "TCP" }], instances: [{ address: "10.2.0.1:5432" }] };
+    const headless: ServiceSketch = {
+      hostname: "db.default.svc.cluster.local",
+      resolution: "NONE",
+      ports: [{ number: 5432, protocol: "TCP" }],
+      instances: [{ address: "10.2.0.1:5432" }],
+    };
     const translator = translatorOf(headless);
     const view = translator.view(sidecar);
     const { views } = upsert(translator, entryOf({ ...headless, instances: [{ address: "10.2.0.2:5432" }] }));
@@ -88,14 +108,17 @@ describe("what an event touches", () => {
 
 describe("views", () => {
   it("are one object for replicas and share their resources with others", () => {
-    const translator = translatorOf(
-      { ...web, instances: [{ address: "10.0.0.1:8080" }, { address: "10.0.0.2:8080" }] },
-    );
+    const translator = translatorOf({
+      ...web,
+      instances: [{ address: "10.0.0.1:8080" }, { address: "10.0.0.2:8080" }],
+    });
     const one = translator.view(sidecar);
     expect(translator.view(parseNode({ id: "sidecar~10.0.0.2~b.default~default.svc.cluster.local" }))).toBe(one);
     const other = translator.view(parseNode({ id: "sidecar~10.0.0.99~c.default~default.svc.cluster.local" }));
     expect(other).not.toBe(one);
-    expect(other.resources(typeUrls.listener).get("0.0.0.0_80")).toBe(one.resources(typeUrls.listener).get("0.0.0.0_80"));
+    expect(other.resources(typeUrls.listener).get("0.0.0.0_80")).toBe(
+      one.resources(typeUrls.listener).get("0.0.0.0_80"),
+    );
     expect(names(one, typeUrls.cluster)).toContain("inbound|8080||");
     expect(names(other, typeUrls.cluster)).not.toContain("inbound|8080||");
     expect(one.version(typeUrls.cluster)).not.toBe(other.version(typeUrls.cluster));
@@ -124,21 +147,39 @@ describe("views", () => {
 });
 
 describe("one hostname in two namespaces", () => {
-  const mine: ServiceSketch = { ...web, hostname: "web.io", namespace: "default", createdAt: 2, ports: [{ number: 80, protocol: "HTTP" }] };
-  const theirs: ServiceSketch = { ...mine, namespace: "other", createdAt: 1, ports: [{ number: 81, protocol: "HTTP" }] };
+  const mine: ServiceSketch = {
+    ...web,
+    hostname: "web.io",
+    namespace: "default",
+    createdAt: 2,
+    ports: [{ number: 80, protocol: "HTTP" }],
+  };
+  const theirs: ServiceSketch = {
+    ...mine,
+    namespace: "other",
+    createdAt: 1,
+    ports: [{ number: 81, protocol: "HTTP" }],
+  };
 
   it.each([
     ["default", "outbound|80||web.io"],
     ["other", "outbound|81||web.io"],
     ["third", "outbound|81||web.io"],
   ])("seen from %s is %s: its own, else the oldest", (namespace, cluster) => {
-    const view = translatorOf(mine, theirs).view(parseNode({ id: `sidecar~10.3.0.1~a.${namespace}~${namespace}.svc.cluster.local` }));
+    const view = translatorOf(mine, theirs).view(
+      parseNode({ id: `sidecar~10.3.0.1~a.${namespace}~${namespace}.svc.cluster.local` }),
+    );
     expect(names(view, typeUrls.cluster).filter((name) => name.endsWith("web.io"))).toEqual([cluster]);
   });
 });
 
 describe("an alias", () => {
-  const alias: ServiceSketch = { hostname: "alias.default.svc.cluster.local", resolution: "ALIAS", ports: [{ number: 80, protocol: "HTTP" }], instances: [{ address: "web.default.svc.cluster.local:80" }] };
+  const alias: ServiceSketch = {
+    hostname: "alias.default.svc.cluster.local",
+    resolution: "ALIAS",
+    ports: [{ number: 80, protocol: "HTTP" }],
+    instances: [{ address: "web.default.svc.cluster.local:80" }],
+  };
 
   it("is looked up by DNS until its target is there, then is another name of the target", () => {
     const translator = translatorOf(alias);
@@ -151,7 +192,11 @@ describe("an alias", () => {
   });
 
   it("of itself, or in a circle, is nobody's", () => {
-    const other: ServiceSketch = { ...alias, hostname: "web.default.svc.cluster.local", instances: [{ address: "alias.default.svc.cluster.local:80" }] };
+    const other: ServiceSketch = {
+      ...alias,
+      hostname: "web.default.svc.cluster.local",
+      instances: [{ address: "alias.default.svc.cluster.local:80" }],
+    };
     const view = translatorOf(alias, other).view(sidecar);
     expect(names(view, typeUrls.cluster)).toContain("outbound|80||alias.default.svc.cluster.local");
   });
@@ -168,12 +213,21 @@ describe("a proxyless gRPC client", () => {
       "web.default:80",
       "web:80",
     ]);
-    expect(names(view, typeUrls.route)).toEqual(["outbound|3306||web.default.svc.cluster.local", "outbound|80||web.default.svc.cluster.local"]);
+    expect(names(view, typeUrls.route)).toEqual([
+      "outbound|3306||web.default.svc.cluster.local",
+      "outbound|80||web.default.svc.cluster.local",
+    ]);
   });
 
   it("gives a name to the service whose full name it is", () => {
-    const translator = translatorOf(web, { hostname: "web", namespace: "other", ports: [{ number: 80, protocol: "HTTP" }] });
-    const listener = renderView(translator.view(client)).listeners.find((one) => (one as { name: string }).name === "web:80");
-    expect(JSON.stringify(listener)).toContain("outbound|80||web\"");
+    const translator = translatorOf(web, {
+      hostname: "web",
+      namespace: "other",
+      ports: [{ number: 80, protocol: "HTTP" }],
+    });
+    const listener = renderView(translator.view(client)).listeners.find(
+      (one) => (one as { name: string }).name === "web:80",
+    );
+    expect(JSON.stringify(listener)).toContain('outbound|80||web"');
   });
 });

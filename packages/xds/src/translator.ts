@@ -106,7 +106,9 @@ class CatalogTranslator implements Translator {
   }
 
   apply(event: ChangeEvent): TranslationChanges {
-    const touched = this.#directory.apply(event.type === "snapshot" ? this.#directory.difference(event.catalog) : event.delta.entries);
+    const touched = this.#directory.apply(
+      event.type === "snapshot" ? this.#directory.difference(event.catalog) : event.delta.entries,
+    );
     const faults = [...this.#faults, ...touched.faults];
     this.#faults = [];
     for (const tables of this.#tables.values()) tables.update(touched, faults);
@@ -123,7 +125,9 @@ class CatalogTranslator implements Translator {
       built = this.#build(node, dnsDomain);
       this.#scopes.set(scopeKey, built);
     }
-    const inbound = isCaptured(node) ? inboundPorts(this.#directory.servicesAt(node.addresses), node.addresses) : undefined;
+    const inbound = isCaptured(node)
+      ? inboundPorts(this.#directory.servicesAt(node.addresses), node.addresses)
+      : undefined;
     const key = inbound === undefined ? "" : JSON.stringify(inbound.map(({ number, protocol }) => [number, protocol]));
     let view = built.views.get(key);
     if (view === undefined) {
@@ -164,7 +168,12 @@ class CatalogTranslator implements Translator {
       new Map([
         [typeUrls.cluster, tables.clusters],
         [typeUrls.endpoint, tables.assignments],
-        ...(scope === undefined ? [] : ([[typeUrls.listener, scope.listeners], [typeUrls.route, scope.routes]] as const)),
+        ...(scope === undefined
+          ? []
+          : ([
+              [typeUrls.listener, scope.listeners],
+              [typeUrls.route, scope.routes],
+            ] as const)),
       ]),
     );
     return { scope, tables: tablesKey, base, views: new Map() };
@@ -196,7 +205,12 @@ class CatalogTranslator implements Translator {
   }
 
   #takeChanges(): ReadonlyMap<ResourceView, ChangedNames> {
-    const byTables = new Map([...this.#tables].map(([key, tables]) => [key, [tables.clusters.takeChanged(), tables.assignments.takeChanged()] as const]));
+    const byTables = new Map(
+      [...this.#tables].map(([key, tables]) => [
+        key,
+        [tables.clusters.takeChanged(), tables.assignments.takeChanged()] as const,
+      ]),
+    );
     const views = new Map<ResourceView, ChangedNames>();
     for (const { scope, tables, views: handedOut } of this.#scopes.values()) {
       const [clusters, assignments] = byTables.get(tables) ?? [];
@@ -233,7 +247,8 @@ function flavourOf(node: ProxyNode): Flavour {
 }
 
 function styleOf(node: ProxyNode): ListenerStyle {
-  if (!isCaptured(node)) return { captured: false, bindAddress: node.listenAddress, wildcards: ["0.0.0.0"], privileged: node.privileged };
+  if (!isCaptured(node))
+    return { captured: false, bindAddress: node.listenAddress, wildcards: ["0.0.0.0"], privileged: node.privileged };
   const v4 = node.addresses.some((address) => !address.includes(":")) || node.addresses.length === 0;
   const v6 = node.addresses.some((address) => address.includes(":"));
   const wildcards: ListenerStyle["wildcards"] = v4 ? (v6 ? ["0.0.0.0", "::"] : ["0.0.0.0"]) : ["::"];

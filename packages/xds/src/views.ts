@@ -31,7 +31,9 @@ export class LayeredView implements ResourceView {
   constructor(base: TableView, top: ReadonlyMap<TypeUrl, readonly Resource[]>) {
     this.#base = base;
     this.#top = new Map([...top].map(([type, resources]) => [type, new Map(resources.map((one) => [one.name, one]))]));
-    this.#layers = new Map([...this.#top].map(([type, resources]) => [type, new LayeredMap(base.resources(type), resources)]));
+    this.#layers = new Map(
+      [...this.#top].map(([type, resources]) => [type, new LayeredMap(base.resources(type), resources)]),
+    );
   }
 
   resources(type: TypeUrl): ReadonlyMap<string, Resource> {

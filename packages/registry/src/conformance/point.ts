@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { ServiceKey, ServiceRecord } from "@signalbox/model";
 import { serviceKey } from "@signalbox/model";
 import type { RegistryUpdate } from "../registry.ts";
-import type { RegistryUnderTest, SourceInstance, SourceService, SourceWorld } from "./world.ts";
+import type { RegistryUnderTest, SourceInstance, SourceService, SourceWorld, Supports } from "./world.ts";
 
 /** One promise that every registry keeps. */
 export interface ContractPoint {
@@ -37,7 +37,14 @@ export function recordIn(update: RegistryUpdate | undefined, key: ServiceKey): S
   return update && recordsOf(update).find((record) => serviceKey(record.service) === key);
 }
 
-/** Fails unless the world has the methods that go with what is supported, and no others. */
-export function assertAnswers(supported: boolean, what: string, method: unknown): void {
-  assert.equal(method !== undefined, supported, `supports.${what} is ${supported}, but the world says otherwise`);
+/** Fails unless the world offers what goes with an answer in `supports`, and only then. */
+export function assertAnswers(
+  supports: Supports,
+  answer: "workloads" | "objects" | "truncation" | "secrets",
+  world: SourceWorld,
+): void {
+  const member = (
+    { workloads: "setWorkload", objects: "setObject", truncation: "truncate", secrets: "secret" } as const
+  )[answer];
+  assert.equal(world[member] !== undefined, supports[answer], `supports.${answer} does not fit the world's ${member}`);
 }

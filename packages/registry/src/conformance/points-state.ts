@@ -174,8 +174,8 @@ function assertUnique(update: RegistryUpdate): void {
 /** Workloads and objects come and go where they are supported, and are never spoken of where they are not. */
 async function otherKinds(stage: Stage, run: Run, supports: Supports): Promise<void> {
   const { world } = stage;
-  assertAnswers(supports.workloads, "workloads", world.setWorkload);
-  assertAnswers(supports.objects, "objects", world.setObject);
+  assertAnswers(supports, "workloads", world);
+  assertAnswers(supports, "objects", world);
   if (supports.workloads) {
     const key = await world.setWorkload?.("vm-1", "10.2.0.1");
     assert.ok(key !== undefined);

@@ -3,7 +3,7 @@ import type { XdsEvent } from "../events.ts";
 import { resourceOf } from "../resource.ts";
 import { SnapshotCache } from "../snapshot-cache.ts";
 import { FakeXdsClock } from "../testing/fake-clock.ts";
-import { CDS, deltaAds, EDS, encodeContent, FakeStream, LDS, sotwAds } from "../testing/fake-stream.ts";
+import { CDS, deltaAds, EDS, encodeContent, FakeStream, LDS, RDS, SDS, sotwAds } from "../testing/fake-stream.ts";
 import { grpcStatus } from "../transport.ts";
 import { createXdsProtocol, type XdsLimits, type XdsProtocol } from "./xds-protocol.ts";
 
@@ -133,6 +133,42 @@ describe("limits", () => {
     }
     cache.update("n", new Map([[CDS, { upserted: [resourceOf("a", encodeContent("a", "2"))], removed: [] }]]));
     expect(other.take()).toHaveLength(1);
+  });
+});
+
+describe("a stream whose transport fails", () => {
+  it("ends alone", () => {
+    const [broken, healthy] = [stream(), stream()];
+    for (const client of [broken, healthy]) {
+      client.sotw({ node, typeUrl: CDS });
+      const [response] = client.take();
+      client.sotw({ typeUrl: CDS, responseNonce: response?.nonce ?? "" });
+    }
+    broken.write = () => {
+      throw new Error("no socket");
+    };
+    cache.update("n", new Map([[CDS, { upserted: [resourceOf("a", encodeContent("a", "2"))], removed: [] }]]));
+    expect(broken.ended?.code).toBe(grpcStatus.internal);
+    expect(healthy.take()).toHaveLength(1);
+    expect(protocol.status()).toHaveLength(1);
+  });
+});
+
+describe("the separate services", () => {
+  it.each([
+    ["cluster.v3.ClusterDiscoveryService", "Clusters", CDS],
+    ["endpoint.v3.EndpointDiscoveryService", "Endpoints", EDS],
+    ["listener.v3.ListenerDiscoveryService", "Listeners", LDS],
+    ["route.v3.RouteDiscoveryService", "Routes", RDS],
+    ["secret.v3.SecretDiscoveryService", "Secrets", SDS],
+  ])("%s carries its type in both variants, also without a type_url", (service, noun, type) => {
+    cache.setSnapshot("n", new Map([[type, [resourceOf("a", encodeContent("a", "1"))]]]));
+    const sotw = stream(`/envoy.service.${service}/Stream${noun}`);
+    sotw.sotw({ node, resourceNames: ["a"] });
+    expect(sotw.take()).toMatchObject([{ type, resources: new Map([["a", "1"]]) }]);
+    const delta = stream(`/envoy.service.${service}/Delta${noun}`);
+    delta.delta({ node, typeUrl: type, resourceNamesSubscribe: ["a"] });
+    expect(delta.take()).toMatchObject([{ type, resources: new Map([["a", "1"]]) }]);
   });
 });
 

@@ -2,10 +2,10 @@ import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
 import type { Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { XdsClock } from "../clock.ts";
 import type { ClientStatus, XdsEvent } from "../events.ts";
-import { endpointNameOf } from "../references.ts";
 import type { Resource } from "../resource.ts";
 import type { ChangedNames, ResourceSource, ViewLease } from "../source.ts";
 import { grpcStatus, type StreamCall, type StreamHandler } from "../transport.ts";
+import { clientStatus } from "./client-status.ts";
 import { buildDelta, subscribeDelta } from "./delta.ts";
 import { changesWaitUntil, removalsWaitUntil } from "./gate.ts";
 import type { NameTable } from "./names.ts";
@@ -18,10 +18,11 @@ import {
   type NameLimits,
   type RequestHead,
 } from "./request.ts";
-import { resourceKind, type XdsMethod } from "./resource-kinds.ts";
+import { resourceKind, typeOfRequest, type XdsMethod } from "./resource-kinds.ts";
 import { buildSotw, subscribeSotw, type ReceiveContext } from "./sotw.ts";
 import { Subscription } from "./subscription.ts";
 import type { ViewStates } from "./view-state.ts";
+import { Warming } from "./warming.ts";
 import { MalformedRequestError } from "./wire.ts";
 
 /** What all streams of one server share. */
@@ -54,8 +55,7 @@ export class Session implements StreamHandler {
   #node: Node | undefined;
   #lease: ViewLease | undefined;
   #change = 0;
-  /** Endpoint names that the client waits for since their cluster was sent. */
-  readonly #warming = new Set<string>();
+  readonly #warming = new Warming();
   #writing = false;
   #pumping = false;
   #closed = false;
@@ -89,20 +89,14 @@ export class Session implements StreamHandler {
   }
 
   status(): ClientStatus {
-    const node = this.#node;
-    return {
+    return clientStatus({
       stream: this.id,
-      peer: this.#call.peer.address,
-      identities: this.#call.peer.identities,
-      method: this.#call.path,
+      call: this.#call,
       protocol: this.#method.protocol,
-      nodeId: node?.id ?? "",
-      nodeCluster: node?.cluster ?? "",
-      metadata: node?.metadata ?? {},
-      userAgent: node === undefined ? "" : userAgentOf(node),
+      node: this.#node,
       connectedAt: this.#connectedAt,
-      subscriptions: this.#ordered.map((sub) => sub.status()),
-    };
+      subscriptions: this.#ordered,
+    });
   }
 
   /** Does something and what follows from it. What goes wrong ends this stream, and reaches no other. */
@@ -184,7 +178,7 @@ export class Session implements StreamHandler {
   }
 
   #subscription(request: RequestHead): { sub: Subscription; first: boolean } {
-    const type = this.#typeOf(request.typeUrl);
+    const type = typeOfRequest(this.#method, request.typeUrl);
     const known = this.#subscriptions.get(type);
     if (known !== undefined) return { sub: known, first: false };
     if (this.#subscriptions.size >= this.#shared.limits.maxTypes) {
@@ -196,20 +190,6 @@ export class Session implements StreamHandler {
     this.#subscriptions.set(type, sub);
     this.#ordered = [...this.#subscriptions.values()].sort((a, b) => a.kind.order - b.kind.order);
     return { sub, first: true };
-  }
-
-  #typeOf(typeUrl: string): TypeUrl {
-    const fixed = this.#method.type;
-    if (fixed !== undefined) {
-      if (typeUrl !== "" && typeUrl !== fixed) {
-        throw new MalformedRequestError(`type_url ${JSON.stringify(typeUrl.slice(0, 200))} on a stream of ${fixed}`);
-      }
-      return fixed;
-    }
-    if (!isTypeUrl(typeUrl)) {
-      throw new MalformedRequestError(`type_url ${JSON.stringify(typeUrl.slice(0, 200))} is no type of a resource`);
-    }
-    return typeUrl;
   }
 
   #stale(sub: Subscription, nonce: string): void {
@@ -300,7 +280,7 @@ export class Session implements StreamHandler {
     const context: BuildContext = {
       now,
       controlPlane: this.#shared.controlPlane,
-      warming: sub.kind.type === typeUrls.endpoint ? this.#warming : noNames,
+      warming: sub.kind.type === typeUrls.endpoint ? this.#warming.names : noNames,
       nextNonce: this.#shared.nextNonce,
     };
     const dropped = removals ? sub.takeRetired() : [];
@@ -332,38 +312,12 @@ export class Session implements StreamHandler {
     });
   }
 
-  /**
-   * A cluster that is new or changed at an Envoy is in warming until its endpoints come, also when they did not change
-   * and also when Envoy does not ask again (delta). So endpoints follow their cluster.
-   * Source: Envoy's xDS protocol documentation, "Resource warming".
-   */
+  /** Endpoints follow a cluster that was sent; only an aggregated stream carries both. */
   #followWarming(sub: Subscription, fresh: readonly Resource[], now: number): void {
     if (this.#method.type !== undefined) return;
-    if (sub.kind.type === typeUrls.endpoint) {
-      for (const { name } of fresh) this.#warming.delete(name);
-    } else if (sub.kind.type === typeUrls.cluster) {
-      const names = new Set<string>();
-      for (const cluster of fresh) {
-        const name = endpointNameOf(cluster);
-        if (name !== undefined) names.add(name);
-      }
-      const endpoints = this.#subscriptions.get(typeUrls.endpoint);
-      for (const name of names) this.#warming.add(name);
-      endpoints?.resend(names, this.#change, now);
-    }
+    if (sub.kind.type === typeUrls.endpoint) this.#warming.endpointsSent(fresh);
+    if (sub.kind.type !== typeUrls.cluster) return;
+    const names = this.#warming.clustersSent(fresh);
+    this.#subscriptions.get(typeUrls.endpoint)?.resend(names, this.#change, now);
   }
-}
-
-function isTypeUrl(text: string): text is TypeUrl {
-  return text.startsWith("type.googleapis.com/") && text.length <= 256;
-}
-
-function userAgentOf(node: Node): string {
-  const version = node.userAgentVersionType;
-  if (version.case === "userAgentVersion") return `${node.userAgentName} ${version.value}`.trim();
-  if (version.case === "userAgentBuildVersion" && version.value.version !== undefined) {
-    const { majorNumber, minorNumber, patch } = version.value.version;
-    return `${node.userAgentName} ${majorNumber}.${minorNumber}.${patch}`.trim();
-  }
-  return node.userAgentName;
 }

@@ -40,24 +40,22 @@ export function entryOf({ instances = [], ports: portSketches, ...rest }: Servic
     ...rest,
     ports,
   };
-  const endpoints = instances.map(
-    ({ address, more = [], ...instance }): CatalogInstance => ({
-      id: address,
-      servicePort: ports[0]?.name ?? "",
-      addresses: [addressOf(address), ...more.map(addressOf)],
-      labels: {},
-      locality: { region: "", zone: "", subzone: "" },
-      network: "",
-      serviceAccount: "",
-      tls: "disabled",
-      healthStatus: "HEALTHY",
-      weight: 1,
-      priority: 0,
-      provenance: [provenance],
-      findings: [],
-      ...instance,
-    }),
-  );
+  const endpoints = instances.map(({ address, more = [], ...instance }): CatalogInstance => ({
+    id: address,
+    servicePort: ports[0]?.name ?? "",
+    addresses: [addressOf(address), ...more.map(addressOf)],
+    labels: {},
+    locality: { region: "", zone: "", subzone: "" },
+    network: "",
+    serviceAccount: "",
+    tls: "disabled",
+    healthStatus: "HEALTHY",
+    weight: 1,
+    priority: 0,
+    provenance: [provenance],
+    findings: [],
+    ...instance,
+  }));
   return {
     key: serviceKey(service),
     service,
