@@ -18,16 +18,24 @@ function commands(): readonly Command[] {
 }
 
 describe("the command line", () => {
-  it.each(commands().map((command) => [command.name()]))("%s --help teaches with two or three examples", async (name) => {
-    const { code, out } = await run(name, "--help");
-    expect(code).toBe(0);
-    const examples = out.slice(out.indexOf("Examples:")).split("\n").filter((line) => line.startsWith("  $ "));
-    expect(examples.length).toBeGreaterThanOrEqual(2);
-    expect(examples.length).toBeLessThanOrEqual(3);
-  });
+  it.each(commands().map((command) => [command.name()]))(
+    "%s --help teaches with two or three examples",
+    async (name) => {
+      const { code, out } = await run(name, "--help");
+      expect(code).toBe(0);
+      const examples = out
+        .slice(out.indexOf("Examples:"))
+        .split("\n")
+        .filter((line) => line.startsWith("  $ "));
+      expect(examples.length).toBeGreaterThanOrEqual(2);
+      expect(examples.length).toBeLessThanOrEqual(3);
+    },
+  );
 
   it("explains every flag and argument", () => {
-    const silent = commands().flatMap((command) => command.options.filter((option) => option.description === "").map((option) => option.flags));
+    const silent = commands().flatMap((command) =>
+      command.options.filter((option) => option.description === "").map((option) => option.flags),
+    );
     expect(silent).toEqual([]);
   });
 
@@ -78,7 +86,9 @@ describe("the command line", () => {
   it("prints a bootstrap for gRPC as JSON", async () => {
     const { out } = await run("bootstrap", "--node", "client", "--grpc");
     expect(JSON.parse(out)).toMatchObject({
-      xds_servers: [{ server_uri: "127.0.0.1:15010", channel_creds: [{ type: "insecure" }], server_features: ["xds_v3"] }],
+      xds_servers: [
+        { server_uri: "127.0.0.1:15010", channel_creds: [{ type: "insecure" }], server_features: ["xds_v3"] },
+      ],
       node: { id: "client", metadata: { GENERATOR: "grpc" } },
     });
   });

@@ -38,7 +38,14 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
       writeErr: (text) => context.stderr.write(text),
     })
     .exitOverride();
-  program.addHelpText("after", examples(["signalbox run --config signalbox.yaml", "signalbox catalog --rules services.yaml", "signalbox bootstrap --node edge-1 > envoy.yaml"]));
+  program.addHelpText(
+    "after",
+    examples([
+      "signalbox run --config signalbox.yaml",
+      "signalbox catalog --rules services.yaml",
+      "signalbox bootstrap --node edge-1 > envoy.yaml",
+    ]),
+  );
   addRun(program, context, exit);
   addCatalog(program, context);
   addRender(program, context);
@@ -47,7 +54,10 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
   program
     .command("schema")
     .description("Print the JSON Schema of the configuration file.")
-    .addHelpText("after", examples(["signalbox schema > signalbox.schema.json", "signalbox schema | jq '.properties | keys'"]))
+    .addHelpText(
+      "after",
+      examples(["signalbox schema > signalbox.schema.json", "signalbox schema | jq '.properties | keys'"]),
+    )
     .action(async () => {
       const { configJsonSchema } = await import("./config/json-schema.ts");
       context.stdout.write(`${JSON.stringify(configJsonSchema(), undefined, 2)}\n`);
@@ -111,7 +121,10 @@ function addRender(program: Command, context: CommandContext): void {
     .option("--rules <path>", "file with services and Istio objects; may be repeated", gather, [])
     .option("--kubernetes <file>", "file with Kubernetes objects (comes with the Kubernetes adapter)")
     .option("--mesh <file>", "file with MeshConfig fields")
-    .requiredOption("--proxy <file>", "file that describes the proxy: type (sidecar or router), id, ip, namespace, labels, dnsDomain, metadata")
+    .requiredOption(
+      "--proxy <file>",
+      "file that describes the proxy: type (sidecar or router), id, ip, namespace, labels, dnsDomain, metadata",
+    )
     .addOption(new Option("-o, --output <form>", "how to print").choices(["json", "yaml"]).default("yaml"))
     .addHelpText(
       "after",
@@ -138,7 +151,9 @@ function addBootstrap(program: Command, context: CommandContext): void {
   const command = program.command("bootstrap").description("Print a bootstrap for Envoy, or for a gRPC client.");
   withBootstrapFlags(command)
     .option("--grpc", "for a proxyless gRPC client: the JSON that GRPC_XDS_BOOTSTRAP names")
-    .addOption(new Option("-o, --output <form>", "how to print (default: yaml, with --grpc json)").choices(["yaml", "json"]))
+    .addOption(
+      new Option("-o, --output <form>", "how to print (default: yaml, with --grpc json)").choices(["yaml", "json"]),
+    )
     .addHelpText(
       "after",
       examples([
@@ -160,8 +175,16 @@ function addAgent(program: Command, context: CommandContext, exit: (code: number
     .argument("[envoy-flags...]", "after --: more flags for Envoy");
   withBootstrapFlags(command)
     .option("--envoy <program>", "Envoy's program", "envoy")
-    .addOption(new Option("--drain-seconds <n>", "time for open connections after SIGTERM").default(5).argParser(wholeNumber(0, 86_400)))
-    .addOption(new Option("--max-restarts <n>", "crashes in a row before giving up (default: never)").argParser(wholeNumber(0, 1_000_000)))
+    .addOption(
+      new Option("--drain-seconds <n>", "time for open connections after SIGTERM")
+        .default(5)
+        .argParser(wholeNumber(0, 86_400)),
+    )
+    .addOption(
+      new Option("--max-restarts <n>", "crashes in a row before giving up (default: never)").argParser(
+        wholeNumber(0, 1_000_000),
+      ),
+    )
     .addHelpText(
       "after",
       examples([
@@ -169,10 +192,15 @@ function addAgent(program: Command, context: CommandContext, exit: (code: number
         "signalbox agent --node edge-1 --envoy /opt/envoy/bin/envoy --drain-seconds 30 -- --log-level warn",
       ]),
     )
-    .action(async (envoyFlags: readonly string[], flags: BootstrapFlags & { envoy: string; drainSeconds: number; maxRestarts?: number }) => {
-      const { agentCommand } = await import("./commands/agent.ts");
-      exit(await agentCommand(flags, envoyFlags, context));
-    });
+    .action(
+      async (
+        envoyFlags: readonly string[],
+        flags: BootstrapFlags & { envoy: string; drainSeconds: number; maxRestarts?: number },
+      ) => {
+        const { agentCommand } = await import("./commands/agent.ts");
+        exit(await agentCommand(flags, envoyFlags, context));
+      },
+    );
 }
 
 function examples(lines: readonly string[]): string {

@@ -18,6 +18,7 @@ import { pathOf, type SignalboxConfig } from "./config/schema.ts";
 import { debugSources } from "./debug-sources.ts";
 import { Deferred } from "./deferred.ts";
 import { filesEventLog, withFields, xdsEventLog } from "./event-log.ts";
+import { restSource } from "./rest-source.ts";
 import { runParts } from "./run-parts.ts";
 
 /** What the pipeline needs besides its configuration. */
@@ -108,7 +109,16 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
           onError: (error, path) => logger.error("debug-page-failed", { path, error }),
         });
 
-  const parts = { aggregate, bus, publisher, metrics, xdsServer, fileWriter, debugServer, drainMs: xdsSettings.drainMs };
+  const parts = {
+    aggregate,
+    bus,
+    publisher,
+    metrics,
+    xdsServer,
+    fileWriter,
+    debugServer,
+    drainMs: xdsSettings.drainMs,
+  };
   const listening = new Deferred<Listening>();
   return {
     aggregate,
@@ -136,7 +146,13 @@ function createServer(
     ...(tls === undefined
       ? {}
       : {
-          tls: { host: tls.host, port: tls.port, certFile: file(tls.cert), keyFile: file(tls.key), caFile: file(tls.ca) },
+          tls: {
+            host: tls.host,
+            port: tls.port,
+            certFile: file(tls.cert),
+            keyFile: file(tls.key),
+            caFile: file(tls.ca),
+          },
         }),
     insecure,
     limits,
@@ -149,8 +165,9 @@ function createServer(
 }
 
 function restOf(publisher: XdsPublisher): NonNullable<Parameters<typeof createDebugServer>[0]["rest"]> {
-  const answer = createRestDiscovery({ source: publisher.source });
-  return async (path, body) => (await answer(path, body)) ?? { status: 404, headers: {}, body: "no such resource type\n" };
+  const answer = createRestDiscovery({ source: restSource(publisher.source) });
+  return async (path, body) =>
+    (await answer(path, body)) ?? { status: 404, headers: {}, body: "no such resource type\n" };
 }
 
 function createFileWriter(

@@ -37,11 +37,16 @@ export function debugSources(stages: DebuggedStages): DebugSources {
   };
 }
 
-function readiness({ aggregate, publisher, xds }: DebuggedStages): readonly ReadinessCheck[] {
-  const waiting = aggregate().status().filter(({ state }) => state === "INIT").map(({ id }) => id);
-  const synced = publisher().status().revision !== undefined;
-  const server = xds();
-  const listening = server === undefined || server.status().plaintext !== undefined || server.status().tls !== undefined;
+function readiness(stages: DebuggedStages): readonly ReadinessCheck[] {
+  const waiting = stages
+    .aggregate()
+    .status()
+    .filter(({ state }) => state === "INIT")
+    .map(({ id }) => id);
+  const synced = stages.publisher().status().revision !== undefined;
+  const server = stages.xds();
+  const listening =
+    server === undefined || server.status().plaintext !== undefined || server.status().tls !== undefined;
   return [
     {
       name: "catalog",
@@ -61,10 +66,10 @@ const dumpTypes: ReadonlyMap<string, string> = new Map([
 
 /** The wanted parts of a dump. Endpoints are left out unless they are asked for, as Envoy does. */
 function selected(dump: ReturnType<typeof configDump>, { includeEds, types }: ConfigDumpRequest): object {
-  const wanted = new Set(
+  const wanted = new Set<unknown>(
     (types ?? [...dumpTypes.keys()].filter((type) => includeEds || type !== typeUrls.endpoint)).map(
       (type) => `type.googleapis.com/envoy.admin.v3.${dumpTypes.get(type) ?? ""}`,
     ),
   );
-  return { configs: dump.configs.filter((part) => wanted.has(String(part["@type"]))) };
+  return { configs: dump.configs.filter((part) => wanted.has(part["@type"])) };
 }

@@ -32,7 +32,10 @@ function keys(node: Node, path = ""): [string, Node][] {
 describe("docs/guide/configuration.md", () => {
   const text = readFileSync(join(guide, "configuration.md"), "utf8");
   const documented = new Map(
-    [...text.matchAll(/^\| `([^`]+)` \| ([^|]+) \|/gm)].map(([, key = "", value = ""]) => [key, value.trim().replaceAll("`", "")]),
+    [...text.matchAll(/^\| `([^`]+)` +\| ([^|]+) \|/gm)].map(([, key = "", value = ""]) => [
+      key,
+      value.trim().replaceAll("`", ""),
+    ]),
   );
   // A file reference inside a path's place is explained once, under "Secrets".
   const schema = keys(configJsonSchema() as Node).filter(([key]) => !/^xds\.tls\.(cert|key|ca)\.file$/.test(key));
@@ -50,7 +53,9 @@ describe("docs/guide/configuration.md", () => {
   });
 
   it("agrees with the schema that every key has a description", () => {
-    expect(schema.filter(([, node]) => node.description === undefined && node.anyOf === undefined).map(([key]) => key)).toEqual([]);
+    expect(
+      schema.filter(([, node]) => node.description === undefined && node.anyOf === undefined).map(([key]) => key),
+    ).toEqual([]);
   });
 });
 
@@ -58,16 +63,22 @@ describe("docs/guide/cli.md", () => {
   const text = readFileSync(join(guide, "cli.md"), "utf8");
   const { commands } = createProgram(capturedContext(), () => {});
 
-  it.each(commands.map((command) => [command.name(), command] as const))("explains %s and all its flags", (name, command) => {
-    const start = text.indexOf(`## signalbox ${name}\n`);
-    expect(start).toBeGreaterThan(-1);
-    const next = text.indexOf("\n## ", start);
-    const section = text.slice(start, next < 0 ? undefined : next);
-    // `agent` shares its first flags with `bootstrap`, which explains them.
-    const shared = name === "agent" ? new Set(commands.find((other) => other.name() === "bootstrap")?.options.map(({ long }) => long)) : new Set();
-    const missing = command.options.filter(({ long }) => !shared.has(long) && !section.includes(`\`${String(long)}`));
-    expect(missing.map(({ long }) => long)).toEqual([]);
-  });
+  it.each(commands.map((command) => [command.name(), command] as const))(
+    "explains %s and all its flags",
+    (name, command) => {
+      const start = text.indexOf(`## signalbox ${name}\n`);
+      expect(start).toBeGreaterThan(-1);
+      const next = text.indexOf("\n## ", start);
+      const section = text.slice(start, next < 0 ? undefined : next);
+      // `agent` shares its first flags with `bootstrap`, which explains them.
+      const shared =
+        name === "agent"
+          ? new Set(commands.find((other) => other.name() === "bootstrap")?.options.map(({ long }) => long))
+          : new Set();
+      const missing = command.options.filter(({ long }) => !shared.has(long) && !section.includes(`\`${String(long)}`));
+      expect(missing.map(({ long }) => long)).toEqual([]);
+    },
+  );
 });
 
 describe("the guide's commands", () => {
@@ -98,12 +109,18 @@ describe("examples/quickstart", () => {
   });
 
   it("is what npm start runs, and serves", async () => {
-    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      scripts: Record<string, string>;
+    };
     const [, path = ""] = /run --config (\S+)/.exec(scripts["start"] ?? "") ?? [];
     const loaded = await loadConfig(join(root, path), {});
     expect(loaded.warnings).toEqual([]);
     // The ports of the example may be taken on the machine that tests.
-    const config = { ...loaded.config, debug: false as const, xds: { ...loaded.config.xds, plaintext: { host: "127.0.0.1", port: 0 } } };
+    const config = {
+      ...loaded.config,
+      debug: false as const,
+      xds: { ...loaded.config.xds, plaintext: { host: "127.0.0.1", port: 0 } },
+    };
     const stop = new AbortController();
     const signalbox = createFromPlan({ ...loaded, config }, { baseDir: loaded.baseDir });
     const ended = signalbox.run(stop.signal);

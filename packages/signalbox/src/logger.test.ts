@@ -9,13 +9,26 @@ function printed(line: object): string {
 
 describe("log lines for people", () => {
   it("have the time, the level, the event and its fields", () => {
-    const line = { level: "warn", time: "2026-11-21T07:12:03.123Z", event: "xds-nacked", node: "a b", count: 2, list: ["x"] };
+    const line = {
+      level: "warn",
+      time: "2026-11-21T07:12:03.123Z",
+      event: "xds-nacked",
+      node: "a b",
+      count: 2,
+      list: ["x"],
+    };
     expect(printed(line)).toBe('07:12:03 WARN  xds-nacked node="a b" count=2 list=["x"]\n');
   });
 
   it("let no control character through to the terminal", () => {
     const evil = "x\u001b[2J\u009b1m\ny";
-    const text = printed({ level: "info", time: "2026-11-21T07:12:03.123Z", event: "stream", node: evil, deep: { [evil]: 1 } });
+    const text = printed({
+      level: "info",
+      time: "2026-11-21T07:12:03.123Z",
+      event: "stream",
+      node: evil,
+      deep: { [evil]: 1 },
+    });
     expect(text.trimEnd()).not.toMatch(/\p{Cc}/u);
     expect(text).toContain("\\u001b[2J");
   });

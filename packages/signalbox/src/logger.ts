@@ -14,7 +14,8 @@ export function createLogger(settings: SignalboxConfig["log"], terminal: boolean
       level: settings.level,
       base: null,
       formatters: { level: (label) => ({ level: label }) },
-       timestamp: () => `,"time":"${new Date().toISOString()}"`, messageKey: "event",
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      messageKey: "event",
     },
     pretty ? linePrinter(output) : output,
   );
@@ -39,7 +40,8 @@ export function isPretty({ format }: SignalboxConfig["log"], terminal: boolean):
 function plain(value: unknown): unknown {
   if (!(value instanceof Error)) return value;
   const { code } = value as { code?: unknown };
-  const words = typeof code === "string" && !value.message.includes(code) ? `${value.message} (${code})` : value.message;
+  const words =
+    typeof code === "string" && !value.message.includes(code) ? `${value.message} (${code})` : value.message;
   return value.cause instanceof Error ? `${words}: ${String(plain(value.cause))}` : words;
 }
 

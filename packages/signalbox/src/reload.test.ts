@@ -11,11 +11,15 @@ function planned(text: string): PlannedRegistry {
   return { id: registryId("probe", name), name, module, config: {}, fingerprint: text.slice(1) };
 }
 
-function apply(running: ReadonlyMap<RegistryId, RunningRegistry>, texts: readonly string[]): Map<RegistryId, RunningRegistry> {
+function apply(
+  running: ReadonlyMap<RegistryId, RunningRegistry>,
+  texts: readonly string[],
+): Map<RegistryId, RunningRegistry> {
   const { removed, steps } = registrySteps(running, texts.map(planned));
   const after = new Map(running);
   for (const id of removed) after.delete(id);
-  for (const { planned: registry, precedence } of steps) after.set(registry.id, { fingerprint: registry.fingerprint, precedence });
+  for (const { planned: registry, precedence } of steps)
+    after.set(registry.id, { fingerprint: registry.fingerprint, precedence });
   return after;
 }
 
@@ -37,7 +41,12 @@ describe("from the running registries to the planned ones", () => {
     { name: "one added in front disturbs nobody", from: ["b1"], to: ["a1", "b1"], expected: ["add a"] },
     { name: "one added between disturbs nobody", from: ["a1", "c1"], to: ["a1", "b1", "c1"], expected: ["add b"] },
     { name: "two changed places", from: ["a1", "b1"], to: ["b1", "a1"], expected: ["moved a"] },
-    { name: "all at once", from: ["a1", "b1", "c1"], to: ["d1", "c2", "a1"], expected: ["remove b", "add d", "replace c", "moved a"] },
+    {
+      name: "all at once",
+      from: ["a1", "b1", "c1"],
+      to: ["d1", "c2", "a1"],
+      expected: ["remove b", "add d", "replace c", "moved a"],
+    },
   ])("$name", ({ from, to, expected }) => {
     expect(steps(from, to)).toEqual(expected);
   });
@@ -67,11 +76,26 @@ describe("from the running registries to the planned ones", () => {
 
 describe("settings that need a restart", () => {
   it.each([
-    { name: "none for registries and rules", before: { registries: [], rules: [1] }, after: { registries: [1], rules: [] }, expected: [] },
-    { name: "a changed field", before: { xds: { plaintext: { port: 1 } } }, after: { xds: { plaintext: { port: 2 } } }, expected: ["xds.plaintext.port"] },
+    {
+      name: "none for registries and rules",
+      before: { registries: [], rules: [1] },
+      after: { registries: [1], rules: [] },
+      expected: [],
+    },
+    {
+      name: "a changed field",
+      before: { xds: { plaintext: { port: 1 } } },
+      after: { xds: { plaintext: { port: 2 } } },
+      expected: ["xds.plaintext.port"],
+    },
     { name: "an added section", before: {}, after: { state: { dir: "x" } }, expected: ["state"] },
     { name: "a section turned off", before: { debug: { port: 1 } }, after: { debug: false }, expected: ["debug"] },
-    { name: "several, sorted", before: { log: { level: "a" }, debug: { port: 1 } }, after: { log: {}, debug: { port: 2 } }, expected: ["debug.port", "log.level"] },
+    {
+      name: "several, sorted",
+      before: { log: { level: "a" }, debug: { port: 1 } },
+      after: { log: {}, debug: { port: 2 } },
+      expected: ["debug.port", "log.level"],
+    },
   ])("$name", ({ after, before, expected }) => {
     expect(restartFields(before, after)).toEqual(expected);
   });

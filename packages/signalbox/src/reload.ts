@@ -62,7 +62,9 @@ const liveKeys: ReadonlySet<string> = new Set(["$schema", "registries", "rules"]
 
 /** The fields, as `xds.plaintext.port`, in which two configurations differ and which need a restart to have an effect. Sorted. */
 export function restartFields(before: object, after: object): string[] {
-  return differences(before, after, "").filter((field) => !liveKeys.has(field.replace(/[.[].*/, ""))).sort();
+  return differences(before, after, "")
+    .filter((field) => !liveKeys.has(field.replace(/[.[].*/, "")))
+    .sort();
 }
 
 function differences(before: unknown, after: unknown, path: string): string[] {

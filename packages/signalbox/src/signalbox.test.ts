@@ -202,9 +202,14 @@ describe("reloading", () => {
       removed: ["static/a"],
       needRestart: ["log.level", "mesh.proxyHttpPort"],
     });
-    await eventually("both services", () => hostnames(signalbox).join() === "one.shop.svc.cluster.local,two.shop.svc.cluster.local");
+    await eventually(
+      "both services",
+      () => hostnames(signalbox).join() === "one.shop.svc.cluster.local,two.shop.svc.cluster.local",
+    );
     expect(signalbox.registries().map(({ id }) => id)).toEqual(["static/b", "static/c"]);
-    expect((await signalbox.reload({ ...anyPort, registries: [entry("b", two), entry("c", one)] })).needRestart).toEqual([]);
+    expect(
+      (await signalbox.reload({ ...anyPort, registries: [entry("b", two), entry("c", one)] })).needRestart,
+    ).toEqual([]);
   });
 
   it("keeps a replaced registry's services until the new one speaks", async () => {
@@ -230,7 +235,12 @@ describe("reloading", () => {
     const registries = [{ provider: "static", name: "a", paths: [one] }];
     const signalbox = await start({ registries });
     await expect(signalbox.reload({ registries: [{ provider: "statik", name: "a" }] })).rejects.toThrow(ConfigError);
-    expect(await signalbox.reload({ ...anyPort, registries })).toEqual({ added: [], replaced: [], removed: [], needRestart: [] });
+    expect(await signalbox.reload({ ...anyPort, registries })).toEqual({
+      added: [],
+      replaced: [],
+      removed: [],
+      needRestart: [],
+    });
     expect(hostnames(signalbox)).toEqual(["one.shop.svc.cluster.local"]);
   });
 });

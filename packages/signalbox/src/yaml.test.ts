@@ -1,3 +1,4 @@
+import { parseDocuments } from "@signalbox/files";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { toYaml } from "./yaml.ts";
@@ -27,6 +28,21 @@ describe("writing YAML", () => {
   it("writes scalars and nested lists at the root", () => {
     expect(toYaml("x")).toBe("x\n");
     expect(toYaml([[1, [2]], {}])).toBe("- - 1\n  - - 2\n- {}\n");
+  });
+
+  it("is read back as the same data", () => {
+    const plain = fc
+      .jsonValue({ depthSize: "small", stringUnit: "binary" })
+      .filter((data) => !JSON.stringify(data).includes('"__proto__"'));
+    fc.assert(
+      fc.property(plain, (data) => {
+        const { documents, errors, warnings } = parseDocuments(toYaml(data), { file: "x" });
+        expect({ errors, warnings }).toEqual({ errors: [], warnings: [] });
+        // A lone null is an empty document.
+        expect(JSON.stringify(documents[0]?.value ?? null)).toBe(JSON.stringify(data));
+      }),
+      { numRuns: 200 },
+    );
   });
 
   it("refuses what YAML has no form for", () => {

@@ -8,6 +8,7 @@ import {
   originalDestinationFilter,
   plaintextHttp,
   tcpProxy,
+  type ChainMatchInit,
   type FilterChainInit,
 } from "./filters.ts";
 import type { MeshSettings } from "./mesh.ts";
@@ -77,7 +78,7 @@ export function virtualInbound(
         name: "virtualInbound-catchall-http",
         filterChainMatch: plaintextHttp,
       },
-      { name: "virtualInbound", filters: [tcpProxy(inboundPassthroughCluster)] },
+      ...tcpChains({ name: "virtualInbound", filters: [tcpProxy(inboundPassthroughCluster)] }, {}),
       ...ports.filter(({ number }) => number !== own).flatMap(portChains),
     ],
     listenerFilters: [originalDestinationFilter(), { ...httpInspector(), filterDisabled: anyOf([...known, own]) }],
@@ -95,10 +96,21 @@ function portChains({ number, protocol }: InboundPort): readonly FilterChainInit
     case "http":
       return [http];
     case "sniffed":
-      return [{ ...http, filterChainMatch: { ...plaintextHttp, destinationPort: number } }, tcp];
+      return [
+        { ...http, filterChainMatch: { ...plaintextHttp, destinationPort: number } },
+        ...tcpChains(tcp, { destinationPort: number }),
+      ];
     default:
       return [tcp];
   }
+}
+
+/** Envoy matches by transport first and does not come back: beside a chain for plaintext HTTP, other plaintext needs one of its own. */
+function tcpChains(chain: FilterChainInit, match: ChainMatchInit): readonly FilterChainInit[] {
+  return ["raw_buffer", "tls"].map((transportProtocol) => ({
+    ...chain,
+    filterChainMatch: { ...match, transportProtocol },
+  }));
 }
 
 function httpChain(port: number, cluster: string): FilterChainInit {

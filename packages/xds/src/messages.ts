@@ -2,6 +2,7 @@ import { create, toBinary, type DescMessage, type MessageInitShape } from "@bufb
 import { anyPack, DurationSchema, type Any, type Duration } from "@bufbuild/protobuf/wkt";
 import { AddressSchema, type Address as EnvoyAddress } from "@signalbox/envoy-api/envoy/config/core/v3/address";
 import {
+  AggregatedConfigSourceSchema,
   ApiVersion,
   ConfigSourceSchema,
   type ConfigSource,
@@ -29,10 +30,12 @@ export function encoded<D extends DescMessage>(schema: D, init: MessageInitShape
   return toBinary(schema, create(schema, init));
 }
 
+const ownStream = { case: "ads", value: create(AggregatedConfigSourceSchema) } as const;
+
 /** "Ask for it on the stream that brought this": no deadline, as Istio sets it, so that a slow server is not an empty answer. */
 export function adsSource(): ConfigSource {
   return create(ConfigSourceSchema, {
-    configSourceSpecifier: { case: "ads", value: {} },
+    configSourceSpecifier: ownStream,
     initialFetchTimeout: duration(0),
     resourceApiVersion: ApiVersion.V3,
   });

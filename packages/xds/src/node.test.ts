@@ -32,7 +32,7 @@ describe("parseNode", () => {
       privileged: true,
       listeners: true,
     });
-    expect(parseNode(create(NodeSchema, { id: fields.id, metadata: fields.metadata as never }))).toEqual(node);
+    expect(parseNode(create(NodeSchema, { id: fields.id, metadata: fields.metadata }))).toEqual(node);
   });
 
   it.each([

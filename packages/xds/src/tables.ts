@@ -1,5 +1,4 @@
-import type { TypeUrl } from "@signalbox/envoy-api";
-import { SetVersion, type Resource, type ResourceView } from "@signalbox/xds-server";
+import { SetVersion, type Resource } from "@signalbox/xds-server";
 
 /** Resources of one type that clients of equal scope share, with their set version and what changed since it was asked. */
 export class ResourceTable {

@@ -114,6 +114,10 @@ export function sotwStream(client: grpc.Client, node: string, metadata: Record<s
       });
     },
     next: (type: TypeUrl, deadlineMs = 10_000) => responses.next((response) => response.typeUrl === type, deadlineMs),
+    /** Stops reading. */
+    pause: () => {
+      call.pause();
+    },
     close: () => {
       call.cancel();
     },
@@ -155,7 +159,12 @@ export function deltaStream(client: grpc.Client, node: string, metadata: Record<
   };
 }
 
-/** The messages inside a SotW response. */
-export function unpackAll(response: DiscoveryResponse) {
-  return response.resources.map((resource) => anyUnpack(resource, anyRegistry));
+/** Names of the resources in a SotW response, sorted. */
+export function resourceNames(response: DiscoveryResponse): string[] {
+  return response.resources
+    .map((resource) => {
+      const message = anyUnpack(resource, anyRegistry) as { name?: string; clusterName?: string } | undefined;
+      return message?.name ?? message?.clusterName ?? "?";
+    })
+    .sort();
 }

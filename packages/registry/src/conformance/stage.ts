@@ -158,7 +158,7 @@ export class Run {
     const { deadlineMs } = this.#stage;
     const settled = await settledWithin(this.ended, deadlineMs);
     assert.ok(settled, `run did not resolve within ${deadlineMs} ms of the abort`);
-    await this.ended;
+    await assert.doesNotReject(this.ended, "run rejected after an abort");
   }
 
   /** Waits for the predicate. Lets time pass when nothing is heard, unless told otherwise. */

@@ -1,4 +1,5 @@
 import { createServer } from "node:net";
+import { setInterval } from "node:timers";
 import { serviceKey } from "@signalbox/model";
 import type { Delta, ServiceRecord } from "@signalbox/model";
 import { MemoryRegistry } from "../conformance/index.ts";

@@ -63,7 +63,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     for (let crashes = 0; ;) {
       const startedAt = clock.now();
       const exit = await runOnce(options, dir, bootstrapFile, signal);
-      if (signal.aborted) return 0;
+      if (isAborted(signal)) return 0;
       if (exit.code === 0) {
         logger.info("envoy-ended");
         return 0;
@@ -79,7 +79,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       try {
         await clock.sleep(waitMs, signal);
       } catch (error) {
-        if (signal.aborted) return 0;
+        if (isAborted(signal)) return 0;
         throw error;
       }
     }
@@ -144,8 +144,13 @@ async function terminate(child: ChildProcess, clock: Clock, ended: AbortSignal):
     await clock.sleep(killAfterMs, ended);
     child.kill("SIGKILL");
   } catch (error) {
-    if (!ended.aborted) throw error;
+    if (!isAborted(ended)) throw error;
   }
+}
+
+/** The flag changes while others are waited for, which the compiler cannot see. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
 }
 
 async function adminAddress(file: string): Promise<string | undefined> {

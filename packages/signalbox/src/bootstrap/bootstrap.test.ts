@@ -41,7 +41,7 @@ const envoys: Readonly<Record<string, BootstrapOptions>> = {
   },
   "mutual-tls-by-name": { ...sidecar, xds: { host: "signalbox.example", port: 15012 }, tls },
   "mutual-tls-by-ip": { ...sidecar, xds: { host: "10.0.0.1", port: 15012 }, tls: { ...tls, serverName: "10.0.0.1" } },
-  "rest-polling": { ...sidecar, transport: { type: "rest", refreshSeconds: 2 }, xds: { host: "::1", port: 15014 } },
+  "rest-polling": { ...sidecar, transport: { type: "rest" }, xds: { host: "::1", port: 15014 } },
   "files-only": { ...sidecar, transport: { type: "files", dir: "/var/lib/signalbox/xds" } },
 };
 

@@ -8,6 +8,9 @@ export type Json = Readonly<Record<string, unknown>>;
 /** Name of the cluster through which Envoy reaches the control plane. */
 export const xdsClusterName = "xds_cluster";
 
+/** How often a polling Envoy asks, in milliseconds. */
+export const restRefreshMs = 1_000;
+
 /**
  * A bootstrap for Envoy, as the proto3 JSON form of `envoy.config.bootstrap.v3.Bootstrap`: the node, where listeners and
  * clusters come from, the way to the control plane with keepalive, and the admin page on loopback. Envoy waits for its first
@@ -61,7 +64,7 @@ function dynamicResources({ transport }: BootstrapOptions): Json {
           api_type: "REST",
           transport_api_version: "V3",
           cluster_names: [xdsClusterName],
-          refresh_delay: `${transport.refreshSeconds}s`,
+          refresh_delay: `${restRefreshMs / 1000}s`,
           request_timeout: "5s",
         },
         resource_api_version: "V3",

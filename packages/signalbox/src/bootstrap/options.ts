@@ -5,7 +5,7 @@ export type XdsTransport =
   /** One ADS stream; `delta` sends only what changed. */
   | { readonly type: "ads"; readonly protocol: "delta" | "sotw" }
   /** Polls `/v3/discovery:clusters` and `:listeners` with POST. */
-  | { readonly type: "rest"; readonly refreshSeconds: number }
+  | { readonly type: "rest" }
   /** Reads files that `xds.files` of the configuration keeps up to date. */
   | { readonly type: "files"; readonly dir: string };
 

@@ -14,7 +14,11 @@ export interface AgentFlags extends BootstrapFlags {
 }
 
 /** `signalbox agent`: starts Envoy, keeps it running, drains it on SIGTERM. Resolves with the exit code. */
-export async function agentCommand(flags: AgentFlags, envoyArgs: readonly string[], context: CommandContext): Promise<number> {
+export async function agentCommand(
+  flags: AgentFlags,
+  envoyArgs: readonly string[],
+  context: CommandContext,
+): Promise<number> {
   const bootstrap = envoyBootstrap(bootstrapOptions(flags));
   const logger = createLogger({ level: "info", format: "auto" }, context.terminal);
   using stopped = untilStopped();

@@ -58,7 +58,10 @@ export function gather(value: string, earlier: readonly string[]): readonly stri
 /** Adds the shared flags to a command. */
 export function withBootstrapFlags(command: Command): Command {
   return command
-    .requiredOption("--node <id>", "node id; sidecar~IP~NAME.NS~NS.svc.cluster.local for a sidecar, any text for a plain Envoy")
+    .requiredOption(
+      "--node <id>",
+      "node id; sidecar~IP~NAME.NS~NS.svc.cluster.local for a sidecar, any text for a plain Envoy",
+    )
     .option("--cluster <name>", "node cluster (default: taken from the node id)")
     .addOption(
       new Option("--xds-address <host:port>", "where Signalbox listens")
@@ -67,10 +70,24 @@ export function withBootstrapFlags(command: Command): Command {
     )
     .addOption(new Option("--delta", "ask for changes only (default)").conflicts(["sotw", "rest", "files"]))
     .addOption(new Option("--sotw", "ask for the state of the world").conflicts(["delta", "rest", "files"]))
-    .addOption(new Option("--rest", "poll by REST; name the debug port, 15014, in --xds-address").conflicts(["delta", "sotw", "files"]))
+    .addOption(
+      new Option("--rest", "poll by REST; name the debug port, 15014, in --xds-address").conflicts([
+        "delta",
+        "sotw",
+        "files",
+      ]),
+    )
     .addOption(new Option("--files <dir>", "read the files that xds.files writes").conflicts(["delta", "sotw", "rest"]))
-    .addOption(new Option("--admin-port <port>", "Envoy's admin page, on loopback; 0 takes a free one").default(15000).argParser(wholeNumber(0, 65535)))
-    .addOption(new Option("--metadata <key=value>", "node metadata, may be repeated; JSON where the value begins with { or [").default([], "none").argParser(gather))
+    .addOption(
+      new Option("--admin-port <port>", "Envoy's admin page, on loopback; 0 takes a free one")
+        .default(15000)
+        .argParser(wholeNumber(0, 65535)),
+    )
+    .addOption(
+      new Option("--metadata <key=value>", "node metadata, may be repeated; JSON where the value begins with { or [")
+        .default([], "none")
+        .argParser(gather),
+    )
     .option("--locality <region/zone/subzone>", "where the node runs")
     .option("--tls-ca <file>", "authority of the server's certificate; turns mutual TLS on")
     .option("--tls-cert <file>", "the node's certificate")
@@ -95,15 +112,17 @@ export function bootstrapOptions(flags: BootstrapFlags): BootstrapOptions {
 
 function transportOf(flags: BootstrapFlags): XdsTransport {
   if (flags.files !== undefined) return { type: "files", dir: flags.files };
-  if (flags.rest === true) return { type: "rest", refreshSeconds: 1 };
+  if (flags.rest === true) return { type: "rest" };
   return { type: "ads", protocol: flags.sotw === true ? "sotw" : "delta" };
 }
 
 function tlsOf(flags: BootstrapFlags): ClientTls | undefined {
   const { tlsCa, tlsCert, tlsKey, tlsServerName } = flags;
-  if (tlsCa === undefined && tlsCert === undefined && tlsKey === undefined && tlsServerName === undefined) return undefined;
+  if (tlsCa === undefined && tlsCert === undefined && tlsKey === undefined && tlsServerName === undefined)
+    return undefined;
   if (tlsCa === undefined || tlsCert === undefined || tlsKey === undefined)
     throw new UsageError("--tls-ca, --tls-cert and --tls-key belong together");
-  if (flags.rest === true || flags.files !== undefined) throw new UsageError("--tls-… goes with --delta and --sotw only");
+  if (flags.rest === true || flags.files !== undefined)
+    throw new UsageError("--tls-… goes with --delta and --sotw only");
   return { ca: tlsCa, cert: tlsCert, key: tlsKey, serverName: tlsServerName ?? flags.xdsAddress.host };
 }

@@ -56,7 +56,9 @@ export function catalogTable(services: readonly PrintedService[]): string {
   const rows = services.flatMap((service) =>
     service.ports.map((port, index) => {
       const endpoints = service.instances.filter((instance) => instance.servicePort === port.name);
-      const shown = endpoints.slice(0, 3).map(({ address, port: number }) => (number === 0 ? address : joined(address, number)));
+      const shown = endpoints
+        .slice(0, 3)
+        .map(({ address, port: number }) => (number === 0 ? address : joined(address, number)));
       if (endpoints.length > shown.length) shown.push(`and ${endpoints.length - shown.length} more`);
       return [
         index === 0 ? service.namespace : "",
@@ -81,7 +83,15 @@ function joined(address: string, port: number): string {
 function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));
-  return rows.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()}\n`).join("");
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join("  ")
+          .trimEnd()}\n`,
+    )
+    .join("");
 }
 
 function compare(a: string, b: string): number {

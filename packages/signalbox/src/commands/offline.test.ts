@@ -46,7 +46,14 @@ services:
 
 describe("signalbox catalog", () => {
   it("prints services with ports and instances as JSON, sorted", async () => {
-    const { code, out } = await run("catalog", "--rules", file("b.yaml", shortForm), file("a.yaml", serviceEntry), "-o", "json");
+    const { code, out } = await run(
+      "catalog",
+      "--rules",
+      file("b.yaml", shortForm),
+      file("a.yaml", serviceEntry),
+      "-o",
+      "json",
+    );
     expect(code).toBe(0);
     const { services } = JSON.parse(out) as { services: Record<string, unknown>[] };
     expect(services).toMatchObject([
@@ -84,7 +91,10 @@ describe("signalbox catalog", () => {
   });
 
   it("says that the catalog is empty", async () => {
-    expect(await run("catalog", "--rules", file("empty.yaml", ""))).toMatchObject({ code: 0, out: "The catalog is empty.\n" });
+    expect(await run("catalog", "--rules", file("empty.yaml", ""))).toMatchObject({
+      code: 0,
+      out: "The catalog is empty.\n",
+    });
   });
 
   it("prints what could be read, names what could not with its place, and ends with 1", async () => {
@@ -169,16 +179,34 @@ describe("signalbox render", () => {
   it("uses the mesh settings", async () => {
     const mesh = file("mesh.yaml", "proxyHttpPort: 15080\n");
     const { out } = await run(
-      ...["render", "--rules", file("rules.yaml", shortForm), "--mesh", mesh, "--proxy", file("proxy.json", proxy), "-o", "json"],
+      ...[
+        "render",
+        "--rules",
+        file("rules.yaml", shortForm),
+        "--mesh",
+        mesh,
+        "--proxy",
+        file("proxy.json", proxy),
+        "-o",
+        "json",
+      ],
     );
     expect(JSON.stringify((JSON.parse(out) as Rendered).listeners)).toContain("15080");
   });
 
   it("names fields of Istio's MeshConfig that have no effect, and goes on", async () => {
-    const mesh = file("mesh.yaml", "inboundTrafficPolicy: {}\noutboundTrafficPolicy: {mode: REGISTRY_ONLY, other: 1}\n");
+    const mesh = file(
+      "mesh.yaml",
+      "inboundTrafficPolicy: {}\noutboundTrafficPolicy: {mode: REGISTRY_ONLY, other: 1}\n",
+    );
     const { code, err } = await run("render", "--mesh", mesh, "--proxy", file("proxy.json", proxy));
     expect(code).toBe(0);
-    expect(err.split("\n").sort().filter((line) => line !== "")).toEqual([
+    expect(
+      err
+        .split("\n")
+        .sort()
+        .filter((line) => line !== ""),
+    ).toEqual([
       "signalbox: mesh.yaml: inboundTrafficPolicy has no effect in this version",
       "signalbox: mesh.yaml: outboundTrafficPolicy.other has no effect in this version",
     ]);
@@ -191,10 +219,25 @@ describe("signalbox render", () => {
       files: { "k.yaml": "kind: Service\n" },
       says: "they come with the Kubernetes adapter",
     },
-    { name: "a bad mesh", flags: ["--mesh", "m.yaml"], files: { "m.yaml": "proxyHttpPort: x\n" }, says: "m.yaml: proxyHttpPort: must be" },
+    {
+      name: "a bad mesh",
+      flags: ["--mesh", "m.yaml"],
+      files: { "m.yaml": "proxyHttpPort: x\n" },
+      says: "m.yaml: proxyHttpPort: must be",
+    },
     { name: "a mesh that is no YAML", flags: ["--mesh", "m.yaml"], files: { "m.yaml": "a: [\n" }, says: "m.yaml:" },
-    { name: "a proxy without an id", flags: [], files: { "proxy.json": '{"type": "sidecar"}' }, says: "proxy.json: id: is missing" },
-    { name: "a proxy of an unknown type", flags: [], files: { "proxy.json": '{"type": "waypoint", "id": "a"}' }, says: "proxy.json: type: must be one of" },
+    {
+      name: "a proxy without an id",
+      flags: [],
+      files: { "proxy.json": '{"type": "sidecar"}' },
+      says: "proxy.json: id: is missing",
+    },
+    {
+      name: "a proxy of an unknown type",
+      flags: [],
+      files: { "proxy.json": '{"type": "waypoint", "id": "a"}' },
+      says: "proxy.json: type: must be one of",
+    },
   ])("refuses $name", async ({ files, flags, says }) => {
     file("proxy.json", proxy);
     for (const [name, text] of Object.entries(files)) file(name, text);

@@ -25,7 +25,10 @@ export async function runCommand(flags: RunFlags, context: CommandContext): Prom
   for (const warning of loaded?.warnings ?? []) logger.warn("config-doubtful", { warning });
   const signalbox = createFromPlan(plan, { logger, ...(loaded === undefined ? {} : { baseDir: loaded.baseDir }) });
   using stopped = untilStopped();
-  const reloads = followConfig({ loaded, signalbox, logger, watch: flags.watch, environment: context.environment }, stopped.signal);
+  const reloads = followConfig(
+    { loaded, signalbox, logger, watch: flags.watch, environment: context.environment },
+    stopped.signal,
+  );
   const greeted = greet(signalbox, plan, logger, context, stopped.signal);
   try {
     await signalbox.run(stopped.signal);
@@ -78,7 +81,10 @@ async function greet(
   });
   await signalbox.synced(signal);
   const registries = signalbox.registries();
-  logger.info("synced", { services: signalbox.services().length, registries: registries.map(({ id, state }) => `${id} ${state}`) });
+  logger.info("synced", {
+    services: signalbox.services().length,
+    registries: registries.map(({ id, state }) => `${id} ${state}`),
+  });
   if (isPretty(plan.config.log, context.terminal)) context.stderr.write(welcome(listening, registries));
 }
 

@@ -6,7 +6,9 @@ export function welcome({ debug, xds }: Listening, registries: readonly Registry
   const lines = ["", "Signalbox is up.", ""];
   for (const { id, problem, services, state } of registries) {
     const trouble = problem === undefined ? "" : `, ${problem}`;
-    lines.push(`  registry  ${id}: ${services} ${services === 1 ? "service" : "services"} (${state.toLowerCase()}${trouble})`);
+    lines.push(
+      `  registry  ${id}: ${services} ${services === 1 ? "service" : "services"} (${state.toLowerCase()}${trouble})`,
+    );
   }
   if (registries.length === 0) lines.push("  registry  none: the catalog is empty");
   if (xds.plaintext !== undefined) lines.push(`  xDS       ${authority(xds.plaintext)} (plaintext)`);

@@ -27,7 +27,11 @@ describe("checking a configuration", () => {
   });
 
   it.each([
-    { name: "an unknown key near a known one", data: { regstries: [] }, faults: ['regstries: unknown key; did you mean "registries"?'] },
+    {
+      name: "an unknown key near a known one",
+      data: { regstries: [] },
+      faults: ['regstries: unknown key; did you mean "registries"?'],
+    },
     {
       name: "an unknown key far from all",
       data: { bus: { zzz: 1 } },
@@ -41,14 +45,26 @@ describe("checking a configuration", () => {
     { name: "a missing key", data: { registries: [{ name: "a" }] }, faults: ["registries[0].provider: is missing"] },
     { name: "a wrong type", data: { registries: {} }, faults: ["registries: must be a list, not a mapping"] },
     { name: "text for a number", data: { debug: { port: "1" } }, faults: ['debug.port: must be a number, not "1"'] },
-    { name: "a port out of range", data: { debug: { port: 65536 } }, faults: ["debug.port: must be at most 65535, not 65536"] },
+    {
+      name: "a port out of range",
+      data: { debug: { port: 65536 } },
+      faults: ["debug.port: must be at most 65535, not 65536"],
+    },
     {
       name: "a value that is not one of the known",
       data: { log: { level: "wran" } },
       faults: ['log.level: must be one of debug, info, warn, error, silent, not "wran"; did you mean "warn"?'],
     },
-    { name: "another kind of bus", data: { bus: { type: "nats" } }, faults: ['bus.type: must be in-process, not "nats"'] },
-    { name: "neither false nor a mapping", data: { debug: true }, faults: ["debug: must be false or a mapping, not true"] },
+    {
+      name: "another kind of bus",
+      data: { bus: { type: "nats" } },
+      faults: ['bus.type: must be in-process, not "nats"'],
+    },
+    {
+      name: "neither false nor a mapping",
+      data: { debug: true },
+      faults: ["debug: must be false or a mapping, not true"],
+    },
     { name: "an empty section", data: { debug: null }, faults: ["debug: must be false or a mapping, not empty"] },
     {
       name: "a name that is no name",
@@ -88,7 +104,11 @@ describe("checking a configuration", () => {
     {
       name: "half of the TLS files",
       data: { xds: { tls: { cert: "a", ca: { path: "b" } } } },
-      faults: ["xds.tls.key: is missing", "xds.tls.ca.file: is missing", "xds.tls.ca.path: unknown key; known here: file"],
+      faults: [
+        "xds.tls.key: is missing",
+        "xds.tls.ca.file: is missing",
+        "xds.tls.ca.path: unknown key; known here: file",
+      ],
     },
     {
       name: "a quiet time longer than the maximum",
@@ -112,7 +132,11 @@ describe("checking a configuration", () => {
 
   it("takes text for a number only where an environment variable was put in", () => {
     const data = { debug: { port: "15" }, xds: { plaintext: { port: "16" }, insecure: "true" } };
-    const places = [["debug", "port"], ["xds", "plaintext", "port"], ["xds", "insecure"]].map((place) => JSON.stringify(place));
+    const places = [
+      ["debug", "port"],
+      ["xds", "plaintext", "port"],
+      ["xds", "insecure"],
+    ].map((place) => JSON.stringify(place));
     expect(checkConfig(data, new Set(places)).config).toMatchObject({
       debug: { port: 15 },
       xds: { plaintext: { port: 16 }, insecure: true },

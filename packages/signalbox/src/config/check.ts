@@ -69,11 +69,7 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-function convertTextual(
-  data: unknown,
-  issues: readonly z.core.$ZodIssue[],
-  textual: ReadonlySet<string>,
-): unknown {
+function convertTextual(data: unknown, issues: readonly z.core.$ZodIssue[], textual: ReadonlySet<string>): unknown {
   const places = issues
     .flatMap((issue) => placesOf(issue, []))
     .map((path) => JSON.stringify(path))

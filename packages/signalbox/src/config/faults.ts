@@ -43,7 +43,10 @@ function explain(issue: Issue, prefix: Path, data: unknown, published: unknown):
       const [allowed] = wanted(issue);
       const near =
         issue.code === "invalid_value" && typeof value === "string"
-          ? didYouMean(value, issue.values.filter((candidate) => typeof candidate === "string"))
+          ? didYouMean(
+              value,
+              issue.values.filter((candidate) => typeof candidate === "string"),
+            )
           : undefined;
       const hint = near === undefined ? "" : `; did you mean "${near}"?`;
       return fault(`must be ${allowed ?? "something else"}, not ${describe(value)}${hint}`);
@@ -114,7 +117,9 @@ function keysAt(schema: unknown, path: Path): string[] {
       if (typeof part === "number") return items;
       return properties !== undefined && Object.hasOwn(properties, part) ? properties[part] : undefined;
     });
-  const keys = nodes.flatMap(branches).flatMap((node) => Object.keys((node as { properties?: object }).properties ?? {}));
+  const keys = nodes
+    .flatMap(branches)
+    .flatMap((node) => Object.keys((node as { properties?: object }).properties ?? {}));
   return [...new Set(keys)].sort();
 }
 

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ConfigError, silentLogger, type RegistryModule } from "@signalbox/registry";
+import { registryId } from "@signalbox/model";
+import { ConfigError, noMetrics, silentLogger, systemClock, type RegistryModule } from "@signalbox/registry";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ConfigFileError, loadConfig } from "./load.ts";
 
@@ -17,10 +18,7 @@ const probeModule: RegistryModule<unknown> = {
     if (faults.length > 0) throw new ConfigError(faults);
     return input;
   },
-  create: (_config, deps) => ({
-    id: `probe/${deps.name}` as never,
-    run: () => Promise.resolve(deps.logger.info("unused")),
-  }),
+  create: (_config, { name }) => ({ id: registryId("probe", name), run: () => Promise.resolve() }),
 };
 
 let dir: string;
@@ -29,9 +27,14 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "config-test-"));
   file = join(dir, "signalbox.yaml");
 });
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
+afterEach(() => {
+  rmSync(dir, { recursive: true, force: true });
+});
 
-async function load(text: string, environment: Record<string, string> = {}): Promise<Awaited<ReturnType<typeof loadConfig>>> {
+async function load(
+  text: string,
+  environment: Record<string, string> = {},
+): Promise<Awaited<ReturnType<typeof loadConfig>>> {
   writeFileSync(file, text);
   return loadConfig(file, environment, [probeModule]);
 }
@@ -131,7 +134,11 @@ describe("loading a configuration file", () => {
       text: "debug: false\n---\ndebug: false\n",
       expected: ["signalbox.yaml:3:1: the file must hold one document only"],
     },
-    { name: "a duplicate key", text: "debug: false\ndebug: false\n", expected: [expect.stringMatching(/^signalbox\.yaml:2:1: .*duplicat/)] },
+    {
+      name: "a duplicate key",
+      text: "debug: false\ndebug: false\n",
+      expected: [expect.stringMatching(/^signalbox\.yaml:2:1: .*duplicat/)],
+    },
     { name: "a list", text: "- debug\n", expected: ["signalbox.yaml:1:1: must be a mapping, not a list"] },
     {
       name: "rules from Kubernetes",
@@ -167,7 +174,7 @@ describe("loading a configuration file", () => {
   it("creates what the module makes", async () => {
     const { registries } = await load("registries: [{provider: probe, name: a}]");
     const [planned] = registries;
-    const deps = { name: "a", logger: silentLogger, clock: undefined as never, metrics: undefined as never, baseDir: dir };
+    const deps = { name: "a", logger: silentLogger, clock: systemClock, metrics: noMetrics, baseDir: dir };
     expect(planned?.module.create(planned.config, deps).id).toBe("probe/a");
   });
 });

@@ -79,7 +79,9 @@ function parse(text: string, file: string): { document: ParsedDocument | undefin
   if (errors.length > 0) throw new ConfigFileError(errors.map((error) => ({ ...error, path: [] })));
   const [document, second] = documents;
   if (second !== undefined)
-    throw new ConfigFileError([{ file, path: [], ...second.positionOf([]), message: "the file must hold one document only" }]);
+    throw new ConfigFileError([
+      { file, path: [], ...second.positionOf([]), message: "the file must hold one document only" },
+    ]);
   return { document, warnings: warnings.map((warning) => faultLine({ ...warning, path: [] })) };
 }
 

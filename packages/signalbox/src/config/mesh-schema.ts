@@ -1,14 +1,14 @@
 import { z } from "zod";
 
 const port = z.int().min(0).max(65535);
-const duration = z
-  .string()
-  .regex(/^(\d+(\.\d+)?(ms|s|m|h))+$/, 'must be a duration such as "10s", "250ms" or "1m30s"');
+const duration = z.string().regex(/^(\d+(\.\d+)?(ms|s|m|h))+$/, 'must be a duration such as "10s", "250ms" or "1m30s"');
 
 /** The fields of Istio's MeshConfig that have an effect here, with Istio's names. */
 export const meshSchema = z
   .strictObject({
-    proxyHttpPort: port.exactOptional().describe("Port of one HTTP listener on loopback for all HTTP services; 0 is none."),
+    proxyHttpPort: port
+      .exactOptional()
+      .describe("Port of one HTTP listener on loopback for all HTTP services; 0 is none."),
     proxyListenPort: port.exactOptional().describe("Where captured outbound traffic arrives. Default 15001."),
     proxyInboundListenPort: port.exactOptional().describe("Where captured inbound traffic arrives. Default 15006."),
     connectTimeout: duration.exactOptional().describe("Time a connection to an endpoint may take. Default 10s."),

@@ -47,24 +47,40 @@ const positive = z.int().min(1);
 
 const limitsSchema = z
   .strictObject({
-    connections: positive.exactOptional().describe("Open connections on one port. Further ones are closed at once. Default 10000."),
+    connections: positive
+      .exactOptional()
+      .describe("Open connections on one port. Further ones are closed at once. Default 10000."),
     streamsPerConnection: positive.exactOptional().describe("Open streams on one connection. Default 100."),
     maxStreams: positive.exactOptional().describe("Open xDS streams together. Default 20000."),
     maxTypes: positive.exactOptional().describe("Resource types on one stream. Default 32."),
     maxNames: positive.exactOptional().describe("Resource names in one subscription. Default 200000."),
     maxNameBytes: positive.exactOptional().describe("Bytes of one resource name. Default 4096."),
-    maxTotalNames: positive.exactOptional().describe("Resource names in all subscriptions together; equal subscriptions count once. Default 5000000."),
+    maxTotalNames: positive
+      .exactOptional()
+      .describe("Resource names in all subscriptions together; equal subscriptions count once. Default 5000000."),
     receiveBytes: positive.exactOptional().describe("Bytes of one message from a client. Default 4194304."),
-    partialBytes: positive.exactOptional().describe("Bytes of unfinished messages that one connection may hold. Default 16777216."),
+    partialBytes: positive
+      .exactOptional()
+      .describe("Bytes of unfinished messages that one connection may hold. Default 16777216."),
     headerListBytes: positive.exactOptional().describe("Bytes of the request headers of one stream. Default 65536."),
     headers: positive.exactOptional().describe("Number of request headers of one stream. Default 128."),
     handshakeMs: positive.exactOptional().describe("Time for the TLS and HTTP/2 handshakes, each. Default 10000."),
     idleMs: positive.exactOptional().describe("A connection without streams is closed after this time. Default 60000."),
-    keepaliveMs: milliseconds.exactOptional().describe("A connection that shows no life for so long is pinged; 0 is never. Default 30000."),
-    keepaliveTimeoutMs: positive.exactOptional().describe("A pinged connection that then shows no life for so long is closed. Default 20000."),
-    stuckMs: milliseconds.exactOptional().describe("A client that does not read for so long loses its stream; 0 is never. Default 60000."),
-    connectionAgeMs: milliseconds.exactOptional().describe("Age at which a connection is asked to go, to spread clients over servers; 0 is never. Default 0."),
-    connectionGraceMs: positive.exactOptional().describe("Time a connection that was asked to go has for unfinished messages. Default 5000."),
+    keepaliveMs: milliseconds
+      .exactOptional()
+      .describe("A connection that shows no life for so long is pinged; 0 is never. Default 30000."),
+    keepaliveTimeoutMs: positive
+      .exactOptional()
+      .describe("A pinged connection that then shows no life for so long is closed. Default 20000."),
+    stuckMs: milliseconds
+      .exactOptional()
+      .describe("A client that does not read for so long loses its stream; 0 is never. Default 60000."),
+    connectionAgeMs: milliseconds
+      .exactOptional()
+      .describe("Age at which a connection is asked to go, to spread clients over servers; 0 is never. Default 0."),
+    connectionGraceMs: positive
+      .exactOptional()
+      .describe("Time a connection that was asked to go has for unfinished messages. Default 5000."),
   })
   .describe("Bounds on what xDS clients may use. Past one, that client gets an error and the others notice nothing.");
 

@@ -5,11 +5,13 @@ import { SnapshotCache } from "../snapshot-cache.ts";
 import { FakeXdsClock } from "../testing/fake-clock.ts";
 import { CDS, EDS, LDS, RDS } from "../testing/fake-stream.ts";
 import { ModelClient, modelResource } from "../testing/model-client.ts";
+import { SwitchingSource } from "../testing/switching-source.ts";
 import { createXdsProtocol } from "./xds-protocol.ts";
 
 const types = [CDS, EDS, LDS, RDS];
 const names = ["a", "b", "c", "d"];
 const anyType = fc.constantFrom(...types);
+const anyGroup = fc.constantFrom("one", "two");
 const anyClient = fc.nat({ max: 2 });
 const change = fc.record({
   type: anyType,
@@ -24,7 +26,11 @@ const someNames = fc.oneof(
 const action = fc.oneof(
   {
     weight: 4,
-    arbitrary: fc.record({ do: fc.constant("change" as const), changes: fc.array(change, { maxLength: 6 }) }),
+    arbitrary: fc.record({
+      do: fc.constant("change" as const),
+      group: anyGroup,
+      changes: fc.array(change, { maxLength: 6 }),
+    }),
   },
   {
     weight: 3,
@@ -43,14 +49,16 @@ const action = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant("finish" as const), client: anyClient }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("reconnect" as const), client: anyClient }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 20_000 }) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("clear" as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("clear" as const), group: anyGroup }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("switch" as const), group: anyGroup }) },
 );
 type Action = typeof action extends fc.Arbitrary<infer T> ? T : never;
 
 class World {
   readonly cache = new SnapshotCache();
   readonly clock = new FakeXdsClock();
-  readonly protocol = createXdsProtocol({ source: this.cache, clock: this.clock });
+  readonly source = new SwitchingSource(this.cache, "one");
+  readonly protocol = createXdsProtocol({ source: this.source, clock: this.clock });
   readonly clients: readonly ModelClient[];
 
   constructor(variant: "sotw" | "delta") {
@@ -61,7 +69,7 @@ class World {
     const client = "client" in step ? this.clients[step.client] : undefined;
     switch (step.do) {
       case "change":
-        this.#change(step.changes);
+        this.#change(step.group, step.changes);
         break;
       case "subscribe":
         client?.subscribe(step.type, step.names);
@@ -82,12 +90,15 @@ class World {
         this.clock.advance(step.ms);
         break;
       case "clear":
-        this.cache.clearSnapshot("n");
+        this.cache.clearSnapshot(step.group);
+        break;
+      case "switch":
+        this.source.switchTo(step.group);
         break;
     }
   }
 
-  #change(changes: readonly { type: TypeUrl; name: string; content: string | null }[]): void {
+  #change(group: string, changes: readonly { type: TypeUrl; name: string; content: string | null }[]): void {
     const last = new Map(changes.map((one) => [`${one.type} ${one.name}`, one]));
     const byType = new Map(
       types.map((type) => {
@@ -98,7 +109,7 @@ class World {
         return [type, { upserted, removed: mine.flatMap(({ name, content }) => (content === null ? [name] : [])) }];
       }),
     );
-    this.cache.update("n", byType);
+    this.cache.update(group, byType);
   }
 
   /** Lets all clients take and accept what comes until nothing comes any more. */
@@ -117,7 +128,7 @@ class World {
   }
 
   check(variant: "sotw" | "delta"): void {
-    const view = this.cache.view("n");
+    const view = this.cache.view(this.source.group);
     if (view === undefined) return;
     for (const client of this.clients) {
       for (const { type, wants, held } of client.state()) {
