@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import {
   checkServiceEntry,
   checkWorkloadEntry,
@@ -59,10 +60,10 @@ export function formatFault({ file, line, column, field, message }: StaticFault)
   return `${file}:${line}:${column}: ${field === "" ? "" : `${field}: `}${message}`;
 }
 
-/** Something that a file says, and where. */
+/** Something that a file says, and where. Places cost a second look at the text, so they are made when they are asked for. */
 export interface Placed<T> {
   readonly value: T;
-  readonly place: Place;
+  readonly place: () => Place;
 }
 
 /** All that one file says. Objects with errors are left out. */
@@ -140,7 +141,7 @@ class FileConverter {
     if (parsed === undefined) return;
     const named = `${parsed.kind} ${parsed.namespace}/${parsed.name} in ${this.#file}`;
     const object = { ...parsed, provenance: { ...parsed.provenance, object: named } };
-    const place = this.#place(prefix, document);
+    const place = () => this.#place(prefix, document);
     if (object.kind === "ServiceEntry") {
       const entry = checkServiceEntry(object);
       if (!this.#report(entry.faults, prefix, document)) return;
@@ -165,7 +166,7 @@ class FileConverter {
         found.push({ path, at: "value", severity: "error", message });
       });
       if (this.#report(found, prefix, document))
-        this.records.push({ value: record, place: this.#place(prefix, document) });
+        this.records.push({ value: record, place: () => this.#place(prefix, document) });
     }
   }
 
@@ -346,9 +347,9 @@ export function mergeFiles(files: ReadonlyMap<string, FileContent>): MergedFiles
       if (joined !== undefined) {
         first.set(key, { value: joined, place: known?.place ?? place });
       } else if (known !== undefined) {
-        const { file, line, column } = known.place;
+        const { file, line, column } = known.place();
         const message = `${what} ${key} is defined differently at ${file}:${line}:${column}, which comes first and wins`;
-        conflicts.push({ ...place, severity: "error", field: "", message });
+        conflicts.push({ ...place(), severity: "error", field: "", message });
       }
     }
     return new Map([...first].map(([key, { value }]) => [key, value]));
@@ -402,7 +403,7 @@ export function diffFiles(before: MergedFiles, now: MergedFiles) {
 function diff<K, V>(before: ReadonlyMap<K, V>, now: ReadonlyMap<K, V>): Delta<K, V> {
   const changed = ([key, value]: readonly [K, V]) => {
     const old = before.get(key);
-    return old !== value && (old === undefined || contentHash(old) !== contentHash(value));
+    return old !== value && !isDeepStrictEqual(old, value);
   };
   return {
     upserted: [...now].filter(changed).map(([, value]) => value),

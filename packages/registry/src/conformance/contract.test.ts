@@ -32,9 +32,16 @@ describe("the registry contract", () => {
     expect([...new Set(mutants.map((mutant) => mutant.point))]).toEqual(registryContract.map(({ number }) => number));
   });
 
-  it.each(mutants)("finds by point $point a registry that $fault", async ({ point: number, create }) => {
-    await expect(point(number)({ ...good, create })).rejects.toMatchObject({ name: "AssertionError" });
-  });
+  it.each(mutants.map((mutant) => [mutant.point, mutant.fault, mutant] as const))(
+    "finds by point %i a registry that %s",
+    async (number, _, { create, finding }) => {
+      const found = point(number)({ ...good, create });
+      await expect(found).rejects.toMatchObject({
+        name: "AssertionError",
+        message: expect.stringContaining(finding) as unknown,
+      });
+    },
+  );
 
   it.each([
     ["truncation", 10],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setImmediate as tick } from "node:timers/promises";
 import { service } from "./point.ts";
 import type { ContractPoint } from "./point.ts";
-import { activeResources, assertNothingLeft } from "./resources.ts";
+import { assertNothingLeft, restingResources } from "./resources.ts";
 import { Stage } from "./stage.ts";
 import type { Run } from "./stage.ts";
 import type { RegistryUnderTest, SourceWorld } from "./world.ts";
@@ -84,7 +84,7 @@ async function abort<W extends SourceWorld>(
 ): Promise<void> {
   await Stage.play(subject, async (stage) => {
     await stage.world.set(service("web", 2));
-    const before = activeResources();
+    const before = await restingResources();
     const run = await begin(stage);
     await run.stop();
     const told = run.raw.length + run.sink.aliveCount + run.sink.degradations.length;

@@ -13,6 +13,8 @@ type Create = (world: MemoryWorld, deps: RegistryDeps) => Registry;
 export interface Mutant {
   readonly point: number;
   readonly fault: string;
+  /** Part of what the point says about it. */
+  readonly finding: string;
   readonly create: Create;
 }
 
@@ -82,6 +84,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 1,
     fault: "says the first snapshot as a delta",
+    finding: "a delta came before the first snapshot",
     create: updates((update) =>
       update.type === "delta" ? update : { type: "delta", records: { upserted: update.records, removed: [] } },
     ),
@@ -89,6 +92,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 1,
     fault: "says half of the source first",
+    finding: "in the first snapshot",
     create: updates((update) =>
       update.type === "delta" ? update : { ...update, records: update.records.slice(0, 1) },
     ),
@@ -96,11 +100,13 @@ export const mutants: readonly Mutant[] = [
   {
     point: 2,
     fault: "does not say that the source is empty",
+    finding: "the first snapshot; heard: 0 updates",
     create: updates((update) => (update.type === "snapshot" && update.records.length === 0 ? undefined : update)),
   },
   {
     point: 3,
     fault: "says the same again",
+    finding: "updates while nothing changed",
     create: told(({ sink }) => {
       let last: RegistryUpdate | undefined;
       return {
@@ -109,10 +115,16 @@ export const mutants: readonly Mutant[] = [
       };
     }, poll),
   },
-  { point: 3, fault: "never says that the source is alive", create: told(() => ({ alive: () => undefined })) },
+  {
+    point: 3,
+    fault: "never says that the source is alive",
+    finding: "a call of alive",
+    create: told(() => ({ alive: () => undefined })),
+  },
   {
     point: 4,
     fault: "says only the new instances of a record",
+    finding: "with 4 instances",
     create: updates((update) =>
       update.type === "snapshot"
         ? update
@@ -122,11 +134,13 @@ export const mutants: readonly Mutant[] = [
   {
     point: 4,
     fault: "says snapshots where deltas are promised",
+    finding: "a change of one service is a delta",
     create: poll,
   },
   {
     point: 4,
     fault: "loses workloads",
+    finding: "workload /default/vm-1",
     create: updates((update) =>
       update.type === "delta" ? { type: "delta", ...(update.records && { records: update.records }) } : update,
     ),
@@ -134,16 +148,19 @@ export const mutants: readonly Mutant[] = [
   {
     point: 5,
     fault: "drops services without instances",
+    finding: "with 0 instances",
     create: updates((update) => records(update, (record) => (record.instances.length === 0 ? undefined : record))),
   },
   {
     point: 6,
     fault: "forgets deletions",
+    finding: "is gone",
     create: updates((update) => (update.type === "delta" ? { ...update, records: without(update.records) } : update)),
   },
   {
     point: 7,
     fault: "says a change as a deletion and a creation",
+    finding: "updates for one deletion and one creation",
     create: told(({ sink }) => ({
       push: (update) => {
         if (update.type === "delta") {
@@ -157,6 +174,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 8,
     fault: "gives new ids with every run",
+    finding: "after a restart of the adapter",
     create: around(({ registry, sink, signal }) => {
       const run = ++runs;
       const rename = (record: ServiceRecord): ServiceRecord => ({
@@ -171,6 +189,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 8,
     fault: "says one key twice",
+    finding: "keys are not unique",
     create: updates((update) =>
       update.type === "snapshot" ? { ...update, records: [...update.records, ...update.records] } : update,
     ),
@@ -178,6 +197,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 9,
     fault: "takes a failed read for an empty source",
+    finding: "updates while the source was UNREACHABLE",
     create: told(({ sink }) => ({
       degraded: (problem, error) => {
         sink.degraded(problem, error);
@@ -185,15 +205,22 @@ export const mutants: readonly Mutant[] = [
       },
     })),
   },
-  { point: 9, fault: "says nothing of a failed read", create: told(() => ({ degraded: () => undefined })) },
+  {
+    point: 9,
+    fault: "says nothing of a failed read",
+    finding: "a call of degraded",
+    create: told(() => ({ degraded: () => undefined })),
+  },
   {
     point: 9,
     fault: "says another problem than there is",
+    finding: "the problem",
     create: told(({ sink }) => ({ degraded: (_, error) => sink.degraded("PROTOCOL_ERROR", error) })),
   },
   {
     point: 10,
     fault: "takes half a read for a whole one",
+    finding: "updates from truncated reads",
     create: told(({ sink }) => {
       let last: RegistryUpdate | undefined;
       return {
@@ -208,6 +235,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 11,
     fault: "fails for one malformed object",
+    finding: "degraded 1 times (PROTOCOL_ERROR: malformed)",
     create: updates((update, { sink }) => {
       if (recordsOf(update).every(({ service }) => service.hostname !== "malformed.memory")) return update;
       sink.degraded("PROTOCOL_ERROR", new Error("malformed"));
@@ -217,6 +245,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 11,
     fault: "drops what is malformed without a word",
+    finding: "neither counted nor warned of",
     create: (world, deps) => {
       const quiet = { ...deps.logger, warn: () => undefined };
       return watch(world, {
@@ -229,6 +258,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 12,
     fault: "tries again at once",
+    finding: "without waiting on the clock",
     create: (world, deps) =>
       watch(world, {
         ...deps,
@@ -241,6 +271,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 12,
     fault: "gives up after a failure",
+    finding: "two more attempts",
     create: told(({ sink, signal }) => {
       const dead = (): boolean => broken && !signal.aborted;
       let broken = false;
@@ -256,6 +287,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 13,
     fault: "keeps a timer",
+    finding: "Timeout",
     create: around(async ({ registry, sink, signal }) => {
       const timer = setInterval(() => undefined, 1000);
       leaks.push(() => clearInterval(timer));
@@ -265,6 +297,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 13,
     fault: "keeps a socket",
+    finding: "TCPServerWrap",
     create: around(async ({ registry, sink, signal }) => {
       const server = createServer().listen(0, "127.0.0.1");
       leaks.push(() => server.close());
@@ -274,6 +307,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 13,
     fault: "keeps a listener on the signal",
+    finding: "listeners on the signal",
     create: around(async ({ registry, sink, signal }) => {
       const listener = (): void => undefined;
       signal.addEventListener("abort", listener);
@@ -284,6 +318,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 13,
     fault: "keeps a sleeper on the clock",
+    finding: "sleepers on the clock",
     create: around(async ({ registry, deps, sink, signal }) => {
       void deps.clock.sleep(60_000, new AbortController().signal);
       await registry.run(sink, signal);
@@ -292,11 +327,13 @@ export const mutants: readonly Mutant[] = [
   {
     point: 13,
     fault: "does not hear the abort",
+    finding: "run did not resolve",
     create: around(({ registry, sink }) => registry.run(sink, new AbortController().signal)),
   },
   {
     point: 13,
     fault: "rejects when aborted",
+    finding: "run rejected after an abort",
     create: around(async ({ registry, sink, signal }) => {
       await registry.run(sink, signal);
       signal.throwIfAborted();
@@ -305,6 +342,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 13,
     fault: "waits for its pause to pass before it ends",
+    finding: "run did not resolve",
     create: (world, deps) => {
       const { clock } = deps;
       const deaf = { now: () => clock.now(), sleep: (ms: number) => clock.sleep(ms, new AbortController().signal) };
@@ -314,6 +352,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 14,
     fault: "runs only once",
+    finding: "run ended while waiting for the first snapshot",
     create: (world, deps) => {
       let used = false;
       return around(async ({ registry, sink, signal }) => {
@@ -326,6 +365,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 15,
     fault: "changes data after push",
+    finding: "changed after their push",
     create: updates(
       (() => {
         let last: ServiceRecord | undefined;
@@ -340,6 +380,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 16,
     fault: "drops the provenance of instances",
+    finding: "in the provenance of web-1",
     create: updates((update) =>
       records(update, (record) => ({
         ...record,
@@ -350,6 +391,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 17,
     fault: "copies labels member by member",
+    finding: "the label __proto__ is missing",
     create: updates((update) =>
       records(update, (record) => ({
         ...record,
@@ -364,6 +406,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 18,
     fault: "fails the whole read for a value out of range",
+    finding: "out of range",
     create: updates((update, { sink }) => {
       if (recordsOf(update).every(({ service }) => service.hostname !== "malformed.memory")) return update;
       sink.degraded("PROTOCOL_ERROR", new RangeError("out of range"));
@@ -373,6 +416,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 19,
     fault: "shares what it read with other instances",
+    finding: "with 2 instances",
     create: told(({ sink }) => ({
       push: (update) => {
         shared ??= recordsOf(update);
@@ -383,6 +427,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 20,
     fault: "logs its token",
+    finding: "the secret is in",
     create: around(async ({ registry, world, deps, sink, signal }) => {
       deps.logger.debug("connecting", { url: `memory://:${world.secret}@source` });
       await registry.run(sink, signal);
@@ -391,6 +436,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 20,
     fault: "puts its token into an error",
+    finding: "the secret is in",
     create: told(({ sink, world }) => ({
       degraded: (problem, error) =>
         sink.degraded(problem, new Error("failed", { cause: { token: world.secret, error } })),

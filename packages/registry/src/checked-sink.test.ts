@@ -1,0 +1,190 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { deepFreeze, registryId, serviceKey } from "@signalbox/model";
+import type { ServiceRecord } from "@signalbox/model";
+import { checkedSink } from "./checked-sink.ts";
+import { configObject, RecordingSink, serviceRecord, workload } from "./conformance/index.ts";
+import type { RegistrySink, RegistryUpdate } from "./registry.ts";
+
+const id = registryId("test", "records");
+const web = serviceRecord({ hostname: "web.example.com", instances: ["10.0.0.1"] });
+const bad = serviceRecord({ hostname: "bad.example.com", instances: [{ weight: -1 }] });
+
+function setUp(inner: RegistrySink = new RecordingSink()) {
+  const logged: { event: string; fields: unknown }[] = [];
+  const counted: unknown[] = [];
+  const log = (event: string, fields?: object): void => {
+    logged.push({ event, fields });
+  };
+  const sink = checkedSink(inner, {
+    id,
+    logger: { debug: log, info: log, warn: log, error: log },
+    metrics: { counter: (name, labels) => counted.push([name, labels]), histogram: () => undefined },
+  });
+  return { sink, logged, counted };
+}
+
+describe("checkedSink", () => {
+  it("freezes what it hands on, all the way down", () => {
+    const recording = new RecordingSink();
+    const record = serviceRecord({ hostname: "web.example.com", instances: ["10.0.0.1"], labels: { a: "b" } });
+    setUp(recording).sink.push({ type: "snapshot", records: [record] });
+    const [update] = recording.updates;
+    expect(
+      [update, record, record.instances, record.instances[0]?.locality].every((part) => Object.isFrozen(part)),
+    ).toBe(true);
+    expect(() => Object.assign(record.service.labels, { a: "c" })).toThrow(TypeError);
+  });
+
+  it("leaves out a malformed record, logs it with its key and faults, and counts it", () => {
+    const recording = new RecordingSink();
+    const { sink, logged, counted } = setUp(recording);
+    sink.push({ type: "snapshot", records: [bad, web] });
+    expect([...recording.records.keys()]).toEqual([serviceKey(web.service)]);
+    expect(logged).toEqual([
+      {
+        event: "record-rejected",
+        fields: {
+          registry: id,
+          kind: "service",
+          key: "default/bad.example.com",
+          faults: [{ path: "instances[0].weight", message: "must be an integer from 0 to 4294967295, not -1" }],
+        },
+      },
+    ]);
+    expect(counted).toEqual([["registry_records_rejected_total", { kind: "service" }]]);
+  });
+
+  it("keeps what was known of a service whose record in a delta is malformed", () => {
+    const recording = new RecordingSink();
+    const { sink } = setUp(recording);
+    sink.push({ type: "snapshot", records: [web] });
+    sink.push({ type: "delta", records: { upserted: [{ ...web, instances: bad.instances }], removed: [] } });
+    expect([...recording.records.values()]).toEqual([web]);
+  });
+
+  it("checks workloads and objects as well", () => {
+    const recording = new RecordingSink();
+    const { sink, counted } = setUp(recording);
+    sink.push({
+      type: "snapshot",
+      records: [],
+      workloads: [workload(), workload({ name: "web-2", ports: [0] })],
+      objects: [configObject(), configObject({ name: "other", spec: new Map() })],
+    });
+    expect([recording.workloads.size, recording.objects.size]).toEqual([1, 1]);
+    expect(counted).toEqual([
+      ["registry_records_rejected_total", { kind: "workload" }],
+      ["registry_records_rejected_total", { kind: "object" }],
+    ]);
+  });
+
+  it("tells members that are absent from members that are empty", () => {
+    const recording = new RecordingSink();
+    const { sink } = setUp(recording);
+    sink.push({ type: "snapshot", records: [], workloads: [] });
+    sink.push({ type: "delta" });
+    expect(recording.updates).toEqual([{ type: "snapshot", records: [], workloads: [] }, { type: "delta" }]);
+  });
+
+  it("lets a key through once, the first time", () => {
+    const recording = new RecordingSink();
+    const { sink, counted } = setUp(recording);
+    const again = serviceRecord({ hostname: "WEB.example.com", instances: ["10.0.0.2"] });
+    sink.push({ type: "snapshot", records: [web, again] });
+    expect([...recording.records.values()]).toEqual([web]);
+    expect(counted).toHaveLength(1);
+  });
+
+  it("upserts a key that is both upserted and removed, and removes others once", () => {
+    const recording = new RecordingSink();
+    const { sink } = setUp(recording);
+    const key = serviceKey(web.service);
+    const gone = serviceKey(bad.service);
+    sink.push({ type: "snapshot", records: [] });
+    sink.push({ type: "delta", records: { upserted: [web], removed: [key, gone, gone] } });
+    expect(recording.updates[1]).toEqual({ type: "delta", records: { upserted: [web], removed: [gone] } });
+  });
+
+  it("refuses records that name another registry", () => {
+    const recording = new RecordingSink();
+    const foreign = serviceRecord({ registry: registryId("consul", "dc1"), instances: ["10.0.0.1"] });
+    setUp(recording).sink.push({ type: "snapshot", records: [foreign] });
+    expect(recording.records.size).toBe(0);
+  });
+
+  it("drops a delta before the first snapshot and says so, and takes deltas afterwards", () => {
+    const recording = new RecordingSink();
+    const { sink, logged } = setUp(recording);
+    const delta: RegistryUpdate = { type: "delta", records: { upserted: [web], removed: [] } };
+    sink.push(delta);
+    expect(recording.updates).toEqual([]);
+    expect(recording.degradations.map(({ problem }) => problem)).toEqual(["PROTOCOL_ERROR"]);
+    expect(logged.map(({ event }) => event)).toEqual(["update-rejected"]);
+    sink.push({ type: "snapshot", records: [] });
+    sink.push(delta);
+    expect(recording.records.size).toBe(1);
+  });
+
+  it("passes alive and degraded on", () => {
+    const recording = new RecordingSink();
+    const { sink } = setUp(recording);
+    const error = new Error("down");
+    sink.alive();
+    sink.degraded("UNREACHABLE", error);
+    expect([recording.aliveCount, recording.degradations]).toEqual([1, [{ problem: "UNREACHABLE", error }]]);
+  });
+
+  it("never throws to the registry when the sink behind it does", () => {
+    const fail = (): never => {
+      throw new Error("full");
+    };
+    const { sink, logged } = setUp({ push: fail, alive: fail, degraded: fail });
+    sink.push({ type: "snapshot", records: [web] });
+    sink.alive();
+    sink.degraded("UNREACHABLE", new Error("down"));
+    expect(logged.map(({ event }) => event)).toEqual(["sink-failed", "sink-failed", "sink-failed"]);
+  });
+
+  it("logs the first ten of many malformed records and counts all", () => {
+    const { sink, logged, counted } = setUp();
+    const records = Array.from({ length: 25 }, (_, index) => serviceRecord({ hostname: `w${index}.x`, namespace: "" }));
+    sink.push({ type: "snapshot", records });
+    expect(logged).toHaveLength(11);
+    expect(logged.at(-1)).toEqual({ event: "records-rejected", fields: { registry: id, count: 25 } });
+    expect(counted).toHaveLength(25);
+  });
+
+  it("survives records that throw when they are read", () => {
+    const recording = new RecordingSink();
+    const trap = Object.defineProperty({}, "service", {
+      enumerable: true,
+      get: () => {
+        throw new Error("trap");
+      },
+    });
+    setUp(recording).sink.push({ type: "snapshot", records: [trap as ServiceRecord, web] });
+    expect([...recording.records.values()]).toEqual([web]);
+  });
+
+  it("never throws on junk, and hands on only what is whole", () => {
+    const frozen = deepFreeze(structuredClone(web));
+    const element = fc.oneof(fc.anything(), fc.constant(frozen));
+    const list = fc.oneof(fc.array(element, { maxLength: 4 }), fc.anything());
+    const delta = fc.record({ upserted: list, removed: list });
+    const update = fc.oneof(
+      fc.anything(),
+      fc.record({ type: fc.constant("snapshot"), records: list, workloads: list, objects: list }),
+      fc.record({ type: fc.constant("delta"), records: fc.oneof(delta, fc.anything()), workloads: delta }),
+    );
+    fc.assert(
+      fc.property(fc.array(update, { maxLength: 4 }), (updates) => {
+        const recording = new RecordingSink();
+        const { sink } = setUp(recording);
+        for (const junk of updates) sink.push(junk as RegistryUpdate);
+        expect([...recording.records.values()].every((record) => record === frozen)).toBe(true);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
