@@ -10,7 +10,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: "unit",
-          include: ["packages/*/src/**/*.test.ts", "adapters/*/src/**/*.test.ts", "test/*.test.ts"],
+          include: ["packages/*/src/**/*.test.ts", "adapters/*/src/**/*.test.ts", "test/repository/src/*.test.ts"],
         },
       },
       {

@@ -1,6 +1,8 @@
 // Starts the daemon as a new user would (`npm start`) and waits until it says that it is ready; then ends it politely.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
 
 const deadline = 60_000;
 const child = spawn("npm", ["start", "--silent"], {
@@ -19,7 +21,7 @@ async function ready() {
     } catch {
       // not listening yet
     }
-    await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 100))]);
+    await Promise.race([exited, delay(100)]);
     if (child.exitCode !== null) return false;
   }
   return false;

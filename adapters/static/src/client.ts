@@ -1,6 +1,6 @@
 import { isAbsolute, relative } from "node:path";
 import { parseDocuments, readFiles, watchDocuments, type FileBatch, type ParsedText } from "@signalbox/files";
-import type { Logger } from "@signalbox/registry";
+import type { Logger, Problem } from "@signalbox/registry";
 import type { StaticConfig } from "./config.ts";
 
 /** The documents of one file. */
@@ -74,4 +74,10 @@ function parseBatch(batch: FileBatch, { config, baseDir }: SourceOptions): Stati
 function shownName(path: string, baseDir: string): string {
   const below = relative(baseDir, path);
   return below === "" || below.startsWith("..") || isAbsolute(below) ? path : below;
+}
+
+/** What to call the trouble: files that cannot be read, or else files that say nonsense. */
+export function problemOf(unreadable: readonly UnreadableFile[]): Problem {
+  if (unreadable.length === 0) return "PROTOCOL_ERROR";
+  return unreadable.every(({ code }) => code === "EACCES" || code === "EPERM") ? "AUTH_FAILED" : "UNREACHABLE";
 }

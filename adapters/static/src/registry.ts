@@ -1,6 +1,6 @@
 import { registryId, type RegistryId } from "@signalbox/model";
-import type { Problem, Registry, RegistryDeps, RegistrySink } from "@signalbox/registry";
-import { watchSource, type StaticBatch, type UnreadableFile } from "./client.ts";
+import type { Registry, RegistryDeps, RegistrySink } from "@signalbox/registry";
+import { problemOf, watchSource, type StaticBatch, type UnreadableFile } from "./client.ts";
 import type { StaticConfig } from "./config.ts";
 import { convertFile, diffFiles, formatFault, mergeFiles } from "./convert.ts";
 import type { FileContent, MergedFiles, StaticFault } from "./convert.ts";
@@ -45,6 +45,7 @@ export class StaticRegistry implements Registry {
       this.#take(batch, contents, faults);
       const merged = mergeFiles(contents);
       const wrong = [...[...faults.values()].flat(), ...merged.conflicts];
+      const wasSound = sound;
       sound = wrong.length === 0 && batch.unreadable.length === 0;
       // With nothing readable yet, an empty snapshot would be a false statement.
       const anything = sound || contents.size > 0 || pushed !== undefined;
@@ -56,6 +57,7 @@ export class StaticRegistry implements Registry {
         for (const failure of batch.unreadable) logger.warn("static-file-unreadable", failure);
       }
       told = trouble;
+      if (sound && !wasSound) logger.info("static-files-sound", { files: contents.size });
       if (!sound) sink.degraded(problemOf(batch.unreadable), new StaticFilesError(wrong, batch.unreadable));
       else if (!news) sink.alive();
     };
@@ -100,9 +102,4 @@ function push(sink: RegistrySink, before: MergedFiles | undefined, now: MergedFi
   const delta = diffFiles(before, now);
   if (delta !== undefined) sink.push({ type: "delta", ...delta });
   return delta !== undefined;
-}
-
-function problemOf(unreadable: readonly UnreadableFile[]): Problem {
-  if (unreadable.length === 0) return "PROTOCOL_ERROR";
-  return unreadable.every(({ code }) => code === "EACCES" || code === "EPERM") ? "AUTH_FAILED" : "UNREACHABLE";
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { deepFreeze, registryId, serviceKey } from "@signalbox/model";
-import type { ServiceRecord } from "@signalbox/model";
+import type { ConfigObject, ServiceRecord } from "@signalbox/model";
 import { checkedSink } from "./checked-sink.ts";
 import { configObject, RecordingSink, serviceRecord, workload } from "./conformance/index.ts";
 import type { RegistrySink, RegistryUpdate } from "./registry.ts";
@@ -124,6 +124,14 @@ describe("checkedSink", () => {
     sink.push({ type: "snapshot", records: [] });
     sink.push(delta);
     expect(recording.records.size).toBe(1);
+  });
+
+  it("takes a record again that passed before, but not as something else", () => {
+    const recording = new RecordingSink();
+    const { sink, counted } = setUp(recording);
+    sink.push({ type: "snapshot", records: [web] });
+    sink.push({ type: "snapshot", records: [web], objects: [web as unknown as ConfigObject] });
+    expect([recording.records.size, recording.objects.size, counted.length]).toEqual([1, 0, 1]);
   });
 
   it("passes alive and degraded on", () => {

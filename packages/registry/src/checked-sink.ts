@@ -28,6 +28,8 @@ const maxLogged = 10;
 export function checkedSink(sink: RegistrySink, options: CheckedSinkOptions): RegistrySink {
   const { id, logger, metrics } = options;
   let synced = false;
+  // What passed is frozen and stays valid: saying it again, as a poll does, costs next to nothing.
+  const passed: Passed = new WeakMap();
   const guarded = (act: () => void): void => {
     try {
       act();
@@ -44,7 +46,7 @@ export function checkedSink(sink: RegistrySink, options: CheckedSinkOptions): Re
   };
   return {
     push(update) {
-      const checked = check(update, synced, options);
+      const checked = check(update, synced, new Inspection(options, passed));
       if (typeof checked === "string") {
         reject(checked);
         return;
@@ -68,11 +70,10 @@ export function checkedSink(sink: RegistrySink, options: CheckedSinkOptions): Re
 }
 
 /** The update without what is malformed in it, or why none of it may pass. */
-function check(update: RegistryUpdate, synced: boolean, options: CheckedSinkOptions): RegistryUpdate | string {
+function check(update: RegistryUpdate, synced: boolean, inspection: Inspection): RegistryUpdate | string {
   try {
     if (!isUpdate(update)) return "the update is neither a snapshot nor a delta";
     if (update.type === "delta" && !synced) return "a delta came before the first snapshot";
-    const inspection = new Inspection(options);
     const checked = inspection.update(update);
     inspection.summarise();
     return checked;
@@ -116,13 +117,18 @@ const objects: Kind<ReturnType<typeof objectKey>, ConfigObject> = {
   registriesOf: ({ provenance }) => [provenance.registry],
 };
 
+/** What passed, and as which kind. */
+type Passed = WeakMap<object, Kind<never, never>["name"]>;
+
 /** The check of one update. */
 class Inspection {
   readonly #options: CheckedSinkOptions;
+  readonly #passed: Passed;
   #rejected = 0;
 
-  constructor(options: CheckedSinkOptions) {
+  constructor(options: CheckedSinkOptions, passed: Passed) {
     this.#options = options;
+    this.#passed = passed;
   }
 
   update(update: RegistryUpdate): RegistryUpdate {
@@ -147,7 +153,7 @@ class Inspection {
     if (this.#rejected > maxLogged) logger.warn("records-rejected", { registry: id, count: this.#rejected });
   }
 
-  #delta<K extends string, V>(kind: Kind<K, V>, delta: Delta<K, V>): Delta<K, V> {
+  #delta<K extends string, V extends object>(kind: Kind<K, V>, delta: Delta<K, V>): Delta<K, V> {
     const upserted = this.#passing(kind, delta.upserted);
     const upsertedKeys = new Set(delta.upserted.map((value) => safeKey(kind, value)));
     const removed: K[] = [];
@@ -159,7 +165,7 @@ class Inspection {
     return Object.freeze({ upserted, removed: Object.freeze(removed) });
   }
 
-  #passing<K extends string, V>(kind: Kind<K, V>, values: readonly V[]): readonly V[] {
+  #passing<K extends string, V extends object>(kind: Kind<K, V>, values: readonly V[]): readonly V[] {
     const seen = new Set<K>();
     const passing: V[] = [];
     for (const value of values) {
@@ -169,14 +175,16 @@ class Inspection {
       else if (seen.has(key)) this.#reject(kind, key, [{ path: "", message: "the key is taken by another record" }]);
       else {
         seen.add(key);
+        this.#passed.set(value, kind.name);
         passing.push(deepFreeze(value));
       }
     }
     return Object.freeze(passing);
   }
 
-  #faultsOf<K extends string, V>(kind: Kind<K, V>, value: V): readonly RecordFault[] {
+  #faultsOf<K extends string, V extends object>(kind: Kind<K, V>, value: V): readonly RecordFault[] {
     try {
+      if (this.#passed.get(value) === kind.name) return [];
       const faults = kind.faultsOf(value);
       if (faults.length > 0) return faults;
       const { id } = this.#options;

@@ -78,6 +78,7 @@ function addRun(program: Command, context: CommandContext, exit: (code: number) 
     .description("Run the daemon: read the registries, serve xDS, metrics and the debug API until SIGTERM.")
     .option("-c, --config <file>", "configuration file (default: signalbox.yaml, if there is one)")
     .option("--files <path>", "serve these files instead, with default settings; may be repeated", gather, [])
+    .option("--watch", "reload when the configuration file changes", true)
     .option("--no-watch", "do not reload when the configuration file changes; SIGHUP still does")
     .addHelpText(
       "after",

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { createAggregate, type AggregateController } from "@signalbox/aggregate";
-import { createDebugServer, createMetrics, type DebugAddress, type SignalboxMetrics } from "@signalbox/debug";
+import { createDebugServer, createMetrics, type SignalboxMetrics } from "@signalbox/debug";
 import { createInProcessBus } from "@signalbox/event-bus";
 import { silentLogger, systemClock, type Clock, type Logger, type Registry } from "@signalbox/registry";
 import { createTranslator, createXdsPublisher, type XdsPublisher } from "@signalbox/xds";
@@ -11,7 +11,6 @@ import {
   type ClientStatus,
   type FilePublisher,
   type XdsServer,
-  type XdsServerAddresses,
 } from "@signalbox/xds-server";
 import type { PlannedRegistry } from "./config/registries.ts";
 import { pathOf, type SignalboxConfig } from "./config/schema.ts";
@@ -19,7 +18,7 @@ import { debugSources } from "./debug-sources.ts";
 import { Deferred } from "./deferred.ts";
 import { filesEventLog, withFields, xdsEventLog } from "./event-log.ts";
 import { restSource } from "./rest-source.ts";
-import { runParts } from "./run-parts.ts";
+import { runParts, type Listening } from "./run-parts.ts";
 
 /** What the pipeline needs besides its configuration. */
 export interface ComposeOptions {
@@ -28,12 +27,6 @@ export interface ComposeOptions {
   readonly registries: readonly Registry[];
   readonly logger?: Logger;
   readonly clock?: Clock;
-}
-
-/** The addresses that are open. */
-export interface Listening {
-  readonly xds: XdsServerAddresses;
-  readonly debug?: DebugAddress;
 }
 
 /** The stages, wired. */

@@ -1,10 +1,15 @@
 import type { AggregateController } from "@signalbox/aggregate";
-import type { DebugServer, SignalboxMetrics } from "@signalbox/debug";
+import type { DebugAddress, DebugServer, SignalboxMetrics } from "@signalbox/debug";
 import type { EventBus } from "@signalbox/event-bus";
 import type { XdsPublisher } from "@signalbox/xds";
-import type { FilePublisher, XdsServer } from "@signalbox/xds-server";
-import type { Listening } from "./compose.ts";
+import type { FilePublisher, XdsServer, XdsServerAddresses } from "@signalbox/xds-server";
 import { untilAborted, type Deferred } from "./deferred.ts";
+
+/** The addresses that are open. */
+export interface Listening {
+  readonly xds: XdsServerAddresses;
+  readonly debug?: DebugAddress;
+}
 
 /** The stages that run. */
 export interface Parts {

@@ -136,7 +136,11 @@ describe("Signalbox as a library", () => {
       body: JSON.stringify({ node: { id: "edge" } }),
       headers: { "content-type": "application/json" },
     });
-    expect(JSON.stringify(await response.json())).toContain("outbound|8000||web.shop.svc.cluster.local");
+    const clusters = JSON.stringify(await response.json());
+    expect(clusters).toContain("outbound|8000||web.shop.svc.cluster.local");
+    // A client that polls has no ADS stream: endpoints are polled as well.
+    expect(clusters).toContain('"clusterNames":["xds_cluster"]');
+    expect(clusters).not.toContain('"ads":');
     const unknown = await fetch(`${debug?.url ?? ""}/v3/discovery:nonsense`, { method: "POST", body: "{}" });
     expect(unknown.status).toBe(404);
   });
@@ -165,6 +169,15 @@ describe("Signalbox as a library", () => {
     await expect(run).rejects.toThrow("EADDRINUSE");
     await expect(signalbox.listening(stop.signal)).rejects.toThrow("EADDRINUSE");
     await new Promise((resolve) => taken.close(resolve));
+  });
+
+  it("looks for certificates beside the configuration", async () => {
+    const tls = { port: 0, cert: "cert.pem", key: { file: "keys/key.pem" }, ca: join(dir, "ca.pem") };
+    const signalbox = await createSignalbox({ xds: { plaintext: false, tls }, debug: false }, { baseDir: dir });
+    await expect(signalbox.run(stop.signal)).rejects.toMatchObject({
+      code: "SBX_XDS_CERTIFICATE",
+      message: expect.stringContaining(join(dir, "cert.pem")) as string,
+    });
   });
 
   it("closes its ports when it is stopped", async () => {

@@ -9,11 +9,12 @@ import type {
 import type { Catalog, Labels, RegistryId, Service } from "@signalbox/model";
 import { ConfigError, type Clock, type Logger, type Registry, type RegistryModule } from "@signalbox/registry";
 import type { ClientStatus } from "@signalbox/xds-server";
-import { compose, type Listening, type Pipeline } from "./compose.ts";
+import { compose, type Pipeline } from "./compose.ts";
 import { parseConfig } from "./config/check.ts";
 import { planRegistries, type PlannedRegistry } from "./config/registries.ts";
 import type { SignalboxConfig, SignalboxConfigInput } from "./config/schema.ts";
 import { registrySteps, restartFields, type RunningRegistry } from "./reload.ts";
+import type { Listening } from "./run-parts.ts";
 
 /** What a program that embeds Signalbox may bring. */
 export interface SignalboxOptions {

@@ -1,4 +1,4 @@
-import { BlockList, isIP } from "node:net";
+import { BlockList, isIP, SocketAddress } from "node:net";
 import type { Service } from "@signalbox/model";
 
 /** A range of addresses that a filter chain can match. */
@@ -15,9 +15,10 @@ export function serviceAddresses(service: Service): {
   const addresses: string[] = [];
   const ranges: AddressRange[] = [];
   for (const text of service.addresses) {
-    const [prefix = "", mask, ...rest] = text.split("/");
-    const family = isIP(prefix);
-    if (family === 0 || rest.length > 0) continue;
+    const [written = "", mask, ...rest] = text.split("/");
+    const family = isIP(written);
+    if (family === 0 || rest.length > 0 || written.includes("%")) continue;
+    const prefix = family === 4 ? written : new SocketAddress({ address: written, family: "ipv6" }).address;
     const bits = family === 4 ? 32 : 128;
     const length = mask === undefined ? bits : /^\d{1,3}$/.test(mask) ? Number(mask) : -1;
     if (length < 0 || length > bits) continue;

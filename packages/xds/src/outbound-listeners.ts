@@ -80,8 +80,13 @@ export function portListeners(
   style: ListenerStyle,
   settings: MeshSettings,
 ): readonly ListenerInit[] {
-  const taken = style.captured ? [settings.proxyListenPort, settings.proxyInboundListenPort] : [settings.proxyHttpPort];
-  if (taken.includes(number) || (!style.captured && !style.privileged && number < 1024)) return [];
+  const taken = style.captured ? [settings.proxyListenPort, settings.proxyInboundListenPort] : [];
+  if (
+    number === settings.proxyHttpPort ||
+    taken.includes(number) ||
+    (!style.captured && !style.privileged && number < 1024)
+  )
+    return [];
   const listeners = new Map<string, ListenerInit>();
   const shared: { port: OutboundPort; kind: PortKind; ranges: readonly AddressRange[] }[] = [];
   for (const port of ports) {
@@ -118,8 +123,9 @@ function bindingOf({ service, port, instances }: OutboundPort, kind: PortKind, s
   if (kind === "http") return { addresses: [], ranges: [], wildcard: true };
   const { addresses, ranges } = serviceAddresses(service);
   if (!style.captured) {
-    const local = addresses.filter(isLoopback);
-    return { addresses: local, ranges: [], wildcard: local.length === 0 };
+    const local = addresses.filter((address) => isLoopback(address) && address !== style.bindAddress);
+    const shared = local.length === 0 || addresses.includes(style.bindAddress);
+    return { addresses: local, ranges: [], wildcard: shared };
   }
   if (ranges.length > 0 || addresses.length > 0) return { addresses, ranges, wildcard: ranges.length > 0 };
   if (!isHeadless(service)) return { addresses: [], ranges: [], wildcard: true };

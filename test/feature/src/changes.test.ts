@@ -5,7 +5,7 @@ import { serviceKey, type ServiceRecord } from "@signalbox/model";
 import { serviceRecord } from "@signalbox/registry/conformance";
 import type { DiscoveryResponse } from "@signalbox/envoy-api/envoy/service/discovery/v3/discovery";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { connect, deltaStream, resourceNames, sotwStream } from "./ads-client.ts";
+import { connect, deltaStream, resourceNames, sotwStream } from "@signalbox/test-servers";
 import { startPipeline } from "./pipeline.ts";
 
 const { cluster, endpoint, listener, route } = typeUrls;

@@ -1,3 +1,4 @@
+export { connect, deltaStream, resourceNames, sotwStream } from "./ads-client.ts";
 export { adsBootstrap, fileBootstrap, restBootstrap, socketAddress } from "./bootstrap.ts";
 export { signalbox, startDaemon } from "./daemon.ts";
 export { EnvoyFailedError, RunningEnvoy, startEnvoy } from "./envoy.ts";

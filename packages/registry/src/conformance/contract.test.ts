@@ -9,7 +9,7 @@ const good: RegistryUnderTest<MemoryWorld> = {
   world: () => Promise.resolve(new MemoryWorld()),
   create: (world, deps) => new MemoryRegistry(world.source, deps, { token: world.secret }),
   supports: watching,
-  deadlineMs: 300,
+  deadlineMs: 500,
   quietMs: 2,
 };
 

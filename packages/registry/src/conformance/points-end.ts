@@ -84,7 +84,7 @@ async function abort<W extends SourceWorld>(
 ): Promise<void> {
   await Stage.play(subject, async (stage) => {
     await stage.world.set(service("web", 2));
-    const before = await restingResources();
+    const before = await restingResources(stage);
     const run = await begin(stage);
     await run.stop();
     const told = run.raw.length + run.sink.aliveCount + run.sink.degradations.length;

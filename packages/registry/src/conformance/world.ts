@@ -77,6 +77,11 @@ export interface SourceWorld {
   setObject?(object: Pick<ConfigObject, "kind" | "name" | "spec">): Promise<ObjectKey>;
   /** Deletes an Istio object. Where `supports.objects`. */
   removeObject?(key: ObjectKey): Promise<void>;
+  /**
+   * How many connections of the adapter the source has open now. Finds idle pooled sockets that a process in rest does not
+   * show; leave it out where the source has no connections.
+   */
+  connections?(): Promise<number>;
   /** The secret (token, password) that the configuration of the adapter holds. Where `supports.secrets`. */
   readonly secret?: string;
 }

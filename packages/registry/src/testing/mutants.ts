@@ -1,199 +1,17 @@
 import { createServer } from "node:net";
 import { setInterval } from "node:timers";
-import { serviceKey } from "@signalbox/model";
-import type { Delta, ServiceRecord } from "@signalbox/model";
-import { MemoryRegistry } from "../conformance/index.ts";
+import type { ServiceRecord } from "@signalbox/model";
 import { recordsOf } from "../conformance/point.ts";
-import type { Registry, RegistryDeps, RegistrySink, RegistryUpdate } from "../registry.ts";
-import type { MemoryWorld } from "./memory-world.ts";
-
-type Create = (world: MemoryWorld, deps: RegistryDeps) => Registry;
-
-/** A registry with one fault, and the point of the contract that must find it. */
-export interface Mutant {
-  readonly point: number;
-  readonly fault: string;
-  /** Part of what the point says about it. */
-  readonly finding: string;
-  readonly create: Create;
-}
-
-/** What a mutant may spoil: the calls to the sink, and what happens around the run. */
-interface Spoil {
-  readonly registry: Registry;
-  readonly world: MemoryWorld;
-  readonly deps: RegistryDeps;
-  readonly sink: RegistrySink;
-  readonly signal: AbortSignal;
-}
-
-const watch: Create = (world, deps) => new MemoryRegistry(world.source, deps, { token: world.secret });
-const poll: Create = (world, deps) => new MemoryRegistry(world.source, deps, { token: world.secret, mode: "poll" });
-
-/** A good registry whose run is replaced. */
-function around(run: (spoil: Spoil) => Promise<void>, base: Create = watch): Create {
-  return (world, deps) => {
-    const registry = base(world, deps);
-    return { id: registry.id, run: (sink, signal) => run({ registry, world, deps, sink, signal }) };
-  };
-}
-
-/** A good registry whose calls to the sink are spoiled; state of the spoiler is that of one run. */
-function told(spoil: (context: Spoil) => Partial<RegistrySink>, base: Create = watch): Create {
-  return around((context) => {
-    const { registry, sink, signal } = context;
-    const good: RegistrySink = {
-      push: (update) => sink.push(update),
-      alive: () => sink.alive(),
-      degraded: (problem, error) => sink.degraded(problem, error),
-    };
-    return registry.run({ ...good, ...spoil(context) }, signal);
-  }, base);
-}
-
-/** A good registry whose updates are changed on their way. */
-function updates(
-  change: (update: RegistryUpdate, context: Spoil) => RegistryUpdate | undefined,
-  base?: Create,
-): Create {
-  return told((context) => {
-    const push = (update: RegistryUpdate): void => {
-      const changed = change(update, context);
-      if (changed !== undefined) context.sink.push(changed);
-    };
-    return { push };
-  }, base);
-}
-
-/** The update with every record changed; a record that becomes `undefined` is left out. */
-function records(update: RegistryUpdate, change: (record: ServiceRecord) => ServiceRecord | undefined): RegistryUpdate {
-  const changed = recordsOf(update).flatMap((record) => change(record) ?? []);
-  if (update.type === "snapshot") return { ...update, records: changed };
-  return { ...update, records: { upserted: changed, removed: update.records?.removed ?? [] } };
-}
-
-function without<K, V>(delta: Delta<K, V> | undefined): Delta<K, V> {
-  return { upserted: delta?.upserted ?? [], removed: [] };
-}
+import type { RegistryUpdate } from "../registry.ts";
+import { mutantsOfState } from "./mutants-of-state.ts";
+import { around, records, told, updates, watch } from "./spoil.ts";
+import type { Mutant } from "./spoil.ts";
 
 let shared: readonly ServiceRecord[] | undefined;
-let runs = 0;
 
 /** At least one mutant for every point. */
 export const mutants: readonly Mutant[] = [
-  {
-    point: 1,
-    fault: "says the first snapshot as a delta",
-    finding: "a delta came before the first snapshot",
-    create: updates((update) =>
-      update.type === "delta" ? update : { type: "delta", records: { upserted: update.records, removed: [] } },
-    ),
-  },
-  {
-    point: 1,
-    fault: "says half of the source first",
-    finding: "in the first snapshot",
-    create: updates((update) =>
-      update.type === "delta" ? update : { ...update, records: update.records.slice(0, 1) },
-    ),
-  },
-  {
-    point: 2,
-    fault: "does not say that the source is empty",
-    finding: "the first snapshot; heard: 0 updates",
-    create: updates((update) => (update.type === "snapshot" && update.records.length === 0 ? undefined : update)),
-  },
-  {
-    point: 3,
-    fault: "says the same again",
-    finding: "updates while nothing changed",
-    create: told(({ sink }) => {
-      let last: RegistryUpdate | undefined;
-      return {
-        push: (update) => sink.push((last = update)),
-        alive: () => last && sink.push(last),
-      };
-    }, poll),
-  },
-  {
-    point: 3,
-    fault: "never says that the source is alive",
-    finding: "a call of alive",
-    create: told(() => ({ alive: () => undefined })),
-  },
-  {
-    point: 4,
-    fault: "says only the new instances of a record",
-    finding: "with 4 instances",
-    create: updates((update) =>
-      update.type === "snapshot"
-        ? update
-        : records(update, (record) => ({ ...record, instances: record.instances.slice(-1) })),
-    ),
-  },
-  {
-    point: 4,
-    fault: "says snapshots where deltas are promised",
-    finding: "a change of one service is a delta",
-    create: poll,
-  },
-  {
-    point: 4,
-    fault: "loses workloads",
-    finding: "workload /default/vm-1",
-    create: updates((update) =>
-      update.type === "delta" ? { type: "delta", ...(update.records && { records: update.records }) } : update,
-    ),
-  },
-  {
-    point: 5,
-    fault: "drops services without instances",
-    finding: "with 0 instances",
-    create: updates((update) => records(update, (record) => (record.instances.length === 0 ? undefined : record))),
-  },
-  {
-    point: 6,
-    fault: "forgets deletions",
-    finding: "is gone",
-    create: updates((update) => (update.type === "delta" ? { ...update, records: without(update.records) } : update)),
-  },
-  {
-    point: 7,
-    fault: "says a change as a deletion and a creation",
-    finding: "updates for one deletion and one creation",
-    create: told(({ sink }) => ({
-      push: (update) => {
-        if (update.type === "delta") {
-          const removed = recordsOf(update).map((record) => serviceKey(record.service));
-          sink.push({ type: "delta", records: { upserted: [], removed } });
-        }
-        sink.push(update);
-      },
-    })),
-  },
-  {
-    point: 8,
-    fault: "gives new ids with every run",
-    finding: "after a restart of the adapter",
-    create: around(({ registry, sink, signal }) => {
-      const run = ++runs;
-      const rename = (record: ServiceRecord): ServiceRecord => ({
-        ...record,
-        instances: record.instances.map((instance) => ({ ...instance, id: `${instance.id}-${run}` })),
-      });
-      const push = (update: RegistryUpdate): void => sink.push(records(update, rename));
-      const alive = (): void => sink.alive();
-      return registry.run({ push, alive, degraded: (problem, error) => sink.degraded(problem, error) }, signal);
-    }),
-  },
-  {
-    point: 8,
-    fault: "says one key twice",
-    finding: "keys are not unique",
-    create: updates((update) =>
-      update.type === "snapshot" ? { ...update, records: [...update.records, ...update.records] } : update,
-    ),
-  },
+  ...mutantsOfState,
   {
     point: 9,
     fault: "takes a failed read for an empty source",
@@ -258,7 +76,7 @@ export const mutants: readonly Mutant[] = [
   {
     point: 12,
     fault: "tries again at once",
-    finding: "without waiting on the clock",
+    finding: "on the clock",
     create: (world, deps) =>
       watch(world, {
         ...deps,

@@ -25,11 +25,15 @@ export async function runCommand(flags: RunFlags, context: CommandContext): Prom
   for (const warning of loaded?.warnings ?? []) logger.warn("config-doubtful", { warning });
   const signalbox = createFromPlan(plan, { logger, ...(loaded === undefined ? {} : { baseDir: loaded.baseDir }) });
   using stopped = untilStopped();
-  const reloads = followConfig(
-    { loaded, signalbox, logger, watch: flags.watch, environment: context.environment },
-    stopped.signal,
-  );
-  const greeted = greet(signalbox, plan, logger, context, stopped.signal);
+  const { environment } = context;
+  const followed = { loaded, signalbox, logger, watch: flags.watch, environment };
+  const beside = Promise.allSettled([
+    followConfig(followed, stopped.signal).catch((error: unknown) => {
+      logger.error("config-watch-failed", { error, hint: "SIGHUP still reloads" });
+    }),
+    // Fails only when running does, which is reported below.
+    greet(signalbox, plan, logger, context, stopped.signal),
+  ]);
   try {
     await signalbox.run(stopped.signal);
     logger.info("stopped");
@@ -39,7 +43,7 @@ export async function runCommand(flags: RunFlags, context: CommandContext): Prom
     return exitCodes.failed;
   } finally {
     stopped.stop();
-    await Promise.allSettled([reloads, greeted]);
+    await beside;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { RegistryStatus } from "@signalbox/aggregate";
-import type { Listening } from "../compose.ts";
+import type { Listening } from "../run-parts.ts";
 
 /** What is up and what to try next, for a person at a terminal. */
 export function welcome({ debug, xds }: Listening, registries: readonly RegistryStatus[]): string {

@@ -1,7 +1,9 @@
 import { z } from "zod";
 
 const port = z.int().min(0).max(65535);
-const duration = z.string().regex(/^(\d+(\.\d+)?(ms|s|m|h))+$/, 'must be a duration such as "10s", "250ms" or "1m30s"');
+const duration = z
+  .string()
+  .regex(/^(\d+(\.\d+)?(ms|us|ns|s|m|h))+$/, 'must be a duration such as "10s", "250ms" or "1m30s"');
 
 /** The fields of Istio's MeshConfig that have an effect here, with Istio's names. */
 export const meshSchema = z

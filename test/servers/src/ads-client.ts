@@ -27,6 +27,7 @@ interface DeltaAsk {
   readonly typeUrl: string;
   readonly responseNonce?: string;
   readonly resourceNamesSubscribe?: string[];
+  readonly resourceNamesUnsubscribe?: string[];
   readonly initialResourceVersions?: Record<string, string>;
 }
 
@@ -75,8 +76,13 @@ export function connect(port: number): grpc.Client {
   });
 }
 
-/** One SotW stream that acknowledges what it gets unless told otherwise. */
-export function sotwStream(client: grpc.Client, node: string, metadata: Record<string, string> = {}) {
+/** One SotW stream. It acknowledges what it gets, unless `refuse` gives a reason not to. */
+export function sotwStream(
+  client: grpc.Client,
+  node: string,
+  metadata: Record<string, string> = {},
+  { refuse = () => undefined }: { readonly refuse?: (response: DiscoveryResponse) => string | undefined } = {},
+) {
   const call = client.makeBidiStreamRequest(
     `${ads}/StreamAggregatedResources`,
     (request: SotwAsk & Partial<FirstAsk>) =>
@@ -85,23 +91,28 @@ export function sotwStream(client: grpc.Client, node: string, metadata: Record<s
   );
   const responses = inbox<DiscoveryResponse>();
   const names = new Map<string, string[]>();
+  const accepted = new Map<string, string>();
   let first = true;
   const send = (request: SotwAsk) => {
     call.write(first ? { ...request, node: { id: node, cluster: "test", metadata } } : request);
     first = false;
   };
   call.on("data", (response: DiscoveryResponse) => {
+    const reason = refuse(response);
+    if (reason === undefined) accepted.set(response.typeUrl, response.versionInfo);
     send({
       typeUrl: response.typeUrl,
-      versionInfo: response.versionInfo,
+      versionInfo: accepted.get(response.typeUrl) ?? "",
       responseNonce: response.nonce,
       resourceNames: names.get(response.typeUrl) ?? [],
+      ...(reason === undefined ? {} : { errorDetail: { code: 3, message: reason } }),
     });
     responses.push(response);
   });
   call.on("error", () => undefined);
   return {
     responses: responses.all,
+    send,
     /** Subscribes by name; no names is the wildcard. `version` is what the client still has from an earlier stream. */
     subscribe(type: TypeUrl, resourceNames: string[] = [], version = "") {
       names.set(type, resourceNames);
@@ -109,7 +120,7 @@ export function sotwStream(client: grpc.Client, node: string, metadata: Record<s
       send({
         typeUrl: type,
         resourceNames,
-        versionInfo: last?.versionInfo ?? version,
+        versionInfo: accepted.get(type) ?? version,
         responseNonce: last?.nonce ?? "",
       });
     },
@@ -145,6 +156,7 @@ export function deltaStream(client: grpc.Client, node: string, metadata: Record<
   call.on("error", () => undefined);
   return {
     responses: responses.all,
+    send,
     subscribe(
       type: TypeUrl,
       resourceNamesSubscribe: string[] = [],

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
-const root = join(import.meta.dirname, "..");
+const root = join(import.meta.dirname, "../../..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 const folders = (group: string) =>
   readdirSync(join(root, group), { withFileTypes: true })
@@ -15,7 +15,7 @@ interface Manifest {
   readonly version: string;
   readonly private?: boolean;
   readonly license?: string;
-  readonly exports?: Record<string, unknown>;
+  readonly exports?: Record<string, Record<string, string>>;
   readonly dependencies?: Record<string, string>;
   readonly devDependencies?: Record<string, string>;
 }
@@ -61,7 +61,7 @@ describe("the repository", () => {
   it.each(published)("a published package has a README, a license and an entry point without a build: %s", (folder) => {
     expect(existsSync(join(root, folder, "README.md"))).toBe(true);
     expect(manifest(folder).license).toBe("Apache-2.0");
-    expect(Object.keys((manifest(folder).exports?.["."] ?? {}) as object)[0]).toBe("@signalbox/source");
+    expect(Object.keys(manifest(folder).exports?.["."] ?? {})[0]).toBe("@signalbox/source");
   });
 
   it.each(folders("adapters"))("an adapter has exactly the standard files: %s", (folder) => {
