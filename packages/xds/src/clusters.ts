@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import type { Any } from "@bufbuild/protobuf/wkt";
 import {
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
@@ -82,7 +83,7 @@ export function serviceCluster(
   return {
     name,
     connectTimeout: duration(settings.connectTimeout),
-    circuitBreakers: circuitBreakers(),
+    circuitBreakers,
     commonLbConfig: { healthyPanicThreshold: { value: 0 } },
     ...discoveryFields(name, port, instances, settings, discovery),
     ...(options === undefined ? {} : { typedExtensionProtocolOptions: { [httpOptionsName]: options } }),
@@ -131,15 +132,27 @@ function originalDestination(
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.ORIGINAL_DST },
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
     connectTimeout: duration(settings.connectTimeout),
-    circuitBreakers: circuitBreakers(),
+    circuitBreakers,
     ...(options === undefined ? {} : { typedExtensionProtocolOptions: { [httpOptionsName]: options } }),
   };
 }
 
 /** HTTP/2 where the port says so; where it says nothing, whatever the client spoke. Plain HTTP/1.1 is Envoy's default. */
-function protocolOptions(protocol: Protocol, idleTimeout?: number) {
+function protocolOptions(protocol: Protocol, idleTimeout?: number): Any | undefined {
   const http2 = protocol === "HTTP2" || protocol === "GRPC" || protocol === "GRPC-WEB";
   if (!http2 && protocol !== "UNSUPPORTED") return undefined;
+  const key = `${http2 ? "http2" : "downstream"} ${String(idleTimeout)}`;
+  let options = packedOptions.get(key);
+  if (options === undefined) {
+    options = packOptions(http2, idleTimeout);
+    packedOptions.set(key, options);
+  }
+  return options;
+}
+
+const packedOptions = new Map<string, Any>();
+
+function packOptions(http2: boolean, idleTimeout?: number): Any {
   return packed(HttpProtocolOptionsSchema, {
     ...(idleTimeout === undefined ? {} : { commonHttpProtocolOptions: { idleTimeout: duration(idleTimeout) } }),
     upstreamProtocolOptions: http2
@@ -210,13 +223,12 @@ function dnsFields(settings: MeshSettings): Omit<ClusterInit, "name"> {
   };
 }
 
-function circuitBreakers() {
-  return create(CircuitBreakersSchema, {
-    thresholds: [
-      { maxConnections: unlimited, maxPendingRequests: unlimited, maxRequests: unlimited, maxRetries: unlimited },
-    ],
-  });
-}
+/** Istio's thresholds: Envoy's own are a thousand and refuse the rest. */
+const circuitBreakers = create(CircuitBreakersSchema, {
+  thresholds: [
+    { maxConnections: unlimited, maxPendingRequests: unlimited, maxRequests: unlimited, maxRetries: unlimited },
+  ],
+});
 
 /** Endpoints that DNS clusters can dial, first by priority, locality and address. */
 export function dialable(instances: readonly CatalogInstance[], port: Port): readonly CatalogInstance[] {

@@ -8,7 +8,7 @@ import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import { outboundCluster } from "./names.ts";
 import { portKind, type OutboundPort } from "./outbound-listeners.ts";
-import { VirtualHosts } from "./virtual-hosts.ts";
+import { EncodedParts } from "./encoded-parts.ts";
 
 /** For whom clusters and assignments are made. */
 export type Flavour = Capture | "grpc";
@@ -32,7 +32,7 @@ export class CompiledService {
   readonly host: string;
   readonly ports: readonly OutboundPort[];
   /** Shared by all forms of the service that differ in endpoints only. */
-  readonly virtualHosts: VirtualHosts;
+  readonly encoded: EncodedParts;
   readonly #settings: MeshSettings;
   readonly #resources = new Map<Flavour, ReadonlyMap<number, PortResources>>();
   #previous: CompiledService | undefined;
@@ -46,9 +46,14 @@ export class CompiledService {
     this.host = entry.service.hostname.toLowerCase();
     this.#settings = settings;
     const sameService = previous?.entry.versions.service === entry.versions.service;
-    this.virtualHosts = sameService ? previous.virtualHosts : new VirtualHosts(entry.service, settings);
+    this.encoded = sameService ? previous.encoded : new EncodedParts(entry.service, settings);
     this.#previous = sameService ? previous : undefined;
-    this.ports = distinctPorts(entry).map((port) => ({ service: entry.service, port, instances: entry.instances }));
+    this.ports = distinctPorts(entry).map((port) => ({
+      service: entry.service,
+      port,
+      instances: entry.instances,
+      encoded: this.encoded,
+    }));
     for (const flavour of previous === undefined ? (["captured"] as const) : previous.#resources.keys())
       this.resources(flavour);
     this.#previous = undefined;

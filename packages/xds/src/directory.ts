@@ -219,7 +219,7 @@ export class Directory {
 export function precedence(a: Service, b: Service): number {
   return (
     (a.createdAt ?? 0) - (b.createdAt ?? 0) ||
-    byCodeUnit(a.hostname.toLowerCase(), b.hostname.toLowerCase()) ||
+    byCodeUnit(a.hostname, b.hostname) ||
     byCodeUnit(a.namespace, b.namespace)
   );
 }

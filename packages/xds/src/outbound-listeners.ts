@@ -11,6 +11,7 @@ import {
   type FilterChainInit,
   type ListenerFilterInit,
 } from "./filters.ts";
+import type { EncodedParts } from "./encoded-parts.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { duration, socketAddress, type Init } from "./messages.ts";
 import { blackHoleCluster, outboundCluster, passthroughCluster } from "./names.ts";
@@ -34,6 +35,15 @@ export interface OutboundPort {
   readonly service: Service;
   readonly port: Port;
   readonly instances: readonly CatalogInstance[];
+  readonly encoded: EncodedParts;
+}
+
+/** A listener that can be made when it is needed. */
+export interface PortListener {
+  readonly name: string;
+  /** The service that it depends on alone, beside style and mesh; none for a listener that several share. */
+  readonly owner: OutboundPort | undefined;
+  readonly make: () => ListenerInit;
 }
 
 /** How a port's protocol is served. `sniffed` is Istio's detection: HTTP if it looks like it, bytes otherwise. */
@@ -79,7 +89,7 @@ export function portListeners(
   ports: readonly OutboundPort[],
   style: ListenerStyle,
   settings: MeshSettings,
-): readonly ListenerInit[] {
+): readonly PortListener[] {
   const taken = style.captured ? [settings.proxyListenPort, settings.proxyInboundListenPort] : [];
   if (
     number === settings.proxyHttpPort ||
@@ -87,7 +97,7 @@ export function portListeners(
     (!style.captured && !style.privileged && number < 1024)
   )
     return [];
-  const listeners = new Map<string, ListenerInit>();
+  const listeners = new Map<string, PortListener>();
   const shared: { port: OutboundPort; kind: PortKind; ranges: readonly AddressRange[] }[] = [];
   for (const port of ports) {
     const kind = portKind(port.port.protocol);
@@ -95,12 +105,17 @@ export function portListeners(
     const binding = bindingOf(port, kind, style);
     for (const address of binding.addresses) {
       const name = `${address}_${String(number)}`;
-      if (!listeners.has(name)) listeners.set(name, ownListener(name, address, port, kind, style, settings));
+      if (!listeners.has(name))
+        listeners.set(name, { name, owner: port, make: () => ownListener(name, address, port, kind, style, settings) });
     }
     if (binding.wildcard) shared.push({ port, kind, ranges: binding.ranges });
   }
-  const listener = sharedListener(number, shared, style, settings);
-  return listener === undefined ? [...listeners.values()] : [...listeners.values(), listener];
+  if (shared.length === 0) return [...listeners.values()];
+  const name = `${style.wildcards[0]}_${String(number)}`;
+  return [
+    ...listeners.values(),
+    { name, owner: undefined, make: () => sharedListener(name, number, shared, style, settings) },
+  ];
 }
 
 /** Names of the route tables that listeners of a sniffed port ask for beside the port's own: `<host>:<port>`. */
@@ -160,6 +175,7 @@ function ownListener(
 }
 
 function sharedListener(
+  name: string,
   number: number,
   members: readonly {
     readonly port: OutboundPort;
@@ -168,9 +184,7 @@ function sharedListener(
   }[],
   style: ListenerStyle,
   settings: MeshSettings,
-): ListenerInit | undefined {
-  if (members.length === 0) return undefined;
-  const name = `${style.wildcards[0]}_${String(number)}`;
+): ListenerInit {
   const http = members.filter(({ kind }) => kind === "http" || kind === "sniffed").map(({ port }) => port);
   const sni = new Set<string>();
   const ranges = new Set<string>();

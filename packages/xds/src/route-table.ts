@@ -2,11 +2,11 @@ import type { Port } from "@signalbox/model";
 import { precedence } from "./directory.ts";
 import { byCodeUnit } from "./order.ts";
 import { encodeRouteConfiguration, encodeVirtualHost, fallbackHost, type Fallback } from "./routes.ts";
-import type { VirtualHosts } from "./virtual-hosts.ts";
+import type { EncodedParts } from "./encoded-parts.ts";
 
 /** A service's claim on domains of a route table. Full names win over derived ones, then the older service wins. */
 export interface RouteClaim {
-  readonly hosts: VirtualHosts;
+  readonly parts: EncodedParts;
   readonly port: Port;
   readonly full: readonly string[];
   readonly derived: readonly string[];
@@ -55,7 +55,7 @@ export class RouteTable {
       if (claim === undefined) continue;
       const all = domainsOf(claim);
       const domains = owners === undefined ? all : all.filter((domain) => owners.get(domain.toLowerCase()) === claim);
-      if (domains.length > 0) hosts.push(claim.hosts.encode(claim.port, domains));
+      if (domains.length > 0) hosts.push(claim.parts.virtualHost(claim.port, domains));
     }
     hosts.push(encodeVirtualHost(fallbackHost(this.#fallback)));
     return encodeRouteConfiguration(this.#name, hosts, this.#ignorePort);
@@ -75,7 +75,7 @@ export class RouteTable {
   #owners(): ReadonlyMap<string, RouteClaim> {
     const owners = new Map<string, RouteClaim>();
     const claims = [...this.#claims.values()].sort(
-      (a, b) => precedence(a.hosts.service, b.hosts.service) || a.port.number - b.port.number,
+      (a, b) => precedence(a.parts.service, b.parts.service) || a.port.number - b.port.number,
     );
     for (const part of ["full", "derived"] as const) {
       for (const claim of claims) {

@@ -129,6 +129,8 @@ export function encodeRouteConfiguration(name: string, hosts: Iterable<Uint8Arra
   return writer.raw(tail).finish();
 }
 
+const previousHosts = packed(PreviousHostsPredicateSchema, {});
+
 function retries(settings: MeshSettings): { retryPolicy?: Init<typeof RetryPolicySchema> } {
   const { attempts, retryOn, perTryTimeout } = settings.retry;
   if (attempts <= 0) return {};
@@ -139,7 +141,7 @@ function retries(settings: MeshSettings): { retryPolicy?: Init<typeof RetryPolic
       retryHostPredicate: [
         {
           name: "envoy.retry_host_predicates.previous_hosts",
-          configType: { case: "typedConfig", value: packed(PreviousHostsPredicateSchema, {}) },
+          configType: { case: "typedConfig", value: previousHosts },
         },
       ],
       hostSelectionRetryMaxAttempts: 5n,

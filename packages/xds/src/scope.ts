@@ -56,6 +56,7 @@ export class EnvoyScope implements Scope {
   readonly #directory: Directory;
   readonly #settings: MeshSettings;
   readonly #options: ScopeOptions;
+  readonly #styleKey: string;
   readonly #groups = new Map<number, PortGroup>();
   readonly #services = new Map<string, CompiledService>();
   readonly #proxy: RouteTable | undefined;
@@ -64,6 +65,7 @@ export class EnvoyScope implements Scope {
     this.#directory = directory;
     this.#settings = settings;
     this.#options = options;
+    this.#styleKey = JSON.stringify(options.style);
     if (settings.proxyHttpPort > 0) this.#proxy = new RouteTable("http_proxy", options.fallback, false);
     if (options.style.captured) this.listeners.put(listenerResource(virtualOutbound(options.style, settings)));
     this.#rebuild(directory.hosts(), faults);
@@ -141,7 +143,7 @@ export class EnvoyScope implements Scope {
     group.members.set(host, member);
     const aliases = this.#directory.aliases(service, this.#options.namespace);
     const claim: RouteClaim = {
-      hosts: service.virtualHosts,
+      hosts: service.encoded,
       port,
       ...serviceDomains(service.entry.service, aliases, this.#options.dnsDomain),
     };
@@ -154,9 +156,12 @@ export class EnvoyScope implements Scope {
     const group = this.#groups.get(number);
     if (group === undefined) return;
     const { style } = this.#options;
-    const members = [...group.members.values()].sort((a, b) => precedence(a.port.service, b.port.service));
-    const ports = members.map(({ port }) => port);
-    const listeners = portListeners(number, ports, style, this.#settings).map(listenerResource);
+    const members = [...group.members.values()];
+    const listeners = portListeners(number, inOrder(members), style, this.#settings).map(({ name, owner, make }) =>
+      owner === undefined
+        ? listenerResource(make())
+        : owner.encoded.resource(`${this.#styleKey} ${name}`, () => listenerResource(make())),
+    );
     const tables: Resource[] = [];
     if (listeners.length > 0) {
       if (!group.routes.isEmpty) tables.push(resourceOf(String(number), group.routes.encode()));
@@ -178,6 +183,14 @@ export class EnvoyScope implements Scope {
   }
 }
 
+/** HTTP services share everything, so only the others need their order. */
+function inOrder(members: readonly Member[]): readonly OutboundPort[] {
+  const ports = members.map(({ port }) => port);
+  const others = ports.filter(({ port }) => portKind(port.protocol) !== "http");
+  others.sort((a, b) => precedence(a.service, b.service));
+  return [...ports.filter(({ port }) => portKind(port.protocol) === "http"), ...others];
+}
+
 function listenerResource(listener: ListenerInit): Resource {
   return resourceOf(listener.name, encoded(ListenerSchema, listener));
 }
@@ -185,7 +198,9 @@ function listenerResource(listener: ListenerInit): Resource {
 /** The table of a listener that belongs to one service: any host will do. */
 function ownRouteTable(service: CompiledService, { port }: OutboundPort): Resource {
   const name = `${service.entry.service.hostname}:${String(port.number)}`;
-  return resourceOf(name, encodeRouteConfiguration(name, [service.virtualHosts.encode(port, ["*"])], true));
+  return service.encoded.resource(`table ${name}`, () =>
+    resourceOf(name, encodeRouteConfiguration(name, [service.encoded.virtualHost(port, ["*"])], true)),
+  );
 }
 
 function proxyKey(host: string, port: number): string {

@@ -1,11 +1,11 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
 import { Cluster_DiscoveryType, ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
+import { AggregatedConfigSourceSchema } from "@signalbox/envoy-api/envoy/config/core/v3/config_source";
 import { ClusterLoadAssignmentSchema } from "@signalbox/envoy-api/envoy/config/endpoint/v3/endpoint";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import { connect, deltaStream, resourceNames, sotwStream } from "@signalbox/test-servers";
 import { createXdsServer, resourceOf, SnapshotCache, type Resource, type XdsServer } from "@signalbox/xds-server";
-import { toBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 // What the xDS protocol asks of a server, tried over the network with a gRPC client that is not ours.
@@ -13,11 +13,13 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 const { cluster, endpoint, route } = typeUrls;
 const group = "everyone";
 
+const ads = { case: "ads", value: create(AggregatedConfigSourceSchema) } as const;
+
 function clusterNamed(name: string, connectSeconds = 1): Resource {
   const message = create(ClusterSchema, {
     name,
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
-    edsClusterConfig: { edsConfig: { configSourceSpecifier: { case: "ads", value: {} } } },
+    edsClusterConfig: { edsConfig: { configSourceSpecifier: ads } },
     connectTimeout: { seconds: BigInt(connectSeconds) },
   });
   return resourceOf(name, toBinary(ClusterSchema, message));
@@ -26,8 +28,8 @@ function assignment(name: string, overprovisioningFactor = 140): Resource {
   const message = create(ClusterLoadAssignmentSchema, { clusterName: name, policy: { overprovisioningFactor } });
   return resourceOf(name, toBinary(ClusterLoadAssignmentSchema, message));
 }
-function routeTable(name: string, statusOfNone = false): Resource {
-  const message = create(RouteConfigurationSchema, { name, mostSpecificHeaderMutationsWins: statusOfNone });
+function routeTable(name: string, mostSpecific = false): Resource {
+  const message = create(RouteConfigurationSchema, { name, mostSpecificHeaderMutationsWins: mostSpecific });
   return resourceOf(name, toBinary(RouteConfigurationSchema, message));
 }
 
