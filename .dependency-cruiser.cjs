@@ -12,6 +12,16 @@ const mayImport = {
   "packages/xds": ["packages/model", "packages/event-bus", "packages/envoy-api", "packages/xds-server"],
   "packages/debug": ["packages/model"],
   "packages/signalbox": ["packages/[^/]+", "adapters/[^/]+"],
+  "packages/http-client": [],
+  "adapters/consul": ["packages/model", "packages/registry", "packages/http-client"],
+  "adapters/eureka": ["packages/model", "packages/registry", "packages/http-client"],
+  "adapters/kubernetes": [
+    "packages/model",
+    "packages/registry",
+    "packages/http-client",
+    "packages/istio-objects",
+    "packages/files",
+  ],
   "adapters/static": ["packages/model", "packages/registry", "packages/istio-objects", "packages/files"],
 };
 
