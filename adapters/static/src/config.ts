@@ -1,4 +1,5 @@
-import { nearest, type ObjectFault, type ObjectPath } from "@signalbox/istio-objects";
+import type { ObjectFault, ObjectPath } from "@signalbox/istio-objects";
+import { didYouMean } from "@signalbox/model";
 import { ConfigError } from "@signalbox/registry";
 import { z } from "zod";
 
@@ -184,7 +185,7 @@ function explain(
     if (issue.code === "unrecognized_keys") {
       return issue.keys.map((key) => {
         const known = knownAt(path);
-        const near = nearest(key, known);
+        const near = didYouMean(key, known);
         const hint = near === undefined ? `known here: ${known.join(", ")}` : `did you mean "${near}"?`;
         return { path: [...path, key], at: "key", severity: "error", message: `unknown key; ${hint}` };
       });

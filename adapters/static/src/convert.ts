@@ -11,6 +11,7 @@ import {
   type ObjectPath,
 } from "@signalbox/istio-objects";
 import {
+  byCodeUnit,
   canonicalIp,
   contentHash,
   instanceKey,
@@ -331,7 +332,7 @@ export interface MergedFiles {
  * wins, by file name and then by place, and the other is a conflict. What only one file says keeps its identity, so that work follows the change.
  */
 export function mergeFiles(files: ReadonlyMap<string, FileContent>): MergedFiles {
-  const contents = [...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, content]) => content);
+  const contents = [...files].sort(([a], [b]) => byCodeUnit(a, b)).map(([, content]) => content);
   const conflicts: StaticFault[] = [];
   const collect = <K extends string, T>(
     items: readonly Placed<T>[],

@@ -4,6 +4,7 @@ import { registryId } from "@signalbox/model";
 import type { ServiceRecord } from "@signalbox/model";
 import { afterEach, describe, expect, it } from "vitest";
 import { unionMerge } from "./merge.ts";
+import type { AggregateOptions, Publication } from "./options.ts";
 import { settled } from "./testing/settled.ts";
 import { comparable, configObject, FakeRegistry, ipsOf, keyOf, record, workload, World } from "./testing/world.ts";
 
@@ -237,6 +238,33 @@ describe("the run of an aggregate", () => {
     expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.99"]);
   });
 
+  it("tells of each publication how long its oldest change waited", async () => {
+    const registry = new FakeRegistry("one");
+    const told: Publication[] = [];
+    const onPublish = (publication: Publication) => told.push(publication);
+    const world = await started({ registries: [registry], onPublish });
+    registry.snapshot(record(one, "a"));
+    await world.calm();
+    // What there is at the start is no change.
+    expect(told).toEqual([]);
+    registry.upsert(record(one, "a", "192.0.2.1"));
+    await settled();
+    registry.upsert(record(one, "a", "192.0.2.2"));
+    await world.clock.advance(20);
+    registry.upsert(record(one, "a", "192.0.2.3"));
+    await world.calm();
+    expect(told.map(({ debounceMs }) => debounceMs)).toEqual([0, 70]);
+    expect(told.map(({ revision }) => revision.sequence)).toEqual([1, 2]);
+    expect(told[1]?.revision).toEqual(world.aggregate.catalog().revision);
+    // A change that was taken back is not published, and its time does not count for the next one.
+    registry.upsert(record(one, "a", "192.0.2.4"));
+    registry.upsert(record(one, "a", "192.0.2.3"));
+    await world.calm();
+    registry.upsert(record(one, "a", "192.0.2.5"));
+    await world.calm();
+    expect(told.slice(2).map(({ debounceMs }) => debounceMs)).toEqual([0]);
+  });
+
   it("leads again after it was fenced, with a snapshot that has the change", async () => {
     const { registry, world } = await worldWith(record(one, "a"));
     const { epoch } = world.aggregate.catalog().revision;
@@ -266,7 +294,9 @@ describe("the run of an aggregate", () => {
       },
     };
     const registry = new FakeRegistry("one");
-    const world = await started({ registries: [registry], bus: flaky }, bus);
+    const waited: number[] = [];
+    const onPublish: AggregateOptions["onPublish"] = ({ debounceMs }) => void waited.push(debounceMs);
+    const world = await started({ registries: [registry], bus: flaky, onPublish }, bus);
     registry.snapshot(record(one, "a"));
     await world.calm();
     broken = true;
@@ -277,6 +307,7 @@ describe("the run of an aggregate", () => {
     await world.calm();
     expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.1"]);
     expect(world.consumed.revision).toEqual(world.aggregate.catalog().revision);
+    expect(waited).toEqual([1000]);
   });
 
   it("keeps the content still from the snapshot it gave until the lead is decided", async () => {

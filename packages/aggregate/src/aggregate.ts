@@ -15,7 +15,7 @@ import type { InstanceHandler, ServiceHandler } from "./handlers.ts";
 import { isFenced, Leadership } from "./leadership.ts";
 import { unionMerge } from "./merge.ts";
 import { defaultDebounce, defaultRestart, defaultSyncDeadlineMs } from "./options.ts";
-import type { AddRegistryOptions, AggregateOptions, RestartOptions } from "./options.ts";
+import type { AddRegistryOptions, AggregateOptions, Publication, RestartOptions } from "./options.ts";
 import { Registries } from "./registries.ts";
 import { ShardStore } from "./shard.ts";
 import type { RegistryStatus } from "./supervision.ts";
@@ -31,6 +31,7 @@ class Aggregate implements AggregateController {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #restart: RestartOptions;
+  readonly #onPublish: (publication: Publication) => void;
   readonly #shards = new ShardStore();
   readonly #assembly: Assembly;
   readonly #registries: Registries;
@@ -42,6 +43,8 @@ class Aggregate implements AggregateController {
   readonly #fold = new CatalogFold();
   readonly #index = new CatalogIndex(this.#fold.entries);
   #revision: Revision = { epoch: "", sequence: 0 };
+  /** When the first change that is not published yet came. */
+  #oldest: number | undefined;
   #running = false;
   #fatal: Error | undefined;
 
@@ -49,6 +52,7 @@ class Aggregate implements AggregateController {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#restart = { ...defaultRestart, ...options.restart };
+    this.#onPublish = (publication) => options.onPublish?.(publication);
     const shared = { clock: this.#clock, logger: this.#logger, restart: this.#restart };
     this.#assembly = new Assembly(this.#shards, options.merge ?? unionMerge, this.#logger);
     this.#gate = new SyncGate(this.#clock, this.#logger);
@@ -164,7 +168,8 @@ class Aggregate implements AggregateController {
   async #publish(signal: AbortSignal): Promise<void> {
     for (;;) {
       this.#leadership.seek(signal);
-      await this.#debounce.due(signal);
+      const first = await this.#debounce.due(signal);
+      this.#oldest ??= first;
       if (this.#fatal !== undefined) throw this.#fatal;
       await this.#leadership.settled();
       const { writer } = this.#leadership;
@@ -175,7 +180,10 @@ class Aggregate implements AggregateController {
 
   async #publishWith(writer: BusWriter, signal: AbortSignal): Promise<void> {
     const delta = this.#assembly.delta(this.#fold);
-    if (isEmptyDelta(delta)) return;
+    if (isEmptyDelta(delta)) {
+      this.#oldest = undefined;
+      return;
+    }
     try {
       this.#apply(delta, await writer.publish(delta));
     } catch (thrown) {
@@ -189,11 +197,18 @@ class Aggregate implements AggregateController {
       }
       this.#logger.error("bus-publish-failed", { epoch: writer.epoch, error });
       await this.#clock.sleep(this.#restart.firstMs, signal);
+      return;
     }
+    const now = this.#clock.now();
+    // A clock that was set back gives no negative times.
+    const debounceMs = Math.max(0, now - (this.#oldest ?? now));
+    this.#oldest = undefined;
+    this.#onPublish({ revision: this.#revision, debounceMs });
   }
 
   /** Takes over what changed without publishing it. */
   #absorb(): void {
+    this.#oldest = undefined;
     const delta = this.#assembly.delta(this.#fold);
     if (!isEmptyDelta(delta)) this.#apply(delta, { epoch: "", sequence: this.#nextLocal() });
   }

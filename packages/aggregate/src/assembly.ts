@@ -1,4 +1,4 @@
-import { contentHash, deepFreeze } from "@signalbox/model";
+import { byCodeUnit, contentHash, deepFreeze } from "@signalbox/model";
 import type {
   Catalog,
   CatalogDelta,
@@ -12,7 +12,6 @@ import type {
   WorkloadKey,
 } from "@signalbox/model";
 import type { Logger } from "@signalbox/registry";
-import { byCodeUnit } from "./code-unit.ts";
 import type { MergePolicy } from "./merge.ts";
 import { selects, selectWorkloads, workloadNamespace } from "./select-workloads.ts";
 import { Touched } from "./shard.ts";

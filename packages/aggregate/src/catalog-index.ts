@@ -1,6 +1,6 @@
 import { isIPv6 } from "node:net";
+import { byCodeUnit } from "@signalbox/model";
 import type { CatalogEntry, CatalogInstance, Labels, Port, Service, ServiceKey } from "@signalbox/model";
-import { byCodeUnit } from "./code-unit.ts";
 
 /** One endpoint with the service and the service port that it serves: what Istio calls a ServiceInstance. */
 export interface ServiceEndpoint {

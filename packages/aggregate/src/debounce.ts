@@ -26,8 +26,11 @@ export class Debounce {
     this.#arrived.open();
   }
 
-  /** Resolves when the changes noted so far are due, and forgets them. Rejects with the signal's reason when it aborts. */
-  async due(signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when the changes noted so far are due, with the time of the first, and forgets them. Rejects with the signal's reason when it
+   * aborts.
+   */
+  async due(signal: AbortSignal): Promise<number> {
     await this.#arrived.passed(signal);
     for (;;) {
       const wait = this.#wait();
@@ -35,8 +38,10 @@ export class Debounce {
       await this.#clock.sleep(wait, signal);
     }
     signal.throwIfAborted();
+    const first = this.#storm?.first ?? this.#clock.now();
     this.#storm = undefined;
     this.#arrived = new Latch();
+    return first;
   }
 
   #wait(): number {

@@ -7,5 +7,5 @@ export type { ServiceEndpoint } from "./catalog-index.ts";
 export type { AggregateController } from "./controller.ts";
 export type { HandlerEvent, InstanceHandler, ServiceHandler } from "./handlers.ts";
 export type { MergePolicy } from "./merge.ts";
-export type { AddRegistryOptions, AggregateOptions, DebounceOptions, RestartOptions } from "./options.ts";
+export type { AddRegistryOptions, AggregateOptions, DebounceOptions, Publication, RestartOptions } from "./options.ts";
 export type { RegistryStatus, SourceState } from "./supervision.ts";

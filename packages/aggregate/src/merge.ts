@@ -1,4 +1,4 @@
-import { entryVersions, instanceKey } from "@signalbox/model";
+import { byCodeUnit, entryVersions, instanceKey } from "@signalbox/model";
 import type {
   CatalogEntry,
   CatalogInstance,
@@ -10,7 +10,6 @@ import type {
   ServiceKey,
   ServiceRecord,
 } from "@signalbox/model";
-import { byCodeUnit } from "./code-unit.ts";
 
 /**
  * Makes one catalog entry of what the registries say about a service; `undefined` leaves the service out. Pure. `records`

@@ -1,5 +1,5 @@
 import type { EventBus } from "@signalbox/event-bus";
-import type { RegistryId } from "@signalbox/model";
+import type { RegistryId, Revision } from "@signalbox/model";
 import type { Clock, Logger, Metrics, Registry } from "@signalbox/registry";
 import type { MergePolicy } from "./merge.ts";
 
@@ -21,6 +21,13 @@ export interface RestartOptions {
   readonly steadyMs: number;
 }
 
+/** One publication on the bus. */
+export interface Publication {
+  readonly revision: Revision;
+  /** Milliseconds from the first change in it to the moment at which the bus had taken all of them. */
+  readonly debounceMs: number;
+}
+
 /** What an aggregate is made of. */
 export interface AggregateOptions {
   /** The road that the catalog is published on. */
@@ -37,6 +44,8 @@ export interface AggregateOptions {
   readonly logger?: Logger;
   /** Gives the metrics in which the updates that a registry gets wrong are counted. Default: nobody counts. */
   metrics?(registry: RegistryId): Metrics;
+  /** Called synchronously after each publication; must not throw. */
+  onPublish?(publication: Publication): void;
 }
 
 /** How one registry is added. */

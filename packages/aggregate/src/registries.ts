@@ -1,6 +1,6 @@
+import { byCodeUnit } from "@signalbox/model";
 import type { RegistryId } from "@signalbox/model";
 import type { Clock, Logger, Metrics, Registry, RegistryUpdate } from "@signalbox/registry";
-import { byCodeUnit } from "./code-unit.ts";
 import { DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
 import type { AddRegistryOptions, RestartOptions } from "./options.ts";
 import type { ShardStore } from "./shard.ts";

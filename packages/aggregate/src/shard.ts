@@ -1,4 +1,4 @@
-import { objectKey, serviceKey } from "@signalbox/model";
+import { byCodeUnit, objectKey, serviceKey } from "@signalbox/model";
 import type {
   ConfigObject,
   Delta,
@@ -10,7 +10,6 @@ import type {
   WorkloadKey,
 } from "@signalbox/model";
 import type { RegistryUpdate } from "@signalbox/registry";
-import { byCodeUnit } from "./code-unit.ts";
 
 /** Keys about which something may have changed and that have not been looked at since. */
 export class Touched {

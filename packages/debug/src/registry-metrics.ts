@@ -1,6 +1,6 @@
+import { byCodeUnit } from "@signalbox/model";
 import { Counter, Histogram } from "prom-client";
 import type { Registry } from "prom-client";
-import { byText } from "./order.ts";
 
 /** What a registry records with. `Metrics` of `@signalbox/registry` has this shape. */
 export interface RegistryMetrics {
@@ -68,7 +68,7 @@ export class RegistryMetricsFactory {
     labels: Readonly<Record<string, string>>,
     make: (labelNames: string[], help: string) => Counter | Histogram,
   ): Dynamic | undefined {
-    const names = Object.keys(labels).sort(byText);
+    const names = Object.keys(labels).sort(byCodeUnit);
     let dynamic = this.#metrics.get(name);
     if (dynamic === undefined) {
       const isSound = [...names, name].every((text) => /^[a-z_][a-z0-9_]*$/.test(text)) && !names.includes("registry");

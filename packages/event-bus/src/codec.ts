@@ -1,4 +1,4 @@
-import { deepFreeze, objectKey } from "@signalbox/model";
+import { byCodeUnit, deepFreeze, objectKey } from "@signalbox/model";
 import type {
   Catalog,
   CatalogDelta,
@@ -11,7 +11,6 @@ import type {
   Workload,
   WorkloadKey,
 } from "@signalbox/model";
-import { byCodeUnit } from "./delta.ts";
 import type { ChangeEvent } from "./event.ts";
 
 /** The major version of the event format that this release reads and writes. */

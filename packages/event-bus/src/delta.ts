@@ -1,4 +1,4 @@
-import { objectKey } from "@signalbox/model";
+import { byCodeUnit, objectKey } from "@signalbox/model";
 import type { CatalogDelta, CatalogEntry, ConfigObject, Delta, ObjectKey, ServiceKey } from "@signalbox/model";
 import type { Workload, WorkloadKey } from "@signalbox/model";
 
@@ -41,11 +41,6 @@ export class PendingDelta {
       objects: toSortedDelta(this.#objects),
     };
   }
-}
-
-/** Orders strings by code unit, as everything that leaves a package is ordered. */
-export function byCodeUnit(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function isEmpty<K, V>(delta: Delta<K, V>): boolean {

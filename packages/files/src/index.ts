@@ -1,3 +1,4 @@
+export { formatYaml } from "./format-yaml.ts";
 export { parseDocuments } from "./parse-documents.ts";
 export { readFiles, watchDocuments } from "./watch-documents.ts";
 export type { DocumentError, ParsedDocument, ParsedText, ParseOptions } from "./parse-documents.ts";

@@ -1,6 +1,5 @@
 export { checkObject } from "./check-object.ts";
 export { isIstioVersion, isObjectDocument, parseConfigObject } from "./config-object.ts";
-export { nearest } from "./nearest.ts";
 export { serviceEntryToRecords } from "./service-entry-records.ts";
 export { checkServiceEntry } from "./service-entry.ts";
 export { workloadEntryToWorkload } from "./workload-entry-workload.ts";

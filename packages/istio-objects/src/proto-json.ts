@@ -1,5 +1,5 @@
+import { didYouMean } from "@signalbox/model";
 import type { FaultList, ObjectPath } from "./fault.ts";
-import { nearest } from "./nearest.ts";
 
 /**
  * Reads one value as protobuf's JSON form allows it. Absent and null give the default. A wrong value is a fault and gives the default too,
@@ -36,7 +36,7 @@ export function enumOf<E extends string>(first: E, ...others: E[]): Read<E> {
     if (absent(value)) return first;
     const name = typeof value === "number" ? names[value] : names.find((known) => known === value);
     if (name !== undefined) return name;
-    const hint = typeof value === "string" ? nearest(value.toUpperCase(), names) : undefined;
+    const hint = typeof value === "string" ? didYouMean(value.toUpperCase(), names) : undefined;
     const written = typeof value === "string" ? `"${value}"` : describe(value);
     faults.error(
       path,
@@ -95,7 +95,7 @@ export function message<F extends Record<string, Read<unknown>>>(
     for (const [key, member] of Object.entries(isObject(value) ? value : {})) {
       const name = names.get(key);
       if (name === undefined) {
-        const hint = nearest(key, Object.keys(fields));
+        const hint = didYouMean(key, Object.keys(fields));
         faults.error(
           [...path, key],
           `unknown field "${key}"${hint === undefined ? "" : `, did you mean "${hint}"?`}`,

@@ -1,8 +1,10 @@
 export { canonicalIp, isCidr, isHostname, isIpAddress } from "./address.ts";
 export { canonicalJson, contentHash } from "./content-hash.ts";
 export { deepFreeze } from "./deep-freeze.ts";
+export { didYouMean } from "./did-you-mean.ts";
 export { objectKey, registryId, serviceKey, workloadKey } from "./keys.ts";
 export { formatLocality, parseLocality } from "./locality.ts";
+export { byCodeUnit } from "./order.ts";
 export { isHttp, isHttp2, parseProtocol, protocolFromAppProtocol, protocolFromPortName } from "./protocol.ts";
 export { validateObject, validateWorkload } from "./validate-workload.ts";
 export { validateRecord } from "./validate.ts";

@@ -75,6 +75,8 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
     syncDeadlineMs: gathering.syncDeadlineMs,
     clock,
     logger,
+    metrics: (id) => metrics.forRegistry(id),
+    onPublish: ({ debounceMs }) => metrics.debounced(debounceMs / 1000),
   });
   options.registries.forEach((registry, index) =>
     aggregate.addRegistry(registry, { precedence: index - options.registries.length }),

@@ -23,6 +23,7 @@ export function debugSources(stages: DebuggedStages): DebugSources {
     catalog: () => (stages.publisher().status().revision === undefined ? undefined : stages.aggregate().catalog()),
     registries: () => stages.aggregate().status(),
     clients: () => stages.xds()?.status().clients ?? [],
+    watchedNames: (stream) => stages.xds()?.watchedNames(stream) ?? new Map<string, readonly string[]>(),
     configDump: ({ metadata, nodeCluster, nodeId }, request) => {
       const node = create(NodeSchema, { id: nodeId, cluster: nodeCluster, metadata: metadata as JsonObject });
       const lease = stages.publisher().source.acquire(node, () => {});

@@ -68,6 +68,10 @@ describe("an ADS client over grpc-js", () => {
     const second = await waitFor(() => client.responses[1], "the change");
     expect(second.resources.map(({ value }) => fromBinary(ClusterSchema, value).name)).toEqual(["b", "c"]);
     expect(second.versionInfo).not.toBe(first.versionInfo);
+    client.send({ typeUrl: typeUrls.endpoint, resourceNames: ["b", "a"] });
+    const stream = server.status().clients[0]?.stream ?? 0;
+    const watched = () => server.watchedNames(stream).get(typeUrls.endpoint);
+    expect(await waitFor(watched, "the names")).toEqual(["a", "b"]);
     expect(server.status()).toMatchObject({
       clients: [{ nodeId: "web-1", protocol: "sotw" }],
       plaintext: { sockets: 1, connections: 1, streams: 1 },

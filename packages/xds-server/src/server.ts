@@ -1,3 +1,4 @@
+import type { TypeUrl } from "@signalbox/envoy-api";
 import type { AddressInfo } from "node:net";
 import { isIP } from "node:net";
 import type { XdsClock } from "./clock.ts";
@@ -65,6 +66,11 @@ export interface XdsServer {
    */
   listen(): Promise<XdsServerAddresses>;
   status(): XdsServerStatus;
+  /**
+   * The names that a stream of `status()` subscribed to, sorted, for each type that it asked for; the wildcard is not among
+   * them. Copied out on each call. Empty for a stream that is not open.
+   */
+  watchedNames(stream: number): ReadonlyMap<TypeUrl, readonly string[]>;
   /**
    * Stops listening, asks all clients to go elsewhere, ends their streams with UNAVAILABLE one by one over `ms`
    * milliseconds, and destroys what is left after the connection grace. Resolves when every socket is gone.
@@ -138,6 +144,10 @@ class Server implements XdsServer {
       ...(this.#plaintext === undefined ? {} : { plaintext: this.#plaintext.status() }),
       ...(this.#tls === undefined ? {} : { tls: this.#tls.status() }),
     };
+  }
+
+  watchedNames(stream: number): ReadonlyMap<TypeUrl, readonly string[]> {
+    return this.#protocol.watchedNames(stream);
   }
 
   async drain(ms: number): Promise<void> {

@@ -143,7 +143,7 @@ export class EnvoyScope implements Scope {
     group.members.set(host, member);
     const aliases = this.#directory.aliases(service, this.#options.namespace);
     const claim: RouteClaim = {
-      hosts: service.encoded,
+      parts: service.encoded,
       port,
       ...serviceDomains(service.entry.service, aliases, this.#options.dnsDomain),
     };

@@ -1,6 +1,6 @@
 import { createInProcessBus, foldEvent } from "@signalbox/event-bus";
 import type { ChangeEvent, EventBus, InProcessBus } from "@signalbox/event-bus";
-import { registryId, serviceKey, workloadKey } from "@signalbox/model";
+import { byCodeUnit, registryId, serviceKey, workloadKey } from "@signalbox/model";
 import type {
   Catalog,
   ConfigObject,
@@ -233,7 +233,7 @@ export class World {
 
 /** A catalog without its revision, in a form that can be compared. */
 export function comparable(catalog: Omit<Catalog, "revision">): unknown {
-  const sorted = (map: ReadonlyMap<string, unknown>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = (map: ReadonlyMap<string, unknown>) => [...map].sort(([a], [b]) => byCodeUnit(a, b));
   return { entries: sorted(catalog.entries), workloads: sorted(catalog.workloads), objects: sorted(catalog.objects) };
 }
 

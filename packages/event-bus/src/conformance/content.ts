@@ -1,4 +1,4 @@
-import { deepFreeze, entryVersions, objectKey, registryId, serviceKey, workloadKey } from "@signalbox/model";
+import { byCodeUnit, deepFreeze, entryVersions, objectKey, registryId, serviceKey, workloadKey } from "@signalbox/model";
 import type {
   Catalog,
   CatalogDelta,
@@ -131,6 +131,6 @@ export function contentOf(...names: readonly string[]): Content {
 
 /** Content in a form that can be compared: arrays sorted by key. */
 export function comparable(content: Content): unknown {
-  const sorted = (map: ReadonlyMap<string, unknown>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+  const sorted = (map: ReadonlyMap<string, unknown>) => [...map].sort(([a], [b]) => byCodeUnit(a, b));
   return { entries: sorted(content.entries), workloads: sorted(content.workloads), objects: sorted(content.objects) };
 }

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { anyRegistry } from "@signalbox/envoy-api";
 import { BootstrapSchema } from "@signalbox/envoy-api/envoy/config/bootstrap/v3/bootstrap";
+import { formatYaml } from "@signalbox/files";
 import { describe, expect, it } from "vitest";
-import { toYaml } from "../yaml.ts";
 import { envoyBootstrap } from "./envoy.ts";
 import { grpcBootstrap } from "./grpc.ts";
 import {
@@ -53,7 +53,7 @@ function expectGolden(name: string, text: string): void {
 
 describe("a bootstrap for Envoy", () => {
   it.each(Object.entries(envoys))("is as in the golden file: %s", (name, options) => {
-    expectGolden(`${name}.yaml`, toYaml(envoyBootstrap(options)));
+    expectGolden(`${name}.yaml`, formatYaml(envoyBootstrap(options)));
   });
 
   it.each(Object.entries(envoys))("is a valid envoy.config.bootstrap.v3.Bootstrap: %s", (_name, options) => {
@@ -71,14 +71,14 @@ describe("a bootstrap for Envoy", () => {
 
 describe("a bootstrap for proxyless gRPC", () => {
   it("asks for gRPC resources through its metadata, which can be overridden", () => {
-    expectGolden("grpc.yaml", toYaml(grpcBootstrap(sidecar)));
+    expectGolden("grpc.yaml", formatYaml(grpcBootstrap(sidecar)));
     expect(grpcBootstrap({ ...sidecar, metadata: { GENERATOR: "other" } })).toMatchObject({
       node: { metadata: { GENERATOR: "other" } },
     });
   });
 
   it("uses TLS credentials when certificates are given", () => {
-    expectGolden("grpc-mutual-tls.yaml", toYaml(grpcBootstrap({ ...sidecar, tls })));
+    expectGolden("grpc-mutual-tls.yaml", formatYaml(grpcBootstrap({ ...sidecar, tls })));
   });
 });
 

@@ -1,6 +1,6 @@
+import { formatYaml } from "@signalbox/files";
 import { envoyBootstrap } from "../bootstrap/envoy.ts";
 import { grpcBootstrap } from "../bootstrap/grpc.ts";
-import { toYaml } from "../yaml.ts";
 import { bootstrapOptions, type BootstrapFlags } from "./bootstrap-flags.ts";
 import type { CommandContext } from "./context.ts";
 
@@ -13,5 +13,5 @@ export function bootstrapCommand(
   const bootstrap = flags.grpc === true ? grpcBootstrap(options) : envoyBootstrap(options);
   // gRPC reads JSON only.
   const json = (flags.output ?? (flags.grpc === true ? "json" : "yaml")) === "json";
-  context.stdout.write(json ? `${JSON.stringify(bootstrap, undefined, 2)}\n` : toYaml(bootstrap));
+  context.stdout.write(json ? `${JSON.stringify(bootstrap, undefined, 2)}\n` : formatYaml(bootstrap));
 }

@@ -1,3 +1,4 @@
+import { byCodeUnit } from "@signalbox/model";
 import type { Address, Catalog, CatalogEntry, CatalogInstance, Labels, Port, Resolution } from "@signalbox/model";
 
 /** One service as `signalbox catalog -o json` prints it. */
@@ -24,14 +25,14 @@ export interface PrintedInstance {
 
 /** The catalog as data for `-o json`: sorted by namespace and hostname. */
 export function printedServices(catalog: Pick<Catalog, "entries">): PrintedService[] {
-  return [...catalog.entries.values()].sort((a, b) => compare(a.key, b.key)).map(printedService);
+  return [...catalog.entries.values()].sort((a, b) => byCodeUnit(a.key, b.key)).map(printedService);
 }
 
 function printedService({ instances, registries, service }: CatalogEntry): PrintedService {
   const { addresses, hostname, meshExternal, namespace, ports, resolution } = service;
   const rows = instances
     .map(printedInstance)
-    .sort((a, b) => compare(a.servicePort, b.servicePort) || compare(a.address, b.address) || a.port - b.port);
+    .sort((a, b) => byCodeUnit(a.servicePort, b.servicePort) || byCodeUnit(a.address, b.address) || a.port - b.port);
   return { hostname, namespace, ports, resolution, addresses, meshExternal, registries, instances: rows };
 }
 
@@ -92,8 +93,4 @@ function table(rows: readonly (readonly string[])[]): string {
           .trimEnd()}\n`,
     )
     .join("");
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

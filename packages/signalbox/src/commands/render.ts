@@ -1,13 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { parseDocuments } from "@signalbox/files";
+import { formatYaml, parseDocuments } from "@signalbox/files";
 import { formatPath, silentLogger } from "@signalbox/registry";
 import { parseNode, renderProxy, type MeshConfig, type ProxyNode } from "@signalbox/xds";
 import { z } from "zod";
 import { schemaFaults, type SchemaFault } from "../config/faults.ts";
 import { meshSchema } from "../config/mesh-schema.ts";
 import { readCatalogOnce } from "../offline-catalog.ts";
-import { toYaml } from "../yaml.ts";
 import { failIfIncomplete } from "./catalog.ts";
 import { CommandFailure, exitCodes, type CommandContext } from "./context.ts";
 import { planFiles } from "./read-config.ts";
@@ -40,7 +39,7 @@ export async function renderCommand(flags: RenderFlags, context: CommandContext)
   const read = await readCatalogOnce(await planFiles(flags.rules, "rules"), resolve("."), silentLogger);
   failIfIncomplete(read);
   const rendered = renderProxy(read.catalog, node, { mesh });
-  context.stdout.write(flags.output === "json" ? `${JSON.stringify(rendered, undefined, 2)}\n` : toYaml(rendered));
+  context.stdout.write(flags.output === "json" ? `${JSON.stringify(rendered, undefined, 2)}\n` : formatYaml(rendered));
 }
 
 async function refuseKubernetes(file: string | undefined): Promise<void> {

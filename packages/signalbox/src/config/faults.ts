@@ -1,6 +1,6 @@
+import { didYouMean } from "@signalbox/model";
 import type { ConfigFault } from "@signalbox/registry";
 import { z } from "zod";
-import { didYouMean } from "../did-you-mean.ts";
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly (string | number)[];

@@ -1,7 +1,6 @@
-import { contentHash, registryId, type RegistryId } from "@signalbox/model";
+import { contentHash, didYouMean, registryId, type RegistryId } from "@signalbox/model";
 import { ConfigError, type RegistryModule } from "@signalbox/registry";
 import { builtinModules } from "../builtin.ts";
-import { didYouMean } from "../did-you-mean.ts";
 import { rulesId } from "./check.ts";
 import type { SchemaFault } from "./faults.ts";
 import type { RegistryEntry, SignalboxConfig } from "./schema.ts";

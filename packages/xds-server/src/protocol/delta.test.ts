@@ -320,3 +320,35 @@ describe("removal on an aggregated stream", () => {
     ]);
   });
 });
+
+describe("the names that a stream watches", () => {
+  const streamOf = (at: number) => protocol.status()[at]?.stream ?? 0;
+
+  it("are told by type, sorted and without the wildcard, for delta", () => {
+    const client = stream();
+    client.delta({ node, typeUrl: CDS });
+    client.delta({ typeUrl: EDS, resourceNamesSubscribe: ["b", "a", "c"] });
+    client.delta({ typeUrl: EDS, resourceNamesUnsubscribe: ["b"] });
+    client.delta({ typeUrl: LDS, resourceNamesSubscribe: ["*", "x"] });
+    const id = streamOf(0);
+    expect(protocol.watchedNames(id)).toEqual(
+      new Map([
+        [CDS, []],
+        [EDS, ["a", "c"]],
+        [LDS, ["x"]],
+      ]),
+    );
+    client.close();
+    expect(protocol.watchedNames(id)).toEqual(new Map());
+  });
+
+  it("are those of the last request for SotW, and each stream's own", () => {
+    const [first, second] = [new FakeStream(sotwAds), new FakeStream(sotwAds)];
+    for (const client of [first, second]) client.open(protocol.accept);
+    first.sotw({ node, typeUrl: EDS, resourceNames: ["b", "a"] });
+    second.sotw({ node, typeUrl: EDS, resourceNames: ["a"] });
+    first.sotw({ typeUrl: EDS, resourceNames: ["d", "a"] });
+    expect(protocol.watchedNames(streamOf(0))).toEqual(new Map([[EDS, ["a", "d"]]]));
+    expect(protocol.watchedNames(streamOf(1))).toEqual(new Map([[EDS, ["a"]]]));
+  });
+});

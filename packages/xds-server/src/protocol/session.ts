@@ -99,6 +99,11 @@ export class Session implements StreamHandler {
     });
   }
 
+  /** Sorted names by type; a type that is only subscribed with the wildcard has none. */
+  watchedNames(): Map<TypeUrl, readonly string[]> {
+    return new Map(this.#ordered.map((sub) => [sub.kind.type, sub.watched()]));
+  }
+
   /** Does something and what follows from it. What goes wrong ends this stream, and reaches no other. */
   #contained(task: () => void): void {
     if (this.#closed) return;

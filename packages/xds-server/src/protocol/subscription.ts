@@ -1,3 +1,4 @@
+import { byCodeUnits } from "../code-units.ts";
 import type { SubscriptionStatus } from "../events.ts";
 import type { Resource, ResourceView } from "../resource.ts";
 import type { NameCollection, NameOverlay, NameRun, NameTable } from "./names.ts";
@@ -264,6 +265,11 @@ export class Subscription {
     this.#error = error;
     if (error === undefined) this.#acked = { version: this.sentVersion ?? "", nonce: this.nonce, at: now };
     return true;
+  }
+
+  /** What is subscribed by name, sorted. The wildcard is no name. */
+  watched(): string[] {
+    return [...this.names].filter((name) => name !== "*").sort(byCodeUnits);
   }
 
   status(): SubscriptionStatus {

@@ -1,3 +1,4 @@
+import type { TypeUrl } from "@signalbox/envoy-api";
 import { systemXdsClock, type XdsClock } from "../clock.ts";
 import type { ClientStatus, XdsEvent } from "../events.ts";
 import type { ResourceSource } from "../source.ts";
@@ -52,6 +53,11 @@ export interface XdsProtocol {
   readonly accept: AcceptStream;
   /** One entry for each open stream, oldest first. */
   status(): ClientStatus[];
+  /**
+   * The names that a stream subscribed to, sorted, for each type that it asked for; the wildcard is not among them. Copied
+   * out on each call. Empty for a stream that is not open.
+   */
+  watchedNames(stream: number): ReadonlyMap<TypeUrl, readonly string[]>;
   /**
    * Refuses new streams and ends the open ones with UNAVAILABLE, evenly over `spreadMs`, so that clients do not reconnect
    * all at once. Resolves when none is open; when the signal aborts, the rest end at once.
@@ -121,5 +127,10 @@ export function createXdsProtocol(options: XdsProtocolOptions): XdsProtocol {
     signal.removeEventListener("abort", endAll);
   };
 
-  return { accept, status: () => [...sessions.values()].map((session) => session.status()), drain };
+  return {
+    accept,
+    status: () => [...sessions.values()].map((session) => session.status()),
+    watchedNames: (stream) => sessions.get(stream)?.watchedNames() ?? new Map(),
+    drain,
+  };
 }

@@ -1,16 +1,21 @@
+import { byCodeUnit } from "./order.ts";
+
+/** More slips than this make another word. */
+const mostEdits = 3;
+
 /**
- * The candidate that is most like `word`, when one is near enough to be a slip of the fingers: at most two edits,
- * or a third of the word's length. Case does not count.
+ * The candidate that is most like `word`, when it is near enough to be a slip of the fingers: one edit for each three letters, at least one
+ * and at most three. An edit is a letter too much, too few or wrong, or two neighbours swapped. Case does not count. Of equally near ones
+ * the first by code unit. For messages about names that people write; undefined when no candidate is near.
  */
 export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.min(3, Math.max(1, Math.floor(word.length / 3))) + 1;
-  for (const candidate of [...candidates].sort()) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
+  let limit = Math.min(mostEdits, Math.max(1, Math.floor(word.length / 3))) + 1;
+  for (const candidate of [...candidates].sort(byCodeUnit)) {
+    // Each letter too much is an edit: a long word costs nothing.
+    if (Math.abs(word.length - candidate.length) >= limit) continue;
+    const edits = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (edits < limit) [best, limit] = [candidate, edits];
   }
   return best;
 }

@@ -1,4 +1,0 @@
-/** Orders strings by code unit. */
-export function byCodeUnit(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
