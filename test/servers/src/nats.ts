@@ -1,0 +1,60 @@
+import { apiRequest } from "./api-request.ts";
+import { freePorts } from "./ports.ts";
+import { provideNats } from "./provide-server.ts";
+import { controlOf, serverFolder, ServerProcess } from "./server-process.ts";
+import type { ServerControl } from "./server-process.ts";
+import { sharedControl, sharedUrl } from "./shared-server.ts";
+import type { StartOptions } from "./shared-server.ts";
+
+/** Options of `startNats`. */
+export interface NatsOptions extends StartOptions {
+  /** Further command line arguments. */
+  readonly args?: readonly string[];
+}
+
+/** A running NATS server with JetStream on disk. `stop()` must be called. */
+export interface RunningNats extends ServerControl {
+  /** `nats://host:port`, for clients. */
+  readonly url: string;
+  /** Address of the monitoring API (`/varz`, `/jsz`); absent for a shared server. */
+  readonly monitorUrl: string | undefined;
+}
+
+/**
+ * Starts a real NATS server: the one at `SIGNALBOX_NATS_URL`, with Docker Compose, or as a process on loopback. Ready when
+ * its health check includes JetStream. Rejects with a ServerUnavailableError or a ServerFailedError.
+ */
+export async function startNats(options: NatsOptions = {}): Promise<RunningNats> {
+  const { args = [], env = process.env, deadlineMs = 60_000, signal } = options;
+  const compose = { service: "nats", url: "nats://127.0.0.1:4222" };
+  const shared = await sharedUrl(
+    "SIGNALBOX_NATS_URL",
+    compose,
+    args.length === 0 ? options : { ...options, own: true },
+  );
+  if (shared !== undefined) return runningNats(shared, undefined, sharedControl("nats"));
+  const program = await provideNats({ env, signal });
+  const [free = 0, monitor = 0] = await freePorts(2);
+  const port = options.port ?? free;
+  const dir = await serverFolder("nats");
+  const monitorUrl = `http://127.0.0.1:${monitor}`;
+  const listen = ["-a", "127.0.0.1", "-p", String(port), "-m", String(monitor)];
+  const control = await ServerProcess.start({
+    name: "nats",
+    program,
+    args: [...listen, "-js", "-sd", dir, ...args],
+    dir,
+    ready: async (asking) => (await apiRequest(`${monitorUrl}/healthz`, { signal: asking })).status === 200,
+    deadlineMs,
+    signal,
+  });
+  return runningNats(`nats://127.0.0.1:${port}`, monitorUrl, control);
+}
+
+function runningNats(url: string, monitorUrl: string | undefined, control: ServerControl): RunningNats {
+  return {
+    url,
+    monitorUrl,
+    ...controlOf(control),
+  };
+}
