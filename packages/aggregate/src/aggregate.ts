@@ -3,13 +3,16 @@ import type { BusWriter } from "@signalbox/event-bus";
 import { objectKey } from "@signalbox/model";
 import type { Catalog, CatalogDelta, CatalogEntry, Labels, RegistryId, Revision, Service } from "@signalbox/model";
 import { noMetrics, silentLogger, systemClock } from "@signalbox/registry";
-import type { Clock, Logger, Registry } from "@signalbox/registry";
+import type { Clock, Logger, Registry, RegistryUpdate } from "@signalbox/registry";
+import { defaultSaveEveryMs } from "./archive.ts";
+import { Archiving } from "./archiving.ts";
 import { Assembly } from "./assembly.ts";
 import { CatalogIndex } from "./catalog-index.ts";
 import type { ServiceEndpoint } from "./catalog-index.ts";
 import { AggregateRunningError } from "./controller.ts";
 import type { AggregateController } from "./controller.ts";
 import { Debounce } from "./debounce.ts";
+import { defaultFreshness } from "./freshness.ts";
 import { Handlers } from "./handlers.ts";
 import type { InstanceHandler, ServiceHandler } from "./handlers.ts";
 import { isFenced, Leadership } from "./leadership.ts";
@@ -17,6 +20,7 @@ import { unionMerge } from "./merge.ts";
 import { defaultDebounce, defaultRestart, defaultSyncDeadlineMs } from "./options.ts";
 import type { AddRegistryOptions, AggregateOptions, Publication, RestartOptions } from "./options.ts";
 import { Registries } from "./registries.ts";
+import { Restoration } from "./restoration.ts";
 import { ShardStore } from "./shard.ts";
 import type { RegistryStatus } from "./supervision.ts";
 import { SyncGate } from "./sync-gate.ts";
@@ -39,6 +43,8 @@ class Aggregate implements AggregateController {
   readonly #debounce: Debounce;
   readonly #leadership: Leadership;
   readonly #handlers: Handlers;
+  readonly #restoration: Restoration | undefined;
+  readonly #archiving: Archiving | undefined;
   readonly #synced = new Latch();
   readonly #fold = new CatalogFold();
   readonly #index = new CatalogIndex(this.#fold.entries);
@@ -46,6 +52,9 @@ class Aggregate implements AggregateController {
   /** When the first change that is not published yet came. */
   #oldest: number | undefined;
   #running = false;
+  /** Waits for registries that were added while the aggregate runs. */
+  readonly #late = new Set<Promise<void>>();
+  #signal: AbortSignal | undefined;
   #fatal: Error | undefined;
 
   constructor(options: AggregateOptions) {
@@ -55,26 +64,53 @@ class Aggregate implements AggregateController {
     this.#onPublish = (publication) => options.onPublish?.(publication);
     const shared = { clock: this.#clock, logger: this.#logger, restart: this.#restart };
     this.#assembly = new Assembly(this.#shards, options.merge ?? unionMerge, this.#logger);
-    this.#gate = new SyncGate(this.#clock, this.#logger);
+    this.#gate = new SyncGate(this.#clock, this.#logger, async (id) => this.#restoration?.finish(id));
     this.#debounce = new Debounce(this.#clock, { ...defaultDebounce, ...options.debounce });
     this.#handlers = new Handlers(this.#logger);
+    const metrics = (id: RegistryId) => options.metrics?.(id) ?? noMetrics;
     this.#registries = new Registries({
       ...shared,
-      metrics: (id) => options.metrics?.(id) ?? noMetrics,
+      metrics,
       shards: this.#shards,
       syncDeadlineMs: options.syncDeadlineMs ?? defaultSyncDeadlineMs,
-      accept: (id, update) => {
-        this.#shards.apply(id, update, this.#assembly.touched);
+      freshness: { ...defaultFreshness, ...options.freshness },
+      // The first update of a registry is a snapshot.
+      accept: (id, update) => this.#take(id, update),
+      wasRead: (id, changed) => this.#archiving?.note(id, changed),
+      withhold: (id, withheld) => {
+        this.#shards.withhold(id, withheld, this.#assembly.touched);
         if (this.#assembly.touched.size > 0) this.#debounce.touch();
-        // The first update of a registry is a snapshot.
-        this.#gate.release(id);
       },
       dropped: (id) => {
+        this.#archiving?.drop(id);
         this.#shards.drop(id, this.#assembly.touched);
         if (this.#assembly.touched.size > 0) this.#debounce.touch();
         this.#gate.release(id);
       },
     });
+    const { state } = options;
+    this.#restoration =
+      state &&
+      new Restoration({
+        archive: state.archive,
+        atOnce: state.restore === "at-once",
+        logger: this.#logger,
+        metrics,
+        isSilent: (id) => this.#registries.isSilent(id),
+        restore: (id, update, lastCompleteRead) => {
+          this.#take(id, update);
+          this.#registries.restored(id, lastCompleteRead);
+        },
+      });
+    this.#archiving =
+      state &&
+      new Archiving({
+        ...shared,
+        archive: state.archive,
+        saveEveryMs: state.saveEveryMs ?? defaultSaveEveryMs,
+        metrics,
+        content: (id) => this.#registries.contentOf(id),
+      });
     this.#leadership = new Leadership({
       ...shared,
       bus: options.bus,
@@ -94,10 +130,20 @@ class Aggregate implements AggregateController {
 
   addRegistry(registry: Registry, options: AddRegistryOptions = {}): void {
     this.#registries.add(registry, options);
+    if (this.#restoration === undefined || this.#signal === undefined) return;
+    const { id } = registry;
+    const deadlineMs = this.#registries.deadlines().get(id);
+    if (deadlineMs === undefined) return;
+    this.#restoration.begin(id);
+    const late = this.#gate.pass(new Map([[id, deadlineMs]]), this.#signal).catch((error: unknown) => {
+      if (this.#signal !== undefined) this.#logger.error("registry-restore-failed", { registry: id, error });
+    });
+    this.#late.add(late);
+    void late.finally(() => this.#late.delete(late));
   }
 
-  async replaceRegistry(registry: Registry): Promise<void> {
-    await this.#registries.replace(registry);
+  async replaceRegistry(registry: Registry, options: Pick<AddRegistryOptions, "freshness"> = {}): Promise<void> {
+    await this.#registries.replace(registry, options);
   }
 
   async removeRegistry(id: RegistryId): Promise<void> {
@@ -110,9 +156,12 @@ class Aggregate implements AggregateController {
     this.#fatal = undefined;
     const end = new AbortController();
     const untie = abortWith(end, signal);
+    const archived = this.#archiving?.run(end.signal);
     try {
       const deadlines = this.#synced.isOpen ? new Map<RegistryId, number>() : this.#registries.deadlines();
       const passed = this.#gate.pass(deadlines, end.signal);
+      for (const id of deadlines.keys()) this.#restoration?.begin(id);
+      this.#signal = end.signal;
       this.#registries.start(end.signal);
       await passed;
       this.#absorb();
@@ -121,9 +170,14 @@ class Aggregate implements AggregateController {
     } catch (error) {
       if (!isAborted(signal)) throw error;
     } finally {
+      this.#signal = undefined;
       end.abort();
       untie();
       await this.#registries.stop();
+      await this.#restoration?.end();
+      await Promise.all(this.#late);
+      await archived;
+      await this.#archiving?.flush();
       await this.#leadership.end();
       this.#running = false;
     }
@@ -163,6 +217,12 @@ class Aggregate implements AggregateController {
 
   appendInstanceHandler(handler: InstanceHandler): () => void {
     return this.#handlers.appendInstance(handler);
+  }
+
+  #take(id: RegistryId, update: RegistryUpdate): void {
+    this.#shards.apply(id, update, this.#assembly.touched);
+    if (this.#assembly.touched.size > 0) this.#debounce.touch();
+    this.#gate.release(id);
   }
 
   async #publish(signal: AbortSignal): Promise<void> {

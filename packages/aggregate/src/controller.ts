@@ -9,15 +9,15 @@ import type { RegistryStatus } from "./supervision.ts";
 export interface AggregateController {
   /**
    * Adds a registry and, while the aggregate runs, starts it. One that is added to a running aggregate does not hold back
-   * publishing. Throws a DuplicateRegistryError when the id is taken.
+   * publishing. What it said before a restart comes back as for the others. Throws a DuplicateRegistryError when the id is taken.
    */
   addRegistry(registry: Registry, options?: AddRegistryOptions): void;
   /**
    * Puts a registry in the place of the one with the same id, for example with new credentials. What the old one said
-   * stays until the new one's snapshot comes. Resolves when the old one has ended and the new one runs. Rejects with an
-   * UnknownRegistryError.
+   * stays until the new one's snapshot comes. Resolves when the old one has ended and the new one runs. Freshness that is
+   * given holds from now on. Rejects with an UnknownRegistryError.
    */
-  replaceRegistry(registry: Registry): Promise<void>;
+  replaceRegistry(registry: Registry, options?: Pick<AddRegistryOptions, "freshness">): Promise<void>;
   /**
    * Drops a registry and what it said, at once; resolves when its run has ended. Rejects with an UnknownRegistryError.
    */
@@ -28,7 +28,10 @@ export interface AggregateController {
    * AggregateRunningError.
    */
   run(signal: AbortSignal): Promise<void>;
-  /** Resolves once every registry has pushed a snapshot or its sync deadline passed. Nothing is published before. */
+  /**
+   * Resolves once of every registry a snapshot came, what it said before a restart is served, or its sync deadline passed.
+   * Nothing is published before.
+   */
   synced(signal: AbortSignal): Promise<void>;
   /**
    * The catalog as it was published last, a copy that stays as it is. While this aggregate does not lead, the content goes

@@ -1,6 +1,8 @@
 import type { EventBus } from "@signalbox/event-bus";
 import type { RegistryId, Revision } from "@signalbox/model";
 import type { Clock, Logger, Metrics, Registry } from "@signalbox/registry";
+import type { RestoreOptions } from "./archive.ts";
+import type { FreshnessOptions } from "./freshness.ts";
 import type { MergePolicy } from "./merge.ts";
 
 /** How changes are gathered before they are published. Milliseconds. */
@@ -40,6 +42,10 @@ export interface AggregateOptions {
   readonly syncDeadlineMs?: number;
   readonly debounce?: Partial<DebounceOptions>;
   readonly restart?: Partial<RestartOptions>;
+  /** When what registries said is too old. */
+  readonly freshness?: Partial<FreshnessOptions>;
+  /** Keeps what registries say over restarts. Default: nothing is kept. */
+  readonly state?: RestoreOptions;
   readonly clock?: Clock;
   readonly logger?: Logger;
   /** Gives the metrics in which the updates that a registry gets wrong are counted. Default: nobody counts. */
@@ -54,6 +60,8 @@ export interface AddRegistryOptions {
   readonly precedence?: number;
   /** Overrides the aggregate's `syncDeadlineMs`. */
   readonly syncDeadlineMs?: number;
+  /** Overrides the aggregate's `freshness`, member by member. */
+  readonly freshness?: Partial<FreshnessOptions>;
 }
 
 export const defaultSyncDeadlineMs = 30_000;

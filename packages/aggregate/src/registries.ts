@@ -2,6 +2,9 @@ import { byCodeUnit } from "@signalbox/model";
 import type { RegistryId } from "@signalbox/model";
 import type { Clock, Logger, Metrics, Registry, RegistryUpdate } from "@signalbox/registry";
 import { DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
+import type { ArchivedShard } from "./archive.ts";
+import { FreshnessWatch } from "./freshness.ts";
+import type { FreshnessOptions } from "./freshness.ts";
 import type { AddRegistryOptions, RestartOptions } from "./options.ts";
 import type { ShardStore } from "./shard.ts";
 import { Supervisor } from "./supervision.ts";
@@ -16,7 +19,12 @@ export interface RegistriesOptions {
   readonly shards: ShardStore;
   /** Used for registries that were added without a deadline of their own. */
   readonly syncDeadlineMs: number;
+  readonly freshness: FreshnessOptions;
   accept(id: RegistryId, update: RegistryUpdate): void;
+  /** A read was complete, and gave something new or not. */
+  wasRead(id: RegistryId, changed: boolean): void;
+  /** What the registry said is to be left out of the catalog, or to come back. */
+  withhold(id: RegistryId, withheld: boolean): void;
   dropped(id: RegistryId): void;
 }
 
@@ -26,6 +34,7 @@ interface Slot {
   readonly precedence: number;
   readonly syncDeadlineMs: number;
   readonly condition: Condition;
+  readonly freshness: FreshnessWatch;
 }
 
 /** The registries of an aggregate: which there are, in what order, and the run of each. */
@@ -40,35 +49,67 @@ export class Registries {
 
   /** How long publishing waits for each of the registries that have not spoken yet. */
   deadlines(): ReadonlyMap<RegistryId, number> {
-    const silent = [...this.#slots].filter(([, slot]) => slot.condition.state === "INIT");
+    const silent = [...this.#slots].filter(([, slot]) => !slot.condition.spoken);
     return new Map(silent.map(([id, slot]) => [id, slot.syncDeadlineMs]));
+  }
+
+  /** Whether nothing of a registry is known yet. */
+  isSilent(id: RegistryId): boolean {
+    const slot = this.#slots.get(id);
+    return slot !== undefined && slot.condition.lastCompleteRead === undefined;
+  }
+
+  /** Notes that what a registry said before a restart is served. */
+  restored(id: RegistryId, lastCompleteRead: number): void {
+    const slot = this.#get(id);
+    slot.condition.lastCompleteRead = lastCompleteRead;
+    slot.freshness.look();
+  }
+
+  /** All that a registry says now, if it has spoken since the process began. */
+  contentOf(id: RegistryId): ArchivedShard | undefined {
+    const { lastCompleteRead, spoken } = this.#slots.get(id)?.condition ?? {
+      spoken: false,
+      lastCompleteRead: undefined,
+    };
+    if (!spoken || lastCompleteRead === undefined) return undefined;
+    return { lastCompleteRead, ...this.#options.shards.contentOf(id) };
   }
 
   add(registry: Registry, options: AddRegistryOptions): void {
     const { id } = registry;
     if (this.#slots.has(id)) throw new DuplicateRegistryError(id);
     const highest = Math.max(-1, ...[...this.#slots.values()].map((slot) => slot.precedence));
+    const condition: Condition = {
+      spoken: false,
+      problem: undefined,
+      lastCompleteRead: undefined,
+      lastError: undefined,
+      restarts: 0,
+    };
+    const { clock, logger } = this.#options;
+    const withhold = (withheld: boolean): void => this.#options.withhold(id, withheld);
     const slot: Slot = {
       registry,
       supervisor: undefined,
       precedence: options.precedence ?? highest + 1,
       syncDeadlineMs: options.syncDeadlineMs ?? this.#options.syncDeadlineMs,
-      condition: {
-        state: "INIT",
-        problem: undefined,
-        lastCompleteRead: undefined,
-        lastError: undefined,
-        restarts: 0,
-      },
+      condition,
+      freshness: new FreshnessWatch(
+        { registry: id, clock, logger, read: condition, withhold },
+        { ...this.#options.freshness, ...options.freshness },
+      ),
     };
     this.#slots.set(id, slot);
     this.#options.shards.add(id, slot.precedence);
+    if (this.#signal !== undefined) slot.freshness.start(this.#signal);
     this.#start(slot);
   }
 
-  async replace(registry: Registry): Promise<void> {
+  async replace(registry: Registry, options: Pick<AddRegistryOptions, "freshness">): Promise<void> {
     const slot = this.#get(registry.id);
     slot.registry = registry;
+    if (options.freshness !== undefined) slot.freshness.limit({ ...this.#options.freshness, ...options.freshness });
     const { supervisor } = slot;
     await supervisor?.stop();
     // Meanwhile it may have been removed, or replaced once more by somebody who now waits for the same end.
@@ -80,13 +121,17 @@ export class Registries {
     this.#slots.delete(id);
     const stopped = slot.supervisor?.stop();
     this.#options.dropped(id);
+    await slot.freshness.stop();
     await stopped;
   }
 
   /** Starts all, and from now on each one that is added, until `signal` aborts. */
   start(signal: AbortSignal): void {
     this.#signal = signal;
-    for (const slot of this.#slots.values()) this.#start(slot);
+    for (const slot of this.#slots.values()) {
+      slot.freshness.start(signal);
+      this.#start(slot);
+    }
   }
 
   /** Resolves when all have ended. */
@@ -94,17 +139,23 @@ export class Registries {
     this.#signal = undefined;
     const slots = [...this.#slots.values()];
     await Promise.all(slots.map(async (slot) => slot.supervisor?.stop()));
+    await Promise.all(slots.map(async (slot) => slot.freshness.stop()));
   }
 
   status(): readonly RegistryStatus[] {
+    const now = this.#options.clock.now();
     return [...this.#slots]
       .sort(([a, one], [b, other]) => one.precedence - other.precedence || byCodeUnit(a, b))
-      .map(([id, { condition }]) => ({
+      .map(([id, { condition, freshness }]) => ({
         id,
-        state: condition.state,
+        state: freshness.state,
         ...(condition.problem !== undefined && { problem: condition.problem }),
         services: this.#options.shards.servicesIn(id),
-        ...(condition.lastCompleteRead !== undefined && { lastCompleteRead: condition.lastCompleteRead }),
+        ...(condition.lastCompleteRead !== undefined && {
+          lastCompleteRead: condition.lastCompleteRead,
+          ageMs: Math.max(0, now - condition.lastCompleteRead),
+        }),
+        ...(freshness.withheld && { withheld: true as const }),
         ...(condition.lastError !== undefined && { lastError: condition.lastError }),
         restarts: condition.restarts,
       }));
@@ -127,6 +178,10 @@ export class Registries {
       restart,
       condition,
       accept: (update) => this.#options.accept(registry.id, update),
+      wasRead: (changed) => {
+        slot.freshness.look();
+        this.#options.wasRead(registry.id, changed);
+      },
     });
     slot.supervisor.start(this.#signal);
   }

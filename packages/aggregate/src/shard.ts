@@ -29,11 +29,20 @@ class Shard {
   readonly records = new Map<ServiceKey, ServiceRecord>();
   readonly workloads = new Map<WorkloadKey, Workload>();
   readonly objects = new Map<ObjectKey, ConfigObject>();
+  /** Whether the catalog must not have it. */
+  withheld = false;
 
   constructor(id: RegistryId, precedence: number) {
     this.id = id;
     this.precedence = precedence;
   }
+}
+
+/** A copy of what one registry says. */
+export interface ShardContent {
+  readonly records: readonly ServiceRecord[];
+  readonly workloads: readonly Workload[];
+  readonly objects: readonly ConfigObject[];
 }
 
 /** The shards of all registries. A registry's updates reach its own shard only. */
@@ -71,10 +80,31 @@ export class ShardStore {
     }
   }
 
+  /** Leaves out of the catalog what a registry says, or lets it in again. Updates reach the shard all the same. */
+  withhold(id: RegistryId, withheld: boolean, touched: Touched): void {
+    const shard = this.#shards.get(id);
+    if (shard === undefined || shard.withheld === withheld) return;
+    shard.withheld = withheld;
+    for (const key of shard.records.keys()) touched.services.add(key);
+    for (const key of shard.workloads.keys()) touched.workloads.add(key);
+    for (const key of shard.objects.keys()) touched.objects.add(key);
+  }
+
+  /** All that a registry says now. */
+  contentOf(id: RegistryId): ShardContent {
+    const shard = this.#shards.get(id);
+    return {
+      records: [...(shard?.records.values() ?? [])],
+      workloads: [...(shard?.workloads.values() ?? [])],
+      objects: [...(shard?.objects.values() ?? [])],
+    };
+  }
+
   /** What the registries say about a service, highest precedence first. */
   recordsOf(key: ServiceKey): readonly ServiceRecord[] {
     const records: ServiceRecord[] = [];
     for (const shard of this.#byPrecedence) {
+      if (shard.withheld) continue;
       const record = shard.records.get(key);
       if (record !== undefined) records.push(record);
     }
@@ -84,7 +114,7 @@ export class ShardStore {
   /** The workload as the registry of highest precedence knows it. */
   workloadOf(key: WorkloadKey): Workload | undefined {
     for (const shard of this.#byPrecedence) {
-      const workload = shard.workloads.get(key);
+      const workload = shard.withheld ? undefined : shard.workloads.get(key);
       if (workload !== undefined) return workload;
     }
     return undefined;
@@ -93,15 +123,16 @@ export class ShardStore {
   /** The object as the registry of highest precedence knows it. */
   objectOf(key: ObjectKey): ConfigObject | undefined {
     for (const shard of this.#byPrecedence) {
-      const object = shard.objects.get(key);
+      const object = shard.withheld ? undefined : shard.objects.get(key);
       if (object !== undefined) return object;
     }
     return undefined;
   }
 
-  /** How many services one registry knows. */
+  /** How many services one registry contributes. */
   servicesIn(id: RegistryId): number {
-    return this.#shards.get(id)?.records.size ?? 0;
+    const shard = this.#shards.get(id);
+    return shard === undefined || shard.withheld ? 0 : shard.records.size;
   }
 
   #sort(): void {

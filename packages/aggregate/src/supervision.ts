@@ -1,11 +1,9 @@
 import type { RegistryId } from "@signalbox/model";
 import { checkedSink } from "@signalbox/registry";
 import type { Clock, Logger, Metrics, Problem, Registry, RegistrySink, RegistryUpdate } from "@signalbox/registry";
+import type { ReadRecord, SourceState } from "./freshness.ts";
 import type { RestartOptions } from "./options.ts";
 import { abortWith, isAborted, toError } from "./waiting.ts";
-
-/** How far a registry is: `INIT` until its first snapshot, then `SYNCED`. */
-export type SourceState = "INIT" | "SYNCED";
 
 /** What is known about one registry. */
 export interface RegistryStatus {
@@ -15,8 +13,12 @@ export interface RegistryStatus {
   readonly problem?: Problem;
   /** How many services it contributes. */
   readonly services: number;
-  /** When a read last succeeded, in epoch milliseconds. */
+  /** When a read was last complete, in epoch milliseconds, also before a restart. */
   readonly lastCompleteRead?: number;
+  /** Age of the last complete read, in milliseconds. */
+  readonly ageMs?: number;
+  /** What it said is expired and left out of the catalog. Absent where it is not. */
+  readonly withheld?: true;
   /** The last thing that went wrong; it stays when all is well again. */
   readonly lastError?: Error;
   /** How often its run was started again after it ended by itself. */
@@ -36,8 +38,8 @@ export class RegistryEndedError extends Error {
 }
 
 /** The part of a status that a run changes. It outlives runs and replacements of the registry. */
-export interface Condition {
-  state: SourceState;
+export interface Condition extends ReadRecord {
+  spoken: boolean;
   problem: Problem | undefined;
   lastCompleteRead: number | undefined;
   lastError: Error | undefined;
@@ -53,6 +55,8 @@ export interface Supervision {
   readonly condition: Condition;
   /** Takes checked and frozen updates; never called after the run it belongs to ended. */
   accept(update: RegistryUpdate): void;
+  /** Told after each complete read; `changed` where it gave something new. */
+  wasRead(changed: boolean): void;
 }
 
 /** Keeps one registry running: a run that ends by itself is started again, later each time. */
@@ -90,7 +94,7 @@ export class Supervisor {
       if (isAborted(this.#end.signal)) return;
       if (sink.synced && clock.now() - startedAt >= restart.steadyMs) failures = 0;
       const delayMs = Math.min(restart.maxMs, restart.firstMs * 2 ** Math.min(failures++, 30));
-      condition.problem ??= "UNREACHABLE";
+      condition.problem = problemOf(error) ?? condition.problem ?? "UNREACHABLE";
       condition.lastError = error;
       condition.restarts++;
       logger.warn("registry-run-ended", { registry, delayMs, error });
@@ -115,6 +119,12 @@ export class Supervisor {
       sink.close();
     }
   }
+}
+
+/** The problem that an error names. By shape, because a registry may come with another copy of the package. */
+function problemOf(error: Error): Problem | undefined {
+  const problem = "problem" in error ? error.problem : undefined;
+  return problem === "AUTH_FAILED" || problem === "PROTOCOL_ERROR" || problem === "UNREACHABLE" ? problem : undefined;
 }
 
 /** What one run of a registry speaks into, behind the check. The only place where foreign data enters the aggregate. */
@@ -144,12 +154,12 @@ class Sink implements RegistrySink {
     if (this.#over()) return;
     this.#supervision.accept(update);
     this.#synced = true;
-    this.#supervision.condition.state = "SYNCED";
-    this.#wasRead();
+    this.#supervision.condition.spoken = true;
+    this.#wasRead(true);
   }
 
   alive(): void {
-    if (!this.#over() && this.#synced) this.#wasRead();
+    if (!this.#over() && this.#synced) this.#wasRead(false);
   }
 
   degraded(problem: Problem, error: Error): void {
@@ -164,10 +174,11 @@ class Sink implements RegistrySink {
     return this.#closed || this.#signal.aborted;
   }
 
-  #wasRead(): void {
+  #wasRead(changed: boolean): void {
     const { clock, condition, logger } = this.#supervision;
     if (condition.problem !== undefined) logger.info("registry-recovered", { registry: this.#registry });
     condition.problem = undefined;
     condition.lastCompleteRead = clock.now();
+    this.#supervision.wasRead(changed);
   }
 }

@@ -6,11 +6,14 @@ import { abortWith } from "./waiting.ts";
 export class SyncGate {
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #overdue: (id: RegistryId) => Promise<void>;
   readonly #missing = new Map<RegistryId, AbortController>();
 
-  constructor(clock: Clock, logger: Logger) {
+  /** `overdue` is called when a deadline passed, and waited for: what is known from elsewhere may stand in. Must not reject. */
+  constructor(clock: Clock, logger: Logger, overdue: (id: RegistryId) => Promise<void>) {
     this.#clock = clock;
     this.#logger = logger;
+    this.#overdue = overdue;
   }
 
   /** The registry has spoken, or is gone. */
@@ -35,6 +38,7 @@ export class SyncGate {
     try {
       await this.#clock.sleep(deadlineMs, released.signal);
       this.#logger.warn("registry-sync-deadline-passed", { registry: id, deadlineMs });
+      await this.#overdue(id);
     } catch (error) {
       // Only the release and the end of the run end the sleep early.
       if (!released.signal.aborted) throw error;

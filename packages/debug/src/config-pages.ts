@@ -93,6 +93,8 @@ function registries(sources: DebugSources): object[] {
     ...(registry.problem !== undefined && { problem: registry.problem }),
     services: registry.services,
     ...(registry.lastCompleteRead !== undefined && { lastCompleteRead: timestamp(registry.lastCompleteRead) }),
+    ...(registry.ageMs !== undefined && { ageSeconds: registry.ageMs / 1000 }),
+    ...(registry.withheld && { withheld: true }),
     ...(registry.lastError !== undefined && { lastError: registry.lastError.message }),
     ...(registry.restarts !== undefined && { restarts: registry.restarts }),
   }));

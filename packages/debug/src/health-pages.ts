@@ -18,10 +18,11 @@ export function healthPages(sources: DebugSources): Page[] {
 }
 
 function readyz(sources: DebugSources): Answer {
-  const checks = sortedBy(sources.readiness(), ({ name }) => name).map(({ name, ready, reason }) => ({
+  const checks = sortedBy(sources.readiness(), ({ name }) => name).map(({ name, note, ready, reason }) => ({
     name,
     ready,
     ...(!ready && { reason: reason ?? "not ready" }),
+    ...(note !== undefined && { note }),
   }));
   const ready = checks.every((check) => check.ready);
   return { type: "json", status: ready ? 200 : 503, value: { ready, checks } };

@@ -45,6 +45,15 @@ describe("health and readiness", () => {
     expect((await server.inject({ url, headers: local })).status).toBe(200);
   });
 
+  it("/readyz is 200 with a note about what is old", async () => {
+    const readiness = () => [{ name: "catalog", ready: true, note: "consul/dc1 is STALE, last read 9 min ago" }];
+    const answer = await serve({ sources: sources({ readiness }) }).inject({ url: "/readyz", headers: local });
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([
+      200,
+      { ready: true, checks: [{ name: "catalog", ready: true, note: "consul/dc1 is STALE, last read 9 min ago" }] },
+    ]);
+  });
+
   it("/version says what runs", async () => {
     expect((await get("/version")).json()).toEqual({ version: "0.1.0", node: process.version });
   });

@@ -49,6 +49,10 @@ export interface RegistryView {
   readonly services: number;
   /** Epoch milliseconds. */
   readonly lastCompleteRead?: number;
+  /** Age of the last complete read, in milliseconds. */
+  readonly ageMs?: number;
+  /** What it said is expired and left out of the catalog. */
+  readonly withheld?: true;
   readonly lastError?: Error;
   /** How often its run was started again after it ended by itself. */
   readonly restarts?: number;
@@ -61,6 +65,8 @@ export interface ReadinessCheck {
   readonly ready: boolean;
   /** Why it is not ready, for people. */
   readonly reason?: string;
+  /** What else people should know, for example that a registry's content is old. Does not count for readiness. */
+  readonly note?: string;
 }
 
 /** What this program is. */

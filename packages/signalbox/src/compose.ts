@@ -12,6 +12,7 @@ import {
   type FilePublisher,
   type XdsServer,
 } from "@signalbox/xds-server";
+import { durationMs } from "./config/duration.ts";
 import type { PlannedRegistry } from "./config/registries.ts";
 import { pathOf, type SignalboxConfig } from "./config/schema.ts";
 import { debugSources } from "./debug-sources.ts";
@@ -19,6 +20,7 @@ import { Deferred } from "./deferred.ts";
 import { filesEventLog, withFields, xdsEventLog } from "./event-log.ts";
 import { restSource } from "./rest-source.ts";
 import { runParts, type Listening } from "./run-parts.ts";
+import { createShardFiles } from "./state/shard-files.ts";
 
 /** What the pipeline needs besides its configuration. */
 export interface ComposeOptions {
@@ -44,7 +46,7 @@ export interface Pipeline {
 /** Wires the stages, in the order in which a change travels: adapters, aggregate, bus, xDS publisher, xDS server, debug. */
 export function compose(config: SignalboxConfig, options: ComposeOptions): Pipeline {
   const { baseDir, clock = systemClock, logger = silentLogger } = options;
-  const { aggregate: gathering, debug: debugSettings, mesh, xds: xdsSettings } = config;
+  const { aggregate: gathering, debug: debugSettings, mesh, state, xds: xdsSettings } = config;
 
   // Debug reads every stage; the stages need its metrics. Reading happens later, so the order of construction is free.
   const sources = debugSources({
@@ -73,6 +75,13 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
     bus,
     debounce: gathering.debounce,
     syncDeadlineMs: gathering.syncDeadlineMs,
+    ...(state && {
+      state: {
+        archive: createShardFiles({ dir: resolve(baseDir, state.dir), logger }),
+        restore: state.restore,
+        saveEveryMs: durationMs(state.saveEvery),
+      },
+    }),
     clock,
     logger,
     metrics: (id) => metrics.forRegistry(id),

@@ -1,5 +1,5 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
-import type { AggregateController } from "@signalbox/aggregate";
+import type { AggregateController, RegistryStatus } from "@signalbox/aggregate";
 import type { ConfigDumpRequest, DebugSources, ReadinessCheck } from "@signalbox/debug";
 import { typeUrls } from "@signalbox/envoy-api";
 import { NodeSchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
@@ -39,11 +39,13 @@ export function debugSources(stages: DebuggedStages): DebugSources {
 }
 
 function readiness(stages: DebuggedStages): readonly ReadinessCheck[] {
-  const waiting = stages
-    .aggregate()
-    .status()
-    .filter(({ state }) => state === "INIT")
-    .map(({ id }) => id);
+  const registries = stages.aggregate().status();
+  const waiting = registries.filter(({ state }) => state === "INIT").map(withProblem);
+  const old = registries
+    .filter(({ state }) => state !== "INIT" && state !== "SYNCED")
+    .map((registry) => `${withProblem(registry)} is ${registry.state}, last read ${age(registry.ageMs ?? 0)} ago`);
+  const missing = waiting.length === 0 ? [] : [`waiting for ${waiting.join(", ")}`];
+  const note = [...missing, ...old].join("; ");
   const synced = stages.publisher().status().revision !== undefined;
   const server = stages.xds();
   const listening =
@@ -52,10 +54,19 @@ function readiness(stages: DebuggedStages): readonly ReadinessCheck[] {
     {
       name: "catalog",
       ready: synced,
-      ...(synced ? {} : { reason: waiting.length === 0 ? "not published yet" : `waiting for ${waiting.join(", ")}` }),
+      ...(synced ? {} : { reason: missing[0] ?? "not published yet" }),
+      ...(synced && note !== "" && { note }),
     },
     { name: "xds", ready: listening, ...(listening ? {} : { reason: "not listening yet" }) },
   ];
+}
+
+function withProblem({ id, problem }: RegistryStatus): string {
+  return problem === undefined ? id : `${id} (${problem})`;
+}
+
+function age(ms: number): string {
+  return ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} min`;
 }
 
 const dumpTypes: ReadonlyMap<string, string> = new Map([

@@ -8,7 +8,14 @@ import { registrySteps, restartFields, type RunningRegistry } from "./reload.ts"
 function planned(text: string): PlannedRegistry {
   const name = text.slice(0, 1);
   const module = { provider: "probe", parseConfig: () => ({}), create: () => ({}) as never };
-  return { id: registryId("probe", name), name, module, config: {}, fingerprint: text.slice(1) };
+  return {
+    id: registryId("probe", name),
+    name,
+    module,
+    config: {},
+    freshness: { staleAfterMs: 1, expireAfterMs: 2, onExpired: "keep" },
+    fingerprint: text.slice(1),
+  };
 }
 
 function apply(

@@ -127,7 +127,7 @@ class PipelineSignalbox implements PlannedSignalbox {
     this.#pipeline = compose(plan.config, { ...options, baseDir: resolve(options.baseDir ?? "."), registries: own });
     this.#aggregate = this.#pipeline.aggregate;
     for (const { planned, precedence } of registrySteps(new Map(), plan.registries).steps) {
-      this.#aggregate.addRegistry(this.#pipeline.createRegistry(planned), { precedence });
+      this.#aggregate.addRegistry(this.#pipeline.createRegistry(planned), { precedence, freshness: planned.freshness });
       this.#running.set(planned.id, { fingerprint: planned.fingerprint, precedence });
     }
   }
@@ -196,9 +196,10 @@ class PipelineSignalbox implements PlannedSignalbox {
     const needRestart = restartFields(this.#config, plan.config);
     const ended = steps.map(async ({ action, planned, precedence }) => {
       const registry = this.#pipeline.createRegistry(planned);
+      const { freshness } = planned;
       this.#running.set(planned.id, { fingerprint: planned.fingerprint, precedence });
-      if (action === "add") this.#aggregate.addRegistry(registry, { precedence });
-      else await this.#aggregate.replaceRegistry(registry);
+      if (action === "add") this.#aggregate.addRegistry(registry, { precedence, freshness });
+      else await this.#aggregate.replaceRegistry(registry, { freshness });
     });
     for (const id of removed) {
       this.#running.delete(id);

@@ -18,7 +18,8 @@ describe("checking a configuration", () => {
 
   it("keeps the keys of a registry's own provider", () => {
     const entry = { provider: "static", name: "a", paths: ["x.yaml"] };
-    expect(parseConfig({ registries: [entry] }).registries).toEqual([entry]);
+    const defaults = { staleAfter: "5m", expireAfter: "never", onExpired: "keep" };
+    expect(parseConfig({ registries: [entry] }).registries).toEqual([{ ...entry, ...defaults }]);
   });
 
   it("turns servers off with false", () => {
@@ -119,6 +120,16 @@ describe("checking a configuration", () => {
       name: "a duration without a unit",
       data: { mesh: { connectTimeout: "10" } },
       faults: ['mesh.connectTimeout: must be a duration such as "10s", "250ms" or "1m30s"'],
+    },
+    {
+      name: "a registry that expires before it is stale",
+      data: { registries: [{ provider: "static", name: "a", expireAfter: "1m" }] },
+      faults: ["registries[0].expireAfter: must not be shorter than staleAfter (5m)"],
+    },
+    {
+      name: "a state folder that is saved never",
+      data: { state: { dir: "x", saveEvery: "never" } },
+      faults: ['state.saveEvery: must be a duration such as "10s", "1m30s" or "12h"'],
     },
     { name: "a list instead of a mapping", data: [], faults: ["(root): must be a mapping, not a list"] },
   ])("refuses $name", ({ data, faults }) => {

@@ -1,6 +1,7 @@
 import { registryId, type RegistryId } from "@signalbox/model";
 import { ConfigError, type ConfigFault } from "@signalbox/registry";
 import type { z } from "zod";
+import { durationMs } from "./duration.ts";
 import { schemaFaults, type SchemaFault } from "./faults.ts";
 import { configSchema, type SignalboxConfig } from "./schema.ts";
 
@@ -39,6 +40,11 @@ function checked(config: SignalboxConfig): Checked {
     if (earlier !== undefined)
       faults.push({ path: ["registries", index, "name"], message: `${id} is taken by ${earlier}` });
     else seen.set(id, `registries[${index}]`);
+    if (durationMs(entry.expireAfter) < durationMs(entry.staleAfter))
+      faults.push({
+        path: ["registries", index, "expireAfter"],
+        message: `must not be shorter than staleAfter (${entry.staleAfter})`,
+      });
   });
   config.rules.forEach((rule, index) => {
     if (rule.kubernetes !== undefined)

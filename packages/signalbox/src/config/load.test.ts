@@ -125,11 +125,6 @@ describe("loading a configuration file", () => {
       ],
     },
     {
-      name: "a secret file that is not there",
-      text: "registries:\n  - provider: probe\n    name: a\n    token: {file: nope.txt}\n",
-      expected: [expect.stringMatching(/^signalbox\.yaml:4:19: registries\[0\]\.token\.file: cannot be read: ENOENT/)],
-    },
-    {
       name: "two documents",
       text: "debug: false\n---\ndebug: false\n",
       expected: ["signalbox.yaml:3:1: the file must hold one document only"],
@@ -158,12 +153,6 @@ describe("loading a configuration file", () => {
       'signalbox.yaml:2:17: xds.insecure: must be true or false, not "yes"',
       'signalbox.yaml:1:15: debug.port: must be a number, not "7x"',
     ]);
-  });
-
-  it("reads secrets from files, relative to the configuration, without the last line break", async () => {
-    writeFileSync(join(dir, "token.txt"), "s3cret\n");
-    const { registries } = await load("registries: [{provider: probe, name: a, token: {file: token.txt}}]");
-    expect(registries[0]?.config).toEqual({ token: "s3cret" });
   });
 
   it("warns of values that another YAML reader takes for something else", async () => {

@@ -5,7 +5,6 @@ import { formatPath, type ConfigFault, type RegistryModule } from "@signalbox/re
 import { checkConfig } from "./check.ts";
 import { planRegistries, type PlannedRegistry } from "./registries.ts";
 import type { SignalboxConfig } from "./schema.ts";
-import { readSecrets } from "./secrets.ts";
 import { substitute } from "./substitute.ts";
 
 /** A configuration file that was read and found good. */
@@ -46,7 +45,7 @@ function faultLine({ file, line, column, path, message }: PlacedFault): string {
 }
 
 /**
- * Reads a configuration file: YAML, then environment variables, then file references, then the schema, then each adapter's own check.
+ * Reads a configuration file: YAML, then environment variables, then the schema, then each adapter's own check.
  * `file` is shown in errors as it is given. Throws a ConfigFileError that names every mistake with its place, and a plain error
  * when the file cannot be read at all.
  */
@@ -65,9 +64,7 @@ export async function loadConfig(
 
   const substituted = substitute(document?.value ?? {}, environment);
   if (substituted.faults.length > 0) fail(substituted.faults);
-  const resolved = await readSecrets(substituted.value, baseDir);
-  if (resolved.faults.length > 0) fail(resolved.faults);
-  const { config, faults } = checkConfig(resolved.value, substituted.whole);
+  const { config, faults } = checkConfig(substituted.value, substituted.whole);
   if (config === undefined) return fail(faults);
   const { planned, faults: ownFaults } = await planRegistries(config, modules);
   if (ownFaults.length > 0) fail(ownFaults);

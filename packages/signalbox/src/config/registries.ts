@@ -1,9 +1,11 @@
+import type { FreshnessOptions } from "@signalbox/aggregate";
 import { contentHash, didYouMean, registryId, type RegistryId } from "@signalbox/model";
 import { ConfigError, type RegistryModule } from "@signalbox/registry";
 import { builtinModules } from "../builtin.ts";
 import { rulesId } from "./check.ts";
+import { durationMs } from "./duration.ts";
 import type { SchemaFault } from "./faults.ts";
-import type { RegistryEntry, SignalboxConfig } from "./schema.ts";
+import { defaults, type RegistryEntry, type SignalboxConfig } from "./schema.ts";
 
 /** A registry as the configuration describes it, checked by its own module and ready to be created. */
 export interface PlannedRegistry {
@@ -11,6 +13,8 @@ export interface PlannedRegistry {
   readonly name: string;
   readonly module: RegistryModule<unknown>;
   readonly config: unknown;
+  /** When what it said is too old. */
+  readonly freshness: FreshnessOptions;
   /** Equal text, equal registry: a reload leaves it alone. */
   readonly fingerprint: string;
 }
@@ -26,7 +30,10 @@ export async function planRegistries(
   const sources = [
     ...config.registries.map((entry, index) => ({ entry, at: ["registries", index] as const, keys: undefined })),
     ...config.rules.map((rule, index) => ({
-      entry: { provider: "static", name: rulesId(index).replace(/^static\//, ""), paths: [rule.files].flat() },
+      entry: {
+        ...{ provider: "static", name: rulesId(index).replace(/^static\//, ""), paths: [rule.files].flat() },
+        ...{ staleAfter: defaults.staleAfter, expireAfter: defaults.expireAfter, onExpired: defaults.onExpired },
+      },
       at: ["rules", index] as const,
       keys: new Map([["paths", "files"]]),
     })),
@@ -53,9 +60,11 @@ export async function planRegistries(
 }
 
 function plan(module: RegistryModule<unknown>, entry: RegistryEntry): PlannedRegistry {
-  const { provider, name, ...own } = entry;
+  const { provider, name, ...rest } = entry;
+  const { staleAfter, expireAfter, onExpired, ...own } = rest;
+  const freshness = { staleAfterMs: durationMs(staleAfter), expireAfterMs: durationMs(expireAfter), onExpired };
   const config = module.parseConfig(own);
-  return { id: registryId(provider, name), name, module, config, fingerprint: contentHash(own) };
+  return { id: registryId(provider, name), name, module, config, freshness, fingerprint: contentHash(rest) };
 }
 
 function unknownProvider(provider: string, known: readonly string[]): string {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { duration, durationOrNever } from "./duration.ts";
 import { meshSchema } from "./mesh-schema.ts";
 
 /** Every default of the configuration file, in one place. */
@@ -11,6 +12,11 @@ export const defaults = {
   maxMs: 1000,
   syncDeadlineMs: 30_000,
   drainMs: 1000,
+  staleAfter: "5m",
+  expireAfter: "never",
+  onExpired: "keep",
+  restore: "at-deadline",
+  saveEvery: "10s",
 } as const;
 
 const port = z.int().min(0).max(65535);
@@ -27,6 +33,16 @@ const registrySchema = z
   .looseObject({
     provider: z.string().min(1).describe("The kind of source. This version has: static."),
     name: registryName.describe("Names the registry; `<provider>/<name>` must be unique and stable over restarts."),
+    staleAfter: durationOrNever
+      .default(defaults.staleAfter)
+      .describe("Age of the last complete read at which the source counts as stale. It is served on, and marked."),
+    expireAfter: durationOrNever
+      .default(defaults.expireAfter)
+      .describe("Age of the last complete read at which what the source said is expired."),
+    onExpired: z
+      .enum(["keep", "drop"])
+      .default(defaults.onExpired)
+      .describe("What becomes of it then: `keep` serves it on, `drop` leaves it out until the source is read again."),
   })
   .describe("One source of services. All other keys belong to the provider; its README lists them.");
 
@@ -154,9 +170,18 @@ export const configSchema = z
     xds: xdsSchema.prefault({}),
     debug: debugSchema.prefault({}),
     state: z
-      .strictObject({ dir: z.string().min(1).describe("The folder.") })
+      .strictObject({
+        dir: z.string().min(1).describe("A folder for this process alone. Made when it is missing."),
+        restore: z
+          .enum(["at-deadline", "at-once"])
+          .default(defaults.restore)
+          .describe("When a registry's content from before the restart is served, if the registry is still silent."),
+        saveEvery: duration
+          .default(defaults.saveEvery)
+          .describe("Changed content is saved at most so often, and at shutdown."),
+      })
       .exactOptional()
-      .describe("Folder for what must outlive the process. This version keeps nothing there."),
+      .describe("Keeps what registries said over restarts. Off unless given."),
     log: z
       .strictObject({
         level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info").describe("Least level to print."),

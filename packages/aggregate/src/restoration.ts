@@ -1,0 +1,84 @@
+import type { RegistryId } from "@signalbox/model";
+import { checkedSink } from "@signalbox/registry";
+import type { Logger, Metrics, RegistryUpdate } from "@signalbox/registry";
+import type { ShardArchive } from "./archive.ts";
+import { toError } from "./waiting.ts";
+
+/** What a restoration works with. */
+export interface RestorationOptions {
+  readonly archive: ShardArchive;
+  readonly atOnce: boolean;
+  readonly logger: Logger;
+  metrics(id: RegistryId): Metrics;
+  /** Whether nothing of the registry is known yet. */
+  isSilent(id: RegistryId): boolean;
+  restore(id: RegistryId, update: RegistryUpdate, lastCompleteRead: number): void;
+}
+
+interface Loaded {
+  readonly update: RegistryUpdate;
+  readonly lastCompleteRead: number;
+}
+
+/** Brings back what registries said before a restart, unless they speak first. */
+export class Restoration {
+  readonly #options: RestorationOptions;
+  readonly #loads = new Map<RegistryId, Promise<Loaded | undefined>>();
+  readonly #early = new Set<Promise<void>>();
+
+  constructor(options: RestorationOptions) {
+    this.#options = options;
+  }
+
+  /** Reads what is there; serves it at once where the options say so. */
+  begin(id: RegistryId): void {
+    this.#loads.set(id, this.#load(id));
+    if (!this.#options.atOnce) return;
+    const early = this.finish(id).finally(() => this.#early.delete(early));
+    this.#early.add(early);
+  }
+
+  /** Serves what was read, if the registry is still silent. Resolves when that is decided; never rejects. */
+  async finish(id: RegistryId): Promise<void> {
+    const loaded = await this.#loads.get(id);
+    this.#loads.delete(id);
+    if (loaded !== undefined && this.#options.isSilent(id)) {
+      this.#options.restore(id, loaded.update, loaded.lastCompleteRead);
+    }
+  }
+
+  /** Resolves when nothing is being read any more. What was read and not used is forgotten. */
+  async end(): Promise<void> {
+    await Promise.all([...this.#loads.values(), ...this.#early]);
+    this.#loads.clear();
+  }
+
+  async #load(id: RegistryId): Promise<Loaded | undefined> {
+    const { archive, logger } = this.#options;
+    const metrics = this.#options.metrics(id);
+    try {
+      const shard = await archive.load(id);
+      if (shard === undefined) return undefined;
+      const { lastCompleteRead, ...content } = shard;
+      if (!Number.isFinite(lastCompleteRead)) throw new TypeError("lastCompleteRead is not a number");
+      let update: RegistryUpdate | undefined;
+      // What comes from outside passes the same check as what the registry says itself.
+      const sink = checkedSink(
+        {
+          push: (checked) => (update = checked),
+          alive() {},
+          degraded: (_problem, error) => {
+            throw error;
+          },
+        },
+        { id, logger, metrics },
+      );
+      sink.push({ type: "snapshot", ...content });
+      return update && { update, lastCompleteRead };
+    } catch (thrown) {
+      metrics.counter("registry_archive_failures_total", { operation: "load" });
+      logger.error("registry-restore-failed", { registry: id, error: toError(thrown) });
+      return undefined;
+    }
+  }
+}
