@@ -4,6 +4,7 @@ import type { RegistryModule } from "@signalbox/registry";
 type LoadModule = () => Promise<RegistryModule<unknown>>;
 
 /** The adapters that come with Signalbox, by the `provider` of their configuration. Each is loaded when it is first used. */
-export const builtinModules: ReadonlyMap<string, LoadModule> = new Map([
+export const builtinModules: ReadonlyMap<string, LoadModule> = new Map<string, LoadModule>([
+  ["kubernetes", async () => (await import("@signalbox/adapter-kubernetes")).kubernetesModule],
   ["static", async () => (await import("@signalbox/adapter-static")).staticModule],
 ]);

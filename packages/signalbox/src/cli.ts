@@ -120,7 +120,7 @@ function addRender(program: Command, context: CommandContext): void {
     .command("render")
     .description("Print what one proxy would get by xDS, offline. Each file may be empty.")
     .option("--rules <path>", "file with services and Istio objects; may be repeated", gather, [])
-    .option("--kubernetes <file>", "file with Kubernetes objects (comes with the Kubernetes adapter)")
+    .option("--kubernetes <file>", "file with Kubernetes objects: Services, EndpointSlices, Pods and Nodes")
     .option("--mesh <file>", "file with MeshConfig fields")
     .requiredOption(
       "--proxy <file>",

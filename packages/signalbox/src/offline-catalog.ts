@@ -13,9 +13,10 @@ export interface OfflineCatalog {
 
 /** Reads every registry of a plan once, with no server open, and gives the catalog. Waits at most the plan's sync deadline. */
 export async function readCatalogOnce(plan: Plan, baseDir: string, logger: Logger): Promise<OfflineCatalog> {
-  const { xds } = plan.config;
+  // What a daemon keeps over restarts is neither an answer here nor ours to write.
+  const { state: _, xds, ...rest } = plan.config;
   const closed = { plaintext: false, insecure: false, drainMs: 0, limits: xds.limits } as const;
-  const config = { ...plan.config, xds: closed, debug: false } as const;
+  const config = { ...rest, xds: closed, debug: false } as const;
   const signalbox = createFromPlan({ config, registries: plan.registries.map(outspoken) }, { baseDir, logger });
   const stop = new AbortController();
   const ended = signalbox.run(stop.signal);

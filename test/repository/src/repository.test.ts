@@ -64,12 +64,18 @@ describe("the repository", () => {
     expect(Object.keys(manifest(folder).exports?.["."] ?? {})[0]).toBe("@signalbox/source");
   });
 
-  it.each(folders("adapters"))("an adapter has exactly the standard files: %s", (folder) => {
-    const files = readdirSync(join(root, folder, "src")).filter((name) => !name.endsWith(".test.ts"));
-    expect(files.sort()).toEqual(["client.ts", "config.ts", "convert.ts", "index.ts", "registry.ts"]);
-    const tests = readdirSync(join(root, folder, "src")).filter((name) => name.endsWith(".test.ts"));
-    expect(tests).toEqual(expect.arrayContaining(["config.test.ts", "conformance.test.ts", "convert.test.ts"]));
-  });
+  it.each(folders("adapters"))(
+    "an adapter has exactly the standard files, and folders for their parts: %s",
+    (folder) => {
+      const parts = ["client", "convert", "registry", "testing"];
+      const files = readdirSync(join(root, folder, "src")).filter(
+        (name) => !name.endsWith(".test.ts") && !parts.includes(name),
+      );
+      expect(files.sort()).toEqual(["client.ts", "config.ts", "convert.ts", "index.ts", "registry.ts"]);
+      const tests = readdirSync(join(root, folder, "src")).filter((name) => name.endsWith(".test.ts"));
+      expect(tests).toEqual(expect.arrayContaining(["config.test.ts", "conformance.test.ts", "convert.test.ts"]));
+    },
+  );
 
   it.each(folders("adapters"))("an adapter is in the table of built-in adapters and in the README: %s", (folder) => {
     expect(read("packages/signalbox/src/builtin.ts")).toContain(`import("${manifest(folder).name}")`);

@@ -170,6 +170,30 @@ describe("signalbox render", () => {
     expect(routes.map(({ name }) => name)).toContain("8000");
   });
 
+  it("serves what a file of Kubernetes objects says, and names what is wrong with it", async () => {
+    const objects = [
+      {
+        kind: "Service",
+        metadata: { name: "db" },
+        spec: { clusterIP: "10.96.0.7", selector: { app: "db" }, ports: [{ name: "tcp", port: 5432 }] },
+      },
+      { kind: "Pod", metadata: { name: "db-0", labels: { app: "db" } }, spec: {}, status: { podIP: "10.1.0.9" } },
+    ];
+    const good = file(
+      "good.yaml",
+      objects.map((object) => JSON.stringify({ apiVersion: "v1", ...object })).join("\n---\n"),
+    );
+    const { code, out } = await run("render", "--kubernetes", good, "--proxy", file("proxy.json", proxy), "-o", "json");
+    expect(code).toBe(0);
+    const { endpoints } = JSON.parse(out) as Rendered;
+    const db = endpoints.find(({ clusterName }) => clusterName === "outbound|5432||db.default.svc.cluster.local");
+    expect(JSON.stringify(db)).toContain("10.1.0.9");
+    const bad = file("bad.yaml", "kind: Service\nmetadata: {name: web}\nspec: {ports: none}\n");
+    const refused = await run("render", "--kubernetes", bad, "--proxy", file("proxy.json", proxy));
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain("bad.yaml:1:1: spec.ports is not a list");
+  });
+
   it("prints YAML unless asked for JSON, and works with no rules at all", async () => {
     const { code, out } = await run("render", "--proxy", file("proxy.json", proxy));
     expect(code).toBe(0);
@@ -213,12 +237,6 @@ describe("signalbox render", () => {
   });
 
   it.each([
-    {
-      name: "objects from Kubernetes",
-      flags: ["--kubernetes", "k.yaml"],
-      files: { "k.yaml": "kind: Service\n" },
-      says: "they come with the Kubernetes adapter",
-    },
     {
       name: "a bad mesh",
       flags: ["--mesh", "m.yaml"],

@@ -18,10 +18,18 @@ export async function readConfig(file: string, context: CommandContext): Promise
   }
 }
 
-/** A plan that serves only these files. Paths start from the working directory. */
-export async function planFiles(paths: readonly string[], name: string): Promise<Plan> {
-  for (const path of paths) await mustExist(path);
-  const config = parseConfig({ registries: paths.length === 0 ? [] : [{ provider: "static", name, paths }] });
+/**
+ * A plan that serves only these files, and the Kubernetes objects in `manifests`, which come first, as the cluster does in Istio. Paths start
+ * from the working directory.
+ */
+export async function planFiles(paths: readonly string[], name: string, manifests?: string): Promise<Plan> {
+  for (const path of [...paths, ...(manifests === undefined ? [] : [manifests])]) await mustExist(path);
+  const config = parseConfig({
+    registries: [
+      ...(manifests === undefined ? [] : [{ provider: "kubernetes", name: "manifests", manifests }]),
+      ...(paths.length === 0 ? [] : [{ provider: "static", name, paths }]),
+    ],
+  });
   const { planned, faults } = await planRegistries(config);
   if (faults.length > 0) throw new CommandFailure(new ConfigError(faults).message, exitCodes.usage);
   return { config, registries: planned };

@@ -33,21 +33,16 @@ const proxySchema = z.looseObject({
 
 /** `signalbox render`: prints all resources that one proxy would get. */
 export async function renderCommand(flags: RenderFlags, context: CommandContext): Promise<void> {
-  await refuseKubernetes(flags.kubernetes);
   const mesh = flags.mesh === undefined ? {} : await readMesh(flags.mesh, context);
   const node = await readProxy(flags.proxy);
-  const read = await readCatalogOnce(await planFiles(flags.rules, "rules"), resolve("."), silentLogger);
+  const read = await readCatalogOnce(
+    await planFiles(flags.rules, "rules", flags.kubernetes),
+    resolve("."),
+    silentLogger,
+  );
   failIfIncomplete(read);
   const rendered = renderProxy(read.catalog, node, { mesh });
   context.stdout.write(flags.output === "json" ? `${JSON.stringify(rendered, undefined, 2)}\n` : formatYaml(rendered));
-}
-
-async function refuseKubernetes(file: string | undefined): Promise<void> {
-  if (file === undefined || (await readDocument(file)) === undefined) return;
-  throw new CommandFailure(
-    "--kubernetes: objects from Kubernetes are not available in this version: they come with the Kubernetes adapter. An empty file is fine.",
-    exitCodes.usage,
-  );
 }
 
 /**

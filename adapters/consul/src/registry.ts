@@ -1,0 +1,65 @@
+import { createHttpClient } from "@signalbox/http-client";
+import { registryId, type RegistryId } from "@signalbox/model";
+import type { Registry, RegistryDeps, RegistrySink } from "@signalbox/registry";
+import { ConsulClient, httpOptions, type ConsulScope } from "./client.ts";
+import type { ConsulConfig } from "./config.ts";
+import { ScopeReader } from "./registry/scope-reader.ts";
+import { Shard } from "./registry/shard.ts";
+import { Slots } from "./registry/slots.ts";
+
+/** The name of this kind of registry. */
+export const provider = "consul";
+
+/** Serves what Consul says: one blocking query for each list of services and one for each service. */
+export class ConsulRegistry implements Registry {
+  readonly id: RegistryId;
+  readonly #config: ConsulConfig;
+  readonly #deps: RegistryDeps;
+
+  constructor(config: ConsulConfig, deps: RegistryDeps) {
+    this.id = registryId(provider, deps.name);
+    this.#config = config;
+    this.#deps = deps;
+  }
+
+  async run(sink: RegistrySink, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const [config, deps, registry] = [this.#config, this.#deps, this.id];
+    const scopes = scopesOf(config);
+    const http = createHttpClient({
+      ...httpOptions(config, deps.baseDir, scopes.length),
+      onRejected: (reason) => deps.logger.warn("consul-credentials-rejected", { registry, reason }),
+    });
+    try {
+      const context = {
+        config,
+        registry,
+        deps,
+        client: new ConsulClient(config, http),
+        shard: new Shard({ config, registry, deps, sink, signal }),
+        slots: new Slots({
+          concurrency: config.concurrency,
+          waitMs: config.waitSeconds * 1000,
+          rotationMs: config.rotationSeconds * 1000,
+        }),
+      };
+      const readers = scopes.map((scope) => new ScopeReader(scope, context));
+      // All join before the first one reads: the snapshot waits for every scope.
+      for (const reader of readers) context.shard.join(reader);
+      await Promise.all(readers.map((reader) => reader.run(signal)));
+    } finally {
+      await http.close();
+    }
+  }
+}
+
+/** Every datacenter with every partition and namespace; one scope of the agent's own where none are named. */
+export function scopesOf({ datacenters, partitions, namespaces }: ConsulConfig): readonly ConsulScope[] {
+  const orOwn = (names: readonly string[]): readonly (string | undefined)[] =>
+    names.length === 0 ? [undefined] : names;
+  return orOwn(datacenters).flatMap((datacenter) =>
+    orOwn(partitions).flatMap((partition) =>
+      orOwn(namespaces).map((namespace) => ({ datacenter, partition, namespace })),
+    ),
+  );
+}

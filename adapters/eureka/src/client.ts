@@ -1,0 +1,141 @@
+import { resolve } from "node:path";
+import { createHttpClient, HttpError, type HttpClient, type HttpClientOptions } from "@signalbox/http-client";
+import { SourceError, type Problem } from "@signalbox/registry";
+import { parseAnswer, type EurekaAnswer } from "./client/answer.ts";
+import type { EurekaConfig } from "./config.ts";
+
+/** Which list is asked for. */
+export type AnswerKind = "full" | "delta";
+
+/** Thrown when a server answered, but not with what was asked for. */
+export class UnusableAnswerError extends SourceError {
+  /** Of the answer. */
+  readonly status: number;
+
+  constructor(problem: Problem, status: number, message: string, options?: ErrorOptions) {
+    super(problem, message, options);
+    this.name = "UnusableAnswerError";
+    this.status = status;
+  }
+}
+
+/** Thrown when a server offers no delta: nothing is wrong with it, full answers must do. */
+export class NoDeltaError extends UnusableAnswerError {
+  constructor(where: string, status: number) {
+    super("PROTOCOL_ERROR", status, `${where} offers no delta (status ${status})`);
+    this.name = "NoDeltaError";
+  }
+}
+
+/** Options of the connection to one server. Relative files start from `baseDir`. */
+export function httpOptions(
+  config: Pick<EurekaConfig, "auth" | "tls" | "timeoutSeconds">,
+  url: string,
+  baseDir: string,
+): HttpClientOptions {
+  const { auth, tls, timeoutSeconds } = config;
+  const at = <T extends { readonly file: string } | object>(source: T): T =>
+    "file" in source ? { ...source, file: resolve(baseDir, source.file) } : source;
+  return {
+    url,
+    connections: 2,
+    connectMs: timeoutSeconds * 1000,
+    // Without it the answer is XML.
+    headers: { accept: "application/json" },
+    ...(auth && { auth: { type: "basic", username: auth.username, password: at(auth.password) } }),
+    ...(tls && {
+      tls: {
+        ...(tls.ca && { ca: at(tls.ca) }),
+        ...(tls.cert && { cert: at(tls.cert) }),
+        ...(tls.key && { key: at(tls.key) }),
+        ...(tls.serverName !== undefined && { serverName: tls.serverName }),
+        insecureSkipVerify: tls.insecureSkipVerify,
+      },
+    }),
+  };
+}
+
+/** The read side of one Eureka server. `close()` must be called. */
+export class EurekaClient {
+  /** The service URL, up to and including `/eureka`. */
+  readonly url: string;
+  readonly #http: HttpClient;
+  readonly #limits: { readonly headMs: number; readonly idleMs: number; readonly maxBytes: number };
+
+  constructor(config: EurekaConfig, url: string, baseDir: string, onRejected: (reason: string) => void) {
+    this.url = url;
+    this.#http = createHttpClient({ ...httpOptions(config, url, baseDir), onRejected });
+    const ms = config.timeoutSeconds * 1000;
+    this.#limits = { headMs: ms, idleMs: ms, maxBytes: config.maxAnswerBytes };
+  }
+
+  /**
+   * One whole answer. Rejects with a SourceError for everything else: no connection, no answer in time, any status but
+   * 200, another content type than JSON, a body that is cut, too large, or has no `applications`. A delta that the
+   * server does not offer is a NoDeltaError.
+   */
+  async get(kind: AnswerKind, signal: AbortSignal): Promise<EurekaAnswer> {
+    const path = kind === "full" ? "/apps" : "/apps/delta";
+    const where = `${this.url}${path}`;
+    try {
+      const answer = await this.#http.request({ path, signal, ...this.#limits });
+      const { status, headers } = answer;
+      const type = headers.get("content-type") ?? "";
+      if (status !== 200 || !isJson(type)) {
+        answer.drop();
+        if (kind === "delta" && noDelta.has(status)) throw new NoDeltaError(where, status);
+        const what = status === 200 ? `content type ${JSON.stringify(type)}` : `status ${status}`;
+        throw new UnusableAnswerError(problemOf(status), status, `${where} answered with ${what}`);
+      }
+      return parsed(await answer.text(), kind, where);
+    } catch (error) {
+      throw sourceErrorOf(error, where);
+    }
+  }
+
+  /** Ends all requests and closes every connection. */
+  async close(): Promise<void> {
+    await this.#http.close();
+  }
+}
+
+/** `eureka.server.disable-delta` answers 403; servers that only resemble Eureka know no such path or method. */
+const noDelta: ReadonlySet<number> = new Set([403, 404, 405, 501]);
+
+function parsed(body: string, kind: AnswerKind, where: string): EurekaAnswer {
+  try {
+    return parseAnswer(body, kind);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : "unknown";
+    throw new UnusableAnswerError("PROTOCOL_ERROR", 200, `${where}: ${reason}`, { cause: error });
+  }
+}
+
+function isJson(contentType: string): boolean {
+  return /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(contentType.trim());
+}
+
+function problemOf(status: number): Problem {
+  if (status === 401 || status === 403) return "AUTH_FAILED";
+  return status >= 500 || status === 429 || status === 408 ? "UNREACHABLE" : "PROTOCOL_ERROR";
+}
+
+function sourceErrorOf(error: unknown, where: string): SourceError {
+  if (error instanceof SourceError) return error;
+  const reason = error instanceof Error ? error.message : "unknown";
+  if (!(error instanceof HttpError)) return new SourceError("PROTOCOL_ERROR", `${where}: ${reason}`, { cause: error });
+  switch (error.failure) {
+    case "CREDENTIALS":
+      return new SourceError("AUTH_FAILED", `${where}: ${reason}`, { cause: error });
+    case "ENCODING":
+    case "TOO_LARGE":
+      return new SourceError("PROTOCOL_ERROR", `${where}: ${reason}`, { cause: error });
+    case "ABORTED":
+    case "CONNECT":
+    case "CUT":
+    case "IDLE":
+    case "TIMEOUT":
+    case "TLS":
+      return new SourceError("UNREACHABLE", `${where}: ${reason}`, { cause: error });
+  }
+}

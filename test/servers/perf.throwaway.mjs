@@ -1,0 +1,31 @@
+import { startKube } from "/tmp/next/test/servers/dist/index.js";
+import { kubernetesModule } from "/tmp/next/adapters/kubernetes/dist/index.js";
+import { systemClock, silentLogger, checkedSink } from "/tmp/next/packages/registry/dist/index.js";
+import { Agent, request } from "node:https";
+import { readFileSync } from "node:fs";
+const kube = await startKube({ own: true });
+const agent=new Agent({keepAlive:true,maxSockets:16,ca:readFileSync(kube.caFile)});
+const send=(method,path,body)=>new Promise((ok,no)=>{const q=request(kube.url+path,{method,agent,headers:{authorization:"Bearer "+kube.adminToken,"content-type":"application/json"}},r=>{let t="";r.on("data",d=>t+=d);r.on("end",()=>r.statusCode<300?ok(t):no(new Error(r.statusCode+t.slice(0,200))))});q.on("error",no);q.end(JSON.stringify(body))});
+const N=5000,E=10; const ns="perf"; await kube.create("/api/v1/namespaces",{metadata:{name:ns}});
+const ip=(i,e)=>`10.${64+(i>>10)}.${(i>>2)&255}.${(i&3)*50+e+1}`;
+const slice=(i,k=E)=>({apiVersion:"discovery.k8s.io/v1",kind:"EndpointSlice",metadata:{name:`s${i}-1`,namespace:ns,labels:{"kubernetes.io/service-name":`s${i}`}},addressType:"IPv4",ports:[{name:"http",port:8080}],endpoints:Array.from({length:k},(_,e)=>({addresses:[ip(i,e)],conditions:{ready:true,serving:true,terminating:false},nodeName:`n${e}`,zone:"z1",targetRef:{kind:"Pod",namespace:ns,name:`s${i}-7d4b9c6f5-${e}abcd`}}))});
+let t=performance.now();
+const PODS=process.argv[2]==="pods";
+let next=0; await Promise.all(Array.from({length:16},async()=>{for(;;){const i=next++; if(i>=N)return; await send("POST",`/api/v1/namespaces/${ns}/services`,{metadata:{name:`s${i}`},spec:{clusterIP:"None",ports:[{name:"http",port:80,targetPort:8080}]}}); await send("POST",`/apis/discovery.k8s.io/v1/namespaces/${ns}/endpointslices`,slice(i));}}));
+if(PODS){let p=0; await Promise.all(Array.from({length:16},async()=>{for(;;){const j=p++; if(j>=N*E)return; const i=Math.floor(j/E),e=j%E; await send("POST",`/api/v1/namespaces/${ns}/pods`,{metadata:{name:`s${i}-7d4b9c6f5-${e}abcd`,labels:{app:`s${i}`,version:"v1","pod-template-hash":"7d4b9c6f5"}},spec:{nodeName:`n${e}`,serviceAccountName:`sa-${i}`,containers:[{name:"main",image:"example.test/none:1",ports:[{name:"http",containerPort:8080}]}]}});}}));}
+console.log("created",((performance.now()-t)/1000).toFixed(1),"s");
+globalThis.gc?.(); const heap0=process.memoryUsage().heapUsed; 
+const stop=new AbortController(); let updates=0,records=new Map(),onUpdate=()=>{}; let peak=0; const timer=setInterval(()=>{peak=Math.max(peak,process.memoryUsage().heapUsed)},20);
+t=performance.now();
+const done=new Promise(ok=>{ const sink={push(u){updates++; if(u.type==="snapshot"){for(const r of u.records)records.set(r.service.hostname,r); ok();} else {for(const r of u.records?.upserted??[])records.set(r.service.hostname,r); onUpdate(u);}},alive(){},degraded(p,e){console.log("degraded",p,e.message)}};
+ const reg=kubernetesModule.create(kubernetesModule.parseConfig({url:kube.url,caFile:kube.caFile,token:kube.adminToken,namespaces:{include:[ns]}}),{name:"perf",logger:silentLogger,clock:systemClock,metrics:{counter(){},histogram(){}},baseDir:"/"});
+ globalThis.running=reg.run(checkedSink(sink,{id:reg.id,logger:silentLogger,metrics:{counter(){},histogram(){}}}),stop.signal);});
+await done; const sync=performance.now()-t; 
+await new Promise(r=>setTimeout(r,500)); globalThis.gc?.();
+console.log("first sync",sync.toFixed(0),"ms; records",records.size,"instances",[...records.values()].reduce((a,r)=>a+r.instances.length,0),"heap",((process.memoryUsage().heapUsed-heap0)/2**20).toFixed(1),"MiB; peak",(peak/2**20).toFixed(1),"rss",(process.memoryUsage().rss/2**20).toFixed(0));
+const lat=[]; 
+for(let k=0;k<300;k++){const i=(k*37)%N; const host=`s${i}.${ns}.svc.cluster.local`; const want=E-1-(k%2); let done2; const seen=new Promise(ok=>{onUpdate=u=>{if(u.records?.upserted.some(r=>r.service.hostname===host&&r.instances.length===want))ok(performance.now())}});
+ await send("PUT",`/apis/discovery.k8s.io/v1/namespaces/${ns}/endpointslices/s${i}-1`,slice(i,want)); const answered=performance.now(); const at=await seen; lat.push(at-answered);}
+lat.sort((a,b)=>a-b); console.log("answer of the write → push: p50",lat[150].toFixed(1),"p99",lat[296].toFixed(1),"max",lat[299].toFixed(1),"ms");
+const cpu=process.cpuUsage(); await new Promise(r=>setTimeout(r,10000)); const d=process.cpuUsage(cpu); console.log("quiet 10 s cpu ms",(d.user+d.system)/1000);
+clearInterval(timer); stop.abort(); await running; agent.destroy(); await kube.stop();
