@@ -207,7 +207,52 @@ describe("indexes", () => {
   });
 });
 
+describe("a history that began anew", () => {
+  it("is known by its index alone where the servers stayed the same", async () => {
+    put("web", 2);
+    for (let count = 0; count < 90; count++) fake.bump();
+    await using running = run({ restartGraceSeconds: 60 });
+    await running.has("web", 2);
+    await fake.down();
+    await running.fails("UNREACHABLE");
+    fake.forget({ index: 5n, serverId: "server-1" });
+    await fake.up();
+    await running.passing(() => running.sink.degradations.some(({ problem }) => problem === "PROTOCOL_ERROR"));
+    expect(running.count("web")).toBe(2);
+  });
+});
+
+describe("what is told of trouble", () => {
+  it("is told once for many services that fail for one reason, and again after a push", async () => {
+    for (let number = 0; number < 10; number++) put(`s${number}`, 1);
+    put("db", 1);
+    await using running = run();
+    await running.has("db", 1);
+    for (let number = 0; number < 10; number++) fake.faultOf.set(`s${number}`, "error-500");
+    fake.bump();
+    await running.fails("UNREACHABLE");
+    await eventually(
+      () => running.counted.filter((name) => name === "registry_read_errors_total UNREACHABLE").length >= 10,
+    );
+    expect(running.sink.degradations).toHaveLength(1);
+    put("db", 2);
+    await running.has("db", 2);
+    await running.sink.waitFor(({ degradations }) => degradations.length === 2, 4000);
+  });
+});
+
 describe("access control that hides without a word", () => {
+  it("keeps a service that is listed and shows no instance to a reader without a token", async () => {
+    put("web", 2);
+    fake.policies = new Map([["", readAll]]);
+    await using running = run();
+    await running.has("web", 2);
+    fake.policies.set("", { service: () => true, node: (name) => name === "server" });
+    fake.bump();
+    await running.fails("AUTH_FAILED");
+    expect(running.least("web")).toBe(2);
+  });
+
   it("keeps what a token can no longer see, names the reason, and lets the rest go on", async () => {
     for (const name of ["a", "b", "c", "d"]) put(name, 2);
     fake.policies = new Map([[token, readAll]]);

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { FakeEureka, type Mood } from "./testing/fake-eureka.ts";
 import { Watch } from "./testing/watch.ts";
@@ -142,6 +145,11 @@ describe("answers that say nothing", () => {
       mood: says(200, "<applications/>", { "content-type": "application/xml" }),
       problem: "PROTOCOL_ERROR",
     },
+    {
+      name: "an empty registry under another content type",
+      mood: says(200, json({ applications: { apps__hashcode: "", application: [] } }), { "content-type": "text/html" }),
+      problem: "PROTOCOL_ERROR",
+    },
     { name: "an error with status 200", mood: says(200, json({ error: "x" })), problem: "PROTOCOL_ERROR" },
     {
       name: "no list where the hash counts instances",
@@ -246,6 +254,17 @@ describe("losses that one server does not tell", () => {
     expect(reader.state).toEqual([]);
   });
 
+  it("believes no large loss of a server without deltas before the time is over", async () => {
+    const eureka = await fake("a", "b", "c");
+    eureka.noDelta = true;
+    const reader = await watch([eureka]);
+    eureka.forget((_, id) => id !== "a");
+    await reader.pollFor(80);
+    expect(reader.state).toEqual([healthy("a", "b", "c")]);
+    await reader.pollFor(20);
+    expect(reader.state).toEqual([healthy("a")]);
+  });
+
   it("lets go after the time that the configuration names", async () => {
     const eureka = await fake("a");
     const reader = await watch([eureka], { losses: { holdSeconds: 0, confirmReads: 1 } });
@@ -274,8 +293,11 @@ describe("losses that one server does not tell", () => {
     await reader.poll();
     eureka.mend();
     eureka.cancel("orders", "d");
+    eureka.requests.length = 0;
     await reader.poll();
     expect(reader.state).toEqual([healthy("a", "b", "c")]);
+    // All is read again after a failure, because a delta reaches back only so far.
+    expect(eureka.requests).toEqual(["/eureka/apps", "/eureka/apps/delta"]);
   });
 });
 
@@ -349,6 +371,32 @@ describe("several servers of one Eureka", () => {
     expect(reader.sink.updates).toHaveLength(1);
   });
 
+  it("begin to count silence anew when one fails and the next one is silent as well", async () => {
+    const [one, two] = [await fake("a"), await fake("a")];
+    const reader = await watch([one, two]);
+    for (const eureka of [one, two]) eureka.forget(() => true);
+    await reader.pollFor(80);
+    await one.stop();
+    await reader.pollFor(80);
+    expect(reader.state).toEqual([healthy("a")]);
+    await reader.pollFor(20);
+    expect(reader.state).toEqual([]);
+  });
+
+  it("keep what one of them deleted in a large loss as long as another one lists it", async () => {
+    const ids = ["a", "b", "c", "d", "e"];
+    const [one, two] = [await fake(...ids), await fake(...ids)];
+    const reader = await watch([one, two]);
+    for (const id of ["a", "b"]) one.cancel("orders", id);
+    // It lacks more than the other one, so it is not read instead.
+    two.forget((_, id) => id > "b");
+    await reader.pollFor(200);
+    expect(reader.state).toEqual([healthy(...ids)]);
+    two.forget(() => true);
+    await reader.pollFor(15);
+    expect(reader.state).toEqual([healthy("c", "d", "e")]);
+  });
+
   it("does not let a server that lost sight of its clients speak for the one that still sees them", async () => {
     const [one, two] = [await fake("a", "b", "c"), await fake("a", "b", "c")];
     const reader = await watch([one, two]);
@@ -381,6 +429,27 @@ describe("several Eurekas", () => {
       [...sink.records.values()].map((one) => one.service.provenance.registry),
     );
     expect(registries).toEqual([["eureka/left"], ["eureka/right"]]);
+  });
+});
+
+describe("credentials", () => {
+  it("are read again from their file after a refusal", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "signalbox-eureka-"));
+    closing.push(() => rm(folder, { recursive: true }));
+    const file = join(folder, "password");
+    await writeFile(file, "first-password\n");
+    const eureka = await fake("a");
+    eureka.credentials = "reader:first-password";
+    const reader = await watch([eureka], { auth: { username: "reader", password: { file } } });
+    expect(reader.state).toEqual([healthy("a")]);
+    eureka.credentials = "reader:second-password";
+    eureka.register({ app: "orders", id: "b", ip: "10.0.0.2" });
+    await reader.poll();
+    expect(reader.problem).toBe("AUTH_FAILED");
+    expect(reader.state).toEqual([healthy("a")]);
+    await writeFile(file, "second-password\n");
+    await reader.poll();
+    expect(reader.state).toEqual([healthy("a", "b")]);
   });
 });
 

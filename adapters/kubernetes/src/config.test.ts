@@ -32,8 +32,8 @@ describe("the configuration of a Kubernetes registry", () => {
   it.each([
     { kubeconfig: "~/.kube/config", context: "prod" },
     { inCluster: true, cluster: "east", network: "net-1" },
-    { url: "https://10.0.0.1:6443", caFile: "ca.pem", certFile: "c.pem", keyFile: "k.pem" },
-    { url: "https://10.0.0.1:6443/base", tokenFile: "token" },
+    { url: "https://10.0.0.1:6443", tls: { ca: { file: "ca.pem" }, cert: { file: "c.pem" }, key: { pem: "KEY" } } },
+    { url: "https://10.0.0.1:6443/base", token: { file: "token" } },
     { manifests: "k8s/", namespaces: { include: "shop", selector: { team: "a" } } },
   ])("takes %j", (config) => {
     expect(faults(config)).toEqual([]);
@@ -63,10 +63,17 @@ describe("the configuration of a Kubernetes registry", () => {
     },
     { config: { token: "x" }, says: ["token: needs url"] },
     {
-      config: { url: "https://a", token: "x", tokenFile: "y" },
-      says: ["tokenFile: cannot stand beside token: give one of them"],
+      config: { url: "https://a", token: { path: "x" } },
+      says: ["token: must be the token, or a map with either `file` or `value`"],
     },
-    { config: { url: "https://a", certFile: "x" }, says: ["keyFile: is required beside the other of the two"] },
+    {
+      config: { url: "https://a", tls: { cert: { file: "x" } } },
+      says: ["tls.key: is required: cert and key go together"],
+    },
+    { config: { url: "https://a", tls: { ca: "x" } }, says: ["tls.ca: must be a map with either `file` or `pem`"] },
+    { config: { url: "https://a", tls: { caFile: "x" } }, says: [expect.stringContaining("tls.caFile: unknown key")] },
+    { config: { url: "http://a", tls: {} }, says: ["url: must begin with https:// where tls is given"] },
+    { config: { inCluster: true, tls: {} }, says: ["tls: needs url"] },
     { config: { inCluster: true, context: "x" }, says: ["context: belongs to a kubeconfig"] },
     { config: { pageSize: 0, domain: "-" }, says: ["domain: must be a domain name", "pageSize: must be at least 1"] },
     { config: { nodes: "yes" }, says: ["nodes: must be of type boolean"] },

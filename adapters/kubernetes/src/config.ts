@@ -1,3 +1,4 @@
+import type { PemSource } from "@signalbox/http-client";
 import { didYouMean, isHostname } from "@signalbox/model";
 import { ConfigError, type ConfigFault } from "@signalbox/registry";
 import { z } from "zod";
@@ -12,6 +13,19 @@ export interface NamespaceChoice {
   readonly selector?: Readonly<Record<string, string>> | undefined;
 }
 
+/** TLS to an API server that is named by its URL. */
+export interface ConfigTls {
+  /** Authorities of the server's certificate, instead of the well-known ones. */
+  readonly ca?: PemSource | undefined;
+  /** The client's certificate; needs `key`. */
+  readonly cert?: PemSource | undefined;
+  readonly key?: PemSource | undefined;
+  /** Name expected in the server's certificate, instead of the host of the URL. */
+  readonly serverName?: string | undefined;
+  /** Takes any certificate. */
+  readonly insecureSkipVerify: boolean;
+}
+
 /** Configuration of one Kubernetes registry: one cluster, or one set of manifests. */
 export interface KubernetesConfig {
   /** Path of a kubeconfig file. */
@@ -22,14 +36,10 @@ export interface KubernetesConfig {
   readonly inCluster?: boolean | undefined;
   /** Address of the API server, for access without a kubeconfig. */
   readonly url?: string | undefined;
-  readonly caFile?: string | undefined;
-  readonly certFile?: string | undefined;
-  readonly keyFile?: string | undefined;
-  readonly serverName?: string | undefined;
-  readonly insecureSkipVerify?: boolean | undefined;
-  readonly token?: string | undefined;
-  /** Read again when it changes, and after an answer of 401. */
-  readonly tokenFile?: string | undefined;
+  /** TLS to `url`. Files are followed. */
+  readonly tls?: ConfigTls | undefined;
+  /** A bearer token for `url`. A file is read again when it changes, and after an answer of 401. */
+  readonly token?: { readonly file: string } | { readonly value: string } | undefined;
   /** Files, directories and globs with Kubernetes objects, instead of a cluster. */
   readonly manifests?: readonly string[] | undefined;
   /** Name of the cluster: first part of the keys of workloads. Absent: the name of the registry. */
@@ -68,6 +78,17 @@ const namespaceShape = {
   selector: z.record(name, z.string()).optional(),
 };
 
+const pem = z.union([z.strictObject({ file: name }), z.strictObject({ pem: name })], {
+  error: "must be a map with either `file` or `pem`",
+});
+const tlsShape = {
+  ca: pem.optional(),
+  cert: pem.optional(),
+  key: pem.optional(),
+  serverName: name.optional(),
+  insecureSkipVerify: z.boolean().default(false),
+};
+
 const shape = {
   kubeconfig: name.optional(),
   context: name.optional(),
@@ -76,13 +97,15 @@ const shape = {
     .string()
     .refine(isApiUrl, "must be an http:// or https:// URL without credentials, query and fragment")
     .optional(),
-  caFile: name.optional(),
-  certFile: name.optional(),
-  keyFile: name.optional(),
-  serverName: name.optional(),
-  insecureSkipVerify: z.boolean().optional(),
-  token: name.optional(),
-  tokenFile: name.optional(),
+  tls: z.strictObject(tlsShape).optional(),
+  token: z
+    .preprocess(
+      (value) => (typeof value === "string" ? { value } : value),
+      z.union([z.strictObject({ file: name }), z.strictObject({ value: name })], {
+        error: "must be the token, or a map with either `file` or `value`",
+      }),
+    )
+    .optional(),
   manifests: z.preprocess(listFromOne, z.array(name).min(1)).optional(),
   cluster: name.refine((text) => !text.includes("/"), "must not contain a slash").optional(),
   network: z.string().default(""),
@@ -100,8 +123,6 @@ const shape = {
     .min(1)
     .default(16 * 1024 * 1024),
 };
-
-const ofUrl = ["caFile", "certFile", "keyFile", "serverName", "insecureSkipVerify", "token", "tokenFile"] as const;
 
 /** Checks the configuration of a Kubernetes registry and fills in the defaults. Throws a ConfigError that names every faulty field. */
 export function parseKubernetesConfig(input: unknown): KubernetesConfig {
@@ -121,12 +142,16 @@ function contradictions(config: KubernetesConfig): ConfigFault[] {
   if (config.context !== undefined && sources.some((source) => source !== "kubeconfig"))
     fault("context", "belongs to a kubeconfig");
   if (config.url === undefined) {
-    for (const key of ofUrl) if (isGiven(config[key])) fault(key, "needs url");
+    for (const key of ["tls", "token"] as const) if (isGiven(config[key])) fault(key, "needs url");
   }
-  if (config.token !== undefined && config.tokenFile !== undefined)
-    fault("tokenFile", "cannot stand beside token: give one of them");
-  if ((config.certFile === undefined) !== (config.keyFile === undefined))
-    fault(config.certFile === undefined ? "certFile" : "keyFile", "is required beside the other of the two");
+  const { cert, key } = config.tls ?? {};
+  if ((cert === undefined) !== (key === undefined))
+    faults.push({
+      path: ["tls", cert === undefined ? "cert" : "key"],
+      message: "is required: cert and key go together",
+    });
+  if (config.tls !== undefined && config.url?.startsWith("http:") === true)
+    fault("url", "must begin with https:// where tls is given");
   const { include, exclude } = config.namespaces;
   const both = include.find((namespace) => exclude.includes(namespace));
   if (both !== undefined) faults.push({ path: ["namespaces", "exclude"], message: `${both} is in include as well` });
@@ -143,11 +168,16 @@ function isApiUrl(text: string): boolean {
   return /^https?:$/.test(protocol) && `${username}${password}${search}${hash}` === "";
 }
 
+const nested = new Map<string, object>([
+  ["namespaces", namespaceShape],
+  ["tls", tlsShape],
+]);
+
 function explain(issues: readonly z.core.$ZodIssue[]): ConfigFault[] {
   return issues.flatMap((issue): ConfigFault[] => {
     const path = issue.path.map((part) => (typeof part === "symbol" ? String(part) : part));
     if (issue.code !== "unrecognized_keys") return [{ path, message: messageOf(issue) }];
-    const known = Object.keys(path[0] === "namespaces" ? namespaceShape : shape);
+    const known = Object.keys(nested.get(String(path[0])) ?? shape);
     return issue.keys.map((key) => {
       const near = didYouMean(key, known);
       const hint = near === undefined ? `known here: ${known.join(", ")}` : `did you mean "${near}"?`;

@@ -5,6 +5,8 @@ type LoadModule = () => Promise<RegistryModule<unknown>>;
 
 /** The adapters that come with Signalbox, by the `provider` of their configuration. Each is loaded when it is first used. */
 export const builtinModules: ReadonlyMap<string, LoadModule> = new Map<string, LoadModule>([
+  ["consul", async () => (await import("@signalbox/adapter-consul")).consulModule],
+  ["eureka", async () => (await import("@signalbox/adapter-eureka")).eurekaModule],
   ["kubernetes", async () => (await import("@signalbox/adapter-kubernetes")).kubernetesModule],
   ["static", async () => (await import("@signalbox/adapter-static")).staticModule],
 ]);

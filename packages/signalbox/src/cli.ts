@@ -1,7 +1,10 @@
 import { Command, CommanderError, Option } from "commander";
 import { gather, withBootstrapFlags, wholeNumber, type BootstrapFlags } from "./commands/bootstrap-flags.ts";
 import { CommandFailure, exitCodes, type CommandContext } from "./commands/context.ts";
+import type { RunFlags } from "./commands/run.ts";
 import { version } from "./version.ts";
+
+const anyPort = wholeNumber(0, 65_535);
 
 /** Runs one command line, without the program's name. Resolves with the exit code; writes what went wrong to standard error. */
 export async function main(args: readonly string[], context: CommandContext): Promise<number> {
@@ -78,17 +81,27 @@ function addRun(program: Command, context: CommandContext, exit: (code: number) 
     .description("Run the daemon: read the registries, serve xDS, metrics and the debug API until SIGTERM.")
     .option("-c, --config <file>", "configuration file (default: signalbox.yaml, if there is one)")
     .option("--files <path>", "serve these files instead, with default settings; may be repeated", gather, [])
+    .option("--consul <url>", "serve this Consul, with the token in CONSUL_HTTP_TOKEN; may be repeated", gather, [])
+    .option("--eureka <urls>", "serve this Eureka: its servers with commas; may be repeated", gather, [])
+    .addOption(
+      new Option("--kubernetes [kubeconfig]", "serve this cluster; or in-cluster, or kubectl's; may be repeated")
+        .argParser(gather)
+        .preset("kubectl")
+        .default([]),
+    )
+    .addOption(new Option("--xds-port <port>", "without a file: port of xDS (default: 15010)").argParser(anyPort))
+    .addOption(new Option("--debug-port <port>", "without a file: port of debug (default: 15014)").argParser(anyPort))
     .option("--watch", "reload when the configuration file changes", true)
     .option("--no-watch", "do not reload when the configuration file changes; SIGHUP still does")
     .addHelpText(
       "after",
       examples([
         "signalbox run --config signalbox.yaml",
-        "signalbox run --files services.yaml        # no configuration file at all",
+        "signalbox run --kubernetes --consul http://127.0.0.1:8500 --files services.yaml   # no configuration file",
         "kill -HUP $(pgrep -f 'signalbox.js run')   # read the configuration again",
       ]),
     )
-    .action(async (flags: { config?: string; files: readonly string[]; watch: boolean }) => {
+    .action(async (flags: RunFlags) => {
       const { runCommand } = await import("./commands/run.ts");
       exit(await runCommand(flags, context));
     });

@@ -125,7 +125,7 @@ function placeOf(error: Error): string {
 }
 
 function byRoad(config: object = {}): Following {
-  return new Following({ url: world.road.url, caFile: kube.caFile, token: reader.token, ...config });
+  return new Following({ url: world.road.url, tls: { ca: { file: kube.caFile } }, token: reader.token, ...config });
 }
 
 function web(instances: number) {
@@ -214,7 +214,7 @@ describe("the Kubernetes adapter and a real API server in trouble", () => {
     const tokenFile = join(dir, "token");
     await writeFile(tokenFile, reader.token);
     const key = await world.set(web(3));
-    const following = byRoad({ token: undefined, tokenFile, watchSeconds: 1 });
+    const following = byRoad({ token: { file: tokenFile }, watchSeconds: 1 });
     await following.has(key, 3);
     await writeFile(tokenFile, "no-such-token");
     await following.fails("AUTH_FAILED", 2);
@@ -272,7 +272,8 @@ describe("the Kubernetes adapter and a real API server in trouble", () => {
   it("shows a client certificate instead of a token", async () => {
     const key = await world.set(web(2));
     const files = await kube.clientCertificate(reader.name);
-    const following = byRoad({ token: undefined, certFile: files.certFile, keyFile: files.keyFile });
+    const tls = { ca: { file: kube.caFile }, cert: { file: files.certFile }, key: { file: files.keyFile } };
+    const following = byRoad({ token: undefined, tls });
     await following.has(key, 2);
   });
 });

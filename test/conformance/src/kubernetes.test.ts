@@ -20,7 +20,7 @@ describeRegistry({
     kubernetesModule.create(
       kubernetesModule.parseConfig({
         url: world.road.url,
-        caFile: kube.caFile,
+        tls: { ca: { file: kube.caFile } },
         token: reader.token,
         cluster: "contract",
         namespaces: { include: [world.namespace] },

@@ -53,7 +53,7 @@ export class Ledger {
 
   /** A read failed: silence before and after it does not add up. */
   interrupted(): void {
-    for (const [key, { said }] of this.#missing) if (said) this.#missing.delete(key);
+    for (const [key, { said }] of this.#missing) if (!said) this.#missing.delete(key);
   }
 
   /** Keys that the view lacks. */

@@ -47,13 +47,14 @@ const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 describe("the way to an API server", () => {
   it("is a URL with files, from the base folder", async () => {
-    const config = { url: "https://a:6443", caFile: "ca.pem", certFile: "/c.pem", keyFile: "k.pem", tokenFile: "t" };
-    expect(await look({ ...config, serverName: "kubernetes" })).toEqual({
+    const files = { ca: { file: "ca.pem" }, cert: { file: "/c.pem" }, key: { pem: "KEY" } };
+    const tls = { ...files, serverName: "kubernetes", insecureSkipVerify: false };
+    expect(await look({ url: "https://a:6443", tls, token: { file: "t" } })).toEqual({
       url: "https://a:6443",
       tls: {
         ca: { file: join(dir, "ca.pem") },
         cert: { file: "/c.pem" },
-        key: { file: join(dir, "k.pem") },
+        key: { pem: "KEY" },
         serverName: "kubernetes",
       },
       auth: { type: "bearer", token: { file: join(dir, "t") } },

@@ -13,20 +13,7 @@ import { rawList, rawMap, rawText } from "../convert/raw.ts";
 export type Connection = Pick<HttpClientOptions, "url" | "tls" | "auth" | "headers">;
 
 /** The part of the configuration that says where the API server is. */
-export type ConnectionConfig = Pick<
-  KubernetesConfig,
-  | "kubeconfig"
-  | "context"
-  | "inCluster"
-  | "url"
-  | "caFile"
-  | "certFile"
-  | "keyFile"
-  | "serverName"
-  | "insecureSkipVerify"
-  | "token"
-  | "tokenFile"
->;
+export type ConnectionConfig = Pick<KubernetesConfig, "kubeconfig" | "context" | "inCluster" | "url" | "tls" | "token">;
 
 /** What the process knows of its surroundings. */
 export interface Surroundings {
@@ -59,21 +46,20 @@ export async function connect(config: ConnectionConfig, surroundings: Surroundin
   );
 }
 
-function direct(url: string, config: ConnectionConfig, baseDir: string): Connection {
-  const { caFile, certFile, keyFile, serverName, insecureSkipVerify, token, tokenFile } = config;
-  const file = (path: string) => ({ file: resolve(baseDir, path) });
-  const tls: HttpTls = {
-    ...(caFile === undefined ? {} : { ca: file(caFile) }),
-    ...(certFile === undefined ? {} : { cert: file(certFile) }),
-    ...(keyFile === undefined ? {} : { key: file(keyFile) }),
-    ...(serverName === undefined ? {} : { serverName }),
-    ...(insecureSkipVerify === undefined ? {} : { insecureSkipVerify }),
-  };
-  const secret = tokenFile !== undefined ? file(tokenFile) : token !== undefined ? { value: token } : undefined;
+function direct(url: string, { tls, token }: ConnectionConfig, baseDir: string): Connection {
+  const found = <T extends object>(source: T | { readonly file: string }) =>
+    "file" in source ? { file: resolve(baseDir, source.file) } : source;
+  const { ca, cert, insecureSkipVerify = false, key, serverName } = tls ?? {};
   return {
     url,
-    ...(url.startsWith("https:") ? { tls } : {}),
-    ...(secret === undefined ? {} : { auth: { type: "bearer", token: secret } }),
+    tls: {
+      ...(ca === undefined ? {} : { ca: found(ca) }),
+      ...(cert === undefined ? {} : { cert: found(cert) }),
+      ...(key === undefined ? {} : { key: found(key) }),
+      ...(serverName === undefined ? {} : { serverName }),
+      ...(insecureSkipVerify ? { insecureSkipVerify } : {}),
+    },
+    ...(token === undefined ? {} : { auth: { type: "bearer", token: found(token) } }),
   };
 }
 

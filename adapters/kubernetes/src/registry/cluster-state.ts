@@ -23,6 +23,7 @@ export type KubeKind = keyof KubeObjects;
 export class ClusterState implements ClusterView {
   readonly #context: ConvertContext;
   readonly #choice: NamespaceChoice;
+  readonly #onError: ((object: string, error: unknown) => void) | undefined;
   readonly #objects: { readonly [K in KubeKind]: Map<string, KubeObjects[K]> } = {
     Service: new Map(),
     EndpointSlice: new Map(),
@@ -42,9 +43,11 @@ export class ClusterState implements ClusterView {
   readonly #workloads = new Map<string, Workload>();
   readonly #labels = new Map<string, KubePod["labels"]>();
 
-  constructor(context: ConvertContext, choice: NamespaceChoice) {
+  /** `onError` is told of an object whose conversion failed; what it was before stays. By default the error is thrown. */
+  constructor(context: ConvertContext, choice: NamespaceChoice, onError?: (object: string, error: unknown) => void) {
     this.#context = context;
     this.#choice = choice;
+    this.#onError = onError;
   }
 
   pod(namespace: string, name: string): KubePod | undefined {
@@ -98,9 +101,9 @@ export class ClusterState implements ClusterView {
   /** What changed since the last `take` or `snapshot`; `undefined` where nothing did. */
   take(): RegistryUpdate | undefined {
     const records = { upserted: [] as ServiceRecord[], removed: [] as ServiceKey[] };
-    for (const key of this.#dirtyServices) this.#takeService(key, records);
+    for (const key of this.#dirtyServices) this.#contained(`Service ${key}`, () => this.#takeService(key, records));
     const workloads = { upserted: [] as Workload[], removed: [] as WorkloadKey[] };
-    for (const key of this.#dirtyPods) this.#takePod(key, workloads);
+    for (const key of this.#dirtyPods) this.#contained(`Pod ${key}`, () => this.#takePod(key, workloads));
     this.#dirtyServices.clear();
     this.#dirtyPods.clear();
     const changes = [records, workloads].map(({ upserted, removed }) => upserted.length + removed.length);
@@ -110,6 +113,15 @@ export class ClusterState implements ClusterView {
       ...(changes[0] === 0 ? {} : { records }),
       ...(changes[1] === 0 ? {} : { workloads }),
     };
+  }
+
+  #contained(object: string, act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      if (this.#onError === undefined) throw error;
+      this.#onError(object, error);
+    }
   }
 
   #takeService(key: string, records: { readonly upserted: ServiceRecord[]; readonly removed: ServiceKey[] }): void {

@@ -110,7 +110,11 @@ class Session {
 
   constructor(options: FollowOptions, followed: readonly Followed[]) {
     this.#options = options;
-    this.#state = new ClusterState(options.context, options.config.namespaces);
+    const { logger, metrics } = options.deps;
+    this.#state = new ClusterState(options.context, options.config.namespaces, (object, error) => {
+      logger.error("kubernetes-handler-failed", { object, error });
+      metrics.counter("kubernetes_handler_failures_total", { kind: "conversion" });
+    });
     this.#missing = new Set(followed.keys());
   }
 

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { eventually } from "../testing/eventually.ts";
+import { startFakeConsul } from "../testing/fake-consul.ts";
 
 const packageFolder = join(import.meta.dirname, "..", "..");
 const program = join(packageFolder, "bin", "signalbox.js");
@@ -156,7 +157,47 @@ describe("signalbox run, as a process", () => {
   it("ends with 2 and says what to do when there is nothing to run", async () => {
     const daemon = start(["run"]);
     expect(await daemon.exit).toBe(2);
-    expect(daemon.err()).toContain("signalbox run --files services.yaml");
+    for (const flag of ["--files services.yaml", "--kubernetes", "--consul http://", "--eureka http://"])
+      expect(daemon.err()).toContain(`signalbox run ${flag}`);
+  });
+
+  it.each([
+    { flags: ["--config", "a.yaml", "--consul", "http://127.0.0.1:1"], says: "give either --config, or any of" },
+    { flags: ["--config", "a.yaml", "--xds-port", "0"], says: "a.yaml names the ports" },
+    { flags: ["--consul", "somewhere"], says: "--consul: url must be an http:// or https:// URL" },
+    { flags: ["--debug-port", "65536"], says: "It must be a whole number from 0 to 65535." },
+  ])("ends with 2 and says why: $flags", async ({ flags, says }) => {
+    const daemon = start(["run", ...flags]);
+    expect(await daemon.exit).toBe(2);
+    expect(daemon.err()).toContain(says);
+  });
+
+  it("serves what a Consul and files hold, by flags alone, even beside a configuration file", async () => {
+    write("signalbox.yaml", "no: configuration\n");
+    const consul = await startFakeConsul("secret");
+    const files = [
+      "--files",
+      write("a.yaml", services("web", 9001)),
+      "--files",
+      write("b.yaml", services("shop", 9002)),
+    ];
+    const flags = ["run", "--consul", consul.url, ...files, "--xds-port", "0", "--debug-port", "0"];
+    try {
+      const daemon = start(flags, { CONSUL_HTTP_TOKEN: "secret" });
+      expect(await daemon.event("synced")).toMatchObject({
+        services: 3,
+        registries: ["consul/consul SYNCED", "static/files SYNCED"],
+      });
+      const listed = await endpoints(daemon);
+      for (const name of ["orders.service.consul", "web.shop.svc.cluster.local", "shop.shop.svc.cluster.local"])
+        expect(listed).toContain(name);
+      consul.add("payments");
+      await eventually("the new service", async () => (await endpoints(daemon)).includes("payments.service.consul"));
+      daemon.child.kill("SIGTERM");
+      expect(await daemon.exit).toBe(0);
+    } finally {
+      await consul.stop();
+    }
   });
 
   it("ends with 1 when a port is taken", async () => {

@@ -35,8 +35,11 @@ export async function planFiles(paths: readonly string[], name: string, manifest
   return { config, registries: planned };
 }
 
-// A daemon waits for files to come; a person who mistyped a name should learn of it. Globs may match nothing.
-async function mustExist(path: string): Promise<void> {
+/**
+ * Ends the command with exit code 2 when a path that a person gave is not there: a daemon waits for files to come, but a person who
+ * mistyped a name should learn of it. Globs may match nothing.
+ */
+export async function mustExist(path: string): Promise<void> {
   if (/[*?[\]{}()!]/.test(path)) return;
   try {
     await stat(path);

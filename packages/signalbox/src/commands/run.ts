@@ -6,14 +6,14 @@ import { ConfigFileError, loadConfig, type LoadedConfig } from "../config/load.t
 import { createLogger, isPretty } from "../logger.ts";
 import { createFromPlan, type Plan, type PlannedSignalbox } from "../signalbox.ts";
 import { CommandFailure, exitCodes, type CommandContext } from "./context.ts";
-import { defaultConfigFile, planFiles, readConfig } from "./read-config.ts";
+import { hasSources, planFlags, type SourceFlags } from "./plan-flags.ts";
+import { defaultConfigFile, readConfig } from "./read-config.ts";
 import { untilStopped } from "./signals.ts";
 import { welcome } from "./welcome.ts";
 
 /** The flags of `signalbox run`. */
-export interface RunFlags {
+export interface RunFlags extends SourceFlags {
   readonly config?: string;
-  readonly files: readonly string[];
   readonly watch: boolean;
 }
 
@@ -47,16 +47,31 @@ export async function runCommand(flags: RunFlags, context: CommandContext): Prom
   }
 }
 
-async function planOf({ config, files }: RunFlags, context: CommandContext): Promise<Plan | LoadedConfig> {
-  if (config !== undefined && files.length > 0)
-    throw new CommandFailure("give either --config or --files", exitCodes.usage);
+async function planOf(flags: RunFlags, context: CommandContext): Promise<Plan | LoadedConfig> {
+  const { config = existsSync(defaultConfigFile) ? defaultConfigFile : undefined } = flags;
+  if (hasSources(flags)) {
+    if (flags.config === undefined) return planFlags(flags, context.environment);
+    throw new CommandFailure(
+      "give either --config, or any of --kubernetes, --consul, --eureka and --files",
+      exitCodes.usage,
+    );
+  }
+  if (config !== undefined && (flags.xdsPort ?? flags.debugPort) !== undefined)
+    throw new CommandFailure(
+      `--xds-port and --debug-port are for running without a configuration file; ${config} names the ports`,
+      exitCodes.usage,
+    );
   if (config !== undefined) return readConfig(config, context);
-  if (files.length > 0) return planFiles(files, "files");
-  if (existsSync(defaultConfigFile)) return readConfig(defaultConfigFile, context);
   throw new CommandFailure(
-    `nothing to run: there is no ${defaultConfigFile} here, and no --config or --files was given
+    `nothing to run: there is no ${defaultConfigFile} here, and none of --config, --kubernetes, --consul, --eureka and --files was given
 
-To begin, write services.yaml:
+Where there is a registry, name it:
+
+  signalbox run --kubernetes
+  signalbox run --consul http://127.0.0.1:8500
+  signalbox run --eureka http://127.0.0.1:8761/eureka
+
+Without one, write services.yaml:
 
   services:
     - name: web
