@@ -83,7 +83,13 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
   );
 
   // xDS publisher: follows the bus and keeps what each client may see.
-  const publisher = createXdsPublisher({ name: "xds", translator: createTranslator({ mesh }), logger, clock });
+  const publisher = createXdsPublisher({
+    name: "xds",
+    translator: createTranslator({ mesh }),
+    logger,
+    clock,
+    onTranslated: (seconds) => metrics.translated(seconds),
+  });
 
   // xDS server: brings it to the clients, by stream or as files.
   const xdsServer = createServer(xdsSettings, publisher, metrics, logger, baseDir);

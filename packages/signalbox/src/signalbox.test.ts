@@ -145,6 +145,27 @@ describe("Signalbox as a library", () => {
     expect(unknown.status).toBe(404);
   });
 
+  it("measures how long changes wait and how long their translation takes, and counts what registries get wrong", async () => {
+    const own = ownRegistry("a");
+    const signalbox = await start({}, { registries: [own] });
+    const { debug } = await signalbox.listening(stop.signal);
+    const metric = async (name: string): Promise<number> => {
+      const text = await (await fetch(`${debug?.url ?? ""}/metrics`)).text();
+      return Number(
+        text
+          .split("\n")
+          .find((line) => line.startsWith(`${name} `))
+          ?.slice(name.length + 1) ?? "0",
+      );
+    };
+    await eventually("the snapshot", async () => (await metric("pilot_pushcontext_init_seconds_count")) === 1);
+    expect(await metric("pilot_debounce_time_count")).toBe(0);
+    own.sink().push({ type: "snapshot", records: [record("new.example"), record("")] });
+    await eventually("the change", async () => (await metric("pilot_pushcontext_init_seconds_count")) === 2);
+    expect(await metric("pilot_debounce_time_count")).toBe(1);
+    expect(await metric('signalbox_registry_records_rejected_total{kind="service",registry="own/a"}')).toBe(1);
+  });
+
   it("writes one node's resources as files", async () => {
     const files = writeServices("web.json", { web: ["127.0.0.1:9001"] });
     const xds = { ...anyPort.xds, files: { dir: "out", node: "edge" } };

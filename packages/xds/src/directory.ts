@@ -1,7 +1,7 @@
+import { byCodeUnit } from "@signalbox/model";
 import type { Catalog, CatalogDelta, CatalogEntry, Service, ServiceKey } from "@signalbox/model";
 import { CompiledService } from "./compiled-service.ts";
 import type { MeshSettings } from "./mesh.ts";
-import { byCodeUnit } from "./order.ts";
 
 /** What an event did to a host: something about the service, or only its endpoints. */
 export type Touch = "service" | "endpoints";

@@ -27,6 +27,8 @@ export interface XdsPublisherOptions {
   readonly logger?: PublisherLogger;
   /** For the time that a translation took. Without it none is told. */
   readonly clock?: { now(): number };
+  /** Called with the seconds that each translation took; needs `clock`. Must not throw. */
+  onTranslated?(seconds: number): void;
 }
 
 /** How a publisher is. */
@@ -71,16 +73,18 @@ class TranslatingPublisher implements XdsPublisher {
   readonly #translator: Translator;
   readonly #logger: PublisherLogger | undefined;
   readonly #clock: { now(): number } | undefined;
+  readonly #onTranslated: (seconds: number) => void;
   readonly #leases = new Set<Lease>();
   readonly #byView = new Map<ResourceView, Set<Lease>>();
   readonly #faults = new Map<string, string>();
   #lastTranslation: number | undefined;
 
-  constructor({ name, translator, logger, clock }: XdsPublisherOptions) {
-    this.name = name;
-    this.#translator = translator;
-    this.#logger = logger;
-    this.#clock = clock;
+  constructor(options: XdsPublisherOptions) {
+    this.name = options.name;
+    this.#translator = options.translator;
+    this.#logger = options.logger;
+    this.#clock = options.clock;
+    this.#onTranslated = (seconds) => options.onTranslated?.(seconds);
   }
 
   async run(bus: Pick<EventBus, "subscribe">, signal: AbortSignal): Promise<void> {
@@ -119,7 +123,7 @@ class TranslatingPublisher implements XdsPublisher {
     const started = this.#clock?.now();
     const first = this.#translator.revision === undefined;
     const changes = this.#translator.apply(event);
-    if (started !== undefined) this.#lastTranslation = (this.#clock?.now() ?? started) - started;
+    if (started !== undefined) this.#timed((this.#clock?.now() ?? started) - started);
     this.#report(event, changes);
     const moved = first
       ? [...this.#leases]
@@ -129,6 +133,12 @@ class TranslatingPublisher implements XdsPublisher {
     for (const [view, names] of changes.views) {
       for (const lease of [...(this.#byView.get(view) ?? [])]) if (!elsewhere.has(lease)) this.#notify(lease, names);
     }
+  }
+
+  #timed(milliseconds: number): void {
+    // A clock that was set back gives no negative times.
+    this.#lastTranslation = Math.max(0, milliseconds);
+    this.#onTranslated(this.#lastTranslation / 1000);
   }
 
   #acquire(node: NodeLike, onChange: Lease["onChange"]): ViewLease {

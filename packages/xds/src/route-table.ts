@@ -1,6 +1,6 @@
+import { byCodeUnit } from "@signalbox/model";
 import type { Port } from "@signalbox/model";
 import { precedence } from "./directory.ts";
-import { byCodeUnit } from "./order.ts";
 import { encodeRouteConfiguration, encodeVirtualHost, fallbackHost, type Fallback } from "./routes.ts";
 import type { EncodedParts } from "./encoded-parts.ts";
 
