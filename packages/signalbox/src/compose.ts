@@ -47,10 +47,12 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
   const { aggregate: gathering, debug: debugSettings, mesh, xds: xdsSettings } = config;
 
   // Debug reads every stage; the stages need its metrics. Reading happens later, so the order of construction is free.
+  let draining = false;
   const sources = debugSources({
     aggregate: () => aggregate,
     publisher: () => publisher,
     xds: () => xdsServer,
+    draining: () => draining,
     mesh,
   });
   const metrics = createMetrics({ sources, now: () => clock.now(), processMetrics: debugSettings !== false });
@@ -125,7 +127,10 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
     aggregate,
     createRegistry,
     clients: () => xdsServer?.status().clients ?? [],
-    run: (signal) => runParts(parts, signal, listening),
+    run: (signal) => {
+      signal.addEventListener("abort", () => (draining = true), { once: true });
+      return runParts(parts, signal, listening);
+    },
     listening: (signal) => listening.wait(signal),
   };
 }

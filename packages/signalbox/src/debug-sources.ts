@@ -12,6 +12,8 @@ export interface DebuggedStages {
   aggregate(): AggregateController;
   publisher(): XdsPublisher;
   xds(): XdsServer | undefined;
+  /** Whether clients are being sent away. */
+  draining(): boolean;
   readonly mesh: MeshConfig;
 }
 
@@ -46,15 +48,16 @@ function readiness(stages: DebuggedStages): readonly ReadinessCheck[] {
     .map(({ id }) => id);
   const synced = stages.publisher().status().revision !== undefined;
   const server = stages.xds();
-  const listening =
-    server === undefined || server.status().plaintext !== undefined || server.status().tls !== undefined;
+  const draining = stages.draining();
+  const open = server === undefined || server.status().plaintext !== undefined || server.status().tls !== undefined;
+  const listening = open && !draining;
   return [
     {
       name: "catalog",
       ready: synced,
       ...(synced ? {} : { reason: waiting.length === 0 ? "not published yet" : `waiting for ${waiting.join(", ")}` }),
     },
-    { name: "xds", ready: listening, ...(listening ? {} : { reason: "not listening yet" }) },
+    { name: "xds", ready: listening, ...(listening ? {} : { reason: draining ? "draining" : "not listening yet" }) },
   ];
 }
 

@@ -130,7 +130,7 @@ describe("Signalbox as a library", () => {
     const get = async (path: string): Promise<string> => (await fetch(`${debug?.url ?? ""}${path}`)).text();
     await eventually("readiness", async () => (await fetch(`${debug?.url ?? ""}/readyz`)).ok);
     expect(await get("/debug/endpointz?brief=1")).toContain("web.shop.svc.cluster.local:http 127.0.0.1:9001");
-    expect(await get("/metrics")).toMatch(/signalbox_registry_services\{registry="static\/rules-1"\} 1/);
+    expect(await get("/metrics")).toMatch(/signalbox_registry_services\{registry="static\/rules:web\.json"\} 1/);
     const response = await fetch(`${debug?.url ?? ""}/v3/discovery:clusters`, {
       method: "POST",
       body: JSON.stringify({ node: { id: "edge" } }),
@@ -261,6 +261,29 @@ describe("reloading", () => {
         return addresses[0].type === "ip" && addresses[0].port === 9009;
       }),
     );
+    expect(gone).toEqual([]);
+  });
+
+  it("takes no service away that the new configuration still has, whoever serves it", async () => {
+    const one = writeServices("one.json", { one: ["127.0.0.1:9001"] });
+    const two = writeServices("two.json", { two: ["127.0.0.1:9002"] });
+    const signalbox = await start({
+      registries: [{ provider: "static", name: "old", paths: [one] }],
+      rules: [{ files: "nothing-yet.yaml" }, { files: two }],
+      aggregate: { syncDeadlineMs: 1000 },
+    });
+    const gone: string[] = [];
+    signalbox.appendServiceHandler((previous, current) => {
+      if (current === undefined) gone.push(previous?.hostname ?? "");
+    });
+    const report = await signalbox.reload({
+      ...anyPort,
+      registries: [{ provider: "static", name: "new", paths: [one] }],
+      rules: [{ files: two }],
+    });
+    expect(report.removed).toEqual(["static/old", "static/rules:nothing-yet.yaml"]);
+    await eventually("the old registry to go", () => signalbox.registries().length === 2);
+    expect(hostnames(signalbox)).toEqual(["one.shop.svc.cluster.local", "two.shop.svc.cluster.local"]);
     expect(gone).toEqual([]);
   });
 

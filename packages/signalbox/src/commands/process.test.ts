@@ -1,6 +1,7 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -130,6 +131,30 @@ describe("signalbox run, as a process", () => {
     expect(await endpoints(daemon)).not.toContain("web.shop.svc");
     daemon.child.kill("SIGINT");
     expect(await daemon.exit).toBe(0);
+  });
+
+  it("is not ready while it sends clients away, and a SIGHUP then does not hurt", async () => {
+    write("a.yaml", services("web", 9001));
+    const slow = "xds: {plaintext: {port: 0}, drainMs: 1000}\ndebug: {port: 0}\n";
+    const daemon = start(["run", "--config", write("signalbox.yaml", slow + oneRegistry)]);
+    const { debug, xds } = await daemon.event("listening");
+    const ready = async (): Promise<number> => (await fetch(`${String(debug)}/readyz`)).status;
+    await eventually("readiness", async () => (await ready()) === 200);
+    const session = connect(`http://${String(xds)}`);
+    session.on("error", () => undefined);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources",
+      "content-type": "application/grpc",
+    });
+    stream.on("error", () => undefined);
+    const connections = async (): Promise<string> => (await fetch(`${String(debug)}/debug/connections`)).text();
+    await eventually("the client", async () => (await connections()).includes("127.0.0.1"));
+    daemon.child.kill("SIGTERM");
+    await eventually("unreadiness", async () => (await ready()) === 503);
+    daemon.child.kill("SIGHUP");
+    expect(await daemon.exit).toBe(0);
+    session.destroy();
   });
 
   it("serves files without a configuration, and greets a person", async () => {

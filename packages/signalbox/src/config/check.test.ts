@@ -82,9 +82,9 @@ describe("checking a configuration", () => {
       faults: ["registries[1].name: static/a is taken by registries[0]"],
     },
     {
-      name: "an id that rules already have",
-      data: { registries: [{ provider: "static", name: "rules-1" }], rules: [{ files: "x" }] },
-      faults: ["registries[0].name: static/rules-1 is taken by rules[0]"],
+      name: "the same rules twice",
+      data: { rules: [{ files: "x" }, { files: ["x"] }] },
+      faults: ["rules[1].files: the same files as in rules[0]"],
     },
     {
       name: "rules from Kubernetes",

@@ -32,7 +32,14 @@ export function parseConfig(data: unknown): SignalboxConfig {
 /** What no schema says: two registries may not have one id, and plaintext beyond loopback must be asked for. */
 function checked(config: SignalboxConfig): Checked {
   const faults: ConfigFault[] = [];
-  const seen = new Map<string, string>(config.rules.map((_, index) => [rulesId(index), `rules[${index}]`]));
+  const seen = new Map<string, string>();
+  config.rules.forEach((rule, index) => {
+    if (rule.files === undefined) return;
+    const earlier = seen.get(rulesId(rule.files));
+    if (earlier !== undefined)
+      faults.push({ path: ["rules", index, "files"], message: `the same files as in ${earlier}` });
+    else seen.set(rulesId(rule.files), `rules[${index}]`);
+  });
   config.registries.forEach((entry, index) => {
     const id = registryId(entry.provider, entry.name);
     const earlier = seen.get(id);
@@ -59,9 +66,12 @@ function checked(config: SignalboxConfig): Checked {
   return faults.length === 0 ? { config } : { faults: faults.map((fault) => ({ ...fault, onKey: false })) };
 }
 
-/** The registry that serves `rules[index]`: `static/rules-1` for the first. */
-export function rulesId(index: number): RegistryId {
-  return registryId("static", `rules-${index + 1}`);
+/**
+ * The registry that serves an entry of `rules`, named by its files: `static/rules:a.yaml`. Its place in the list is not part of the name,
+ * so that taking out one entry leaves the others alone.
+ */
+export function rulesId(files: string | readonly string[]): RegistryId {
+  return registryId("static", `rules:${[files].flat().join(",")}`);
 }
 
 /** Whether only this machine reaches the address. */

@@ -26,7 +26,11 @@ export async function planRegistries(
   const sources = [
     ...config.registries.map((entry, index) => ({ entry, at: ["registries", index] as const, keys: undefined })),
     ...config.rules.map((rule, index) => ({
-      entry: { provider: "static", name: rulesId(index).replace(/^static\//, ""), paths: [rule.files].flat() },
+      entry: {
+        provider: "static",
+        name: rulesId(rule.files ?? []).replace(/^static\//, ""),
+        paths: [rule.files].flat(),
+      },
       at: ["rules", index] as const,
       keys: new Map([["paths", "files"]]),
     })),
