@@ -9,7 +9,7 @@ const deadline = 60_000;
 const root = join(import.meta.dirname, "..");
 const { start } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).scripts;
 // Without npm and a shell in between, so that the daemon's own exit code is seen.
-const [command, ...args] = start.split(" ");
+const [command, ...args] = start.replace(/^exec /, "").split(" ");
 const child = spawn(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
 const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve({ code, signal })));
 const started = performance.now();

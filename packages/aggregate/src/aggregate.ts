@@ -63,6 +63,7 @@ class Aggregate implements AggregateController {
       metrics: (id) => options.metrics?.(id) ?? noMetrics,
       shards: this.#shards,
       syncDeadlineMs: options.syncDeadlineMs ?? defaultSyncDeadlineMs,
+      unmerged: (id) => this.#shards.countIn(id, this.#assembly.failed),
       accept: (id, update) => {
         this.#shards.apply(id, update, this.#assembly.touched);
         if (this.#assembly.touched.size > 0) this.#debounce.touch();

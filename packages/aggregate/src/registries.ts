@@ -16,6 +16,8 @@ export interface RegistriesOptions {
   readonly shards: ShardStore;
   /** Used for registries that were added without a deadline of their own. */
   readonly syncDeadlineMs: number;
+  /** How much of what a registry says cannot be merged. */
+  unmerged(id: RegistryId): number;
   accept(id: RegistryId, update: RegistryUpdate): void;
   dropped(id: RegistryId): void;
 }
@@ -59,6 +61,7 @@ export class Registries {
         lastCompleteRead: undefined,
         lastError: undefined,
         restarts: 0,
+        rejected: 0,
       },
     };
     this.#slots.set(id, slot);
@@ -107,6 +110,8 @@ export class Registries {
         ...(condition.lastCompleteRead !== undefined && { lastCompleteRead: condition.lastCompleteRead }),
         ...(condition.lastError !== undefined && { lastError: condition.lastError }),
         restarts: condition.restarts,
+        ...positive("rejected", condition.rejected),
+        ...positive("unmerged", this.#options.unmerged(id)),
       }));
   }
 
@@ -126,8 +131,13 @@ export class Registries {
       metrics: this.#options.metrics(registry.id),
       restart,
       condition,
+      lastGood: this.#options.shards.lastGood(registry.id),
       accept: (update) => this.#options.accept(registry.id, update),
     });
     slot.supervisor.start(this.#signal);
   }
+}
+
+function positive<K extends string>(name: K, count: number): Partial<Record<K, number>> {
+  return count > 0 ? ({ [name]: count } as Record<K, number>) : {};
 }

@@ -17,6 +17,7 @@ import { pathOf, type SignalboxConfig } from "./config/schema.ts";
 import { debugSources } from "./debug-sources.ts";
 import { Deferred } from "./deferred.ts";
 import { filesEventLog, withFields, xdsEventLog } from "./event-log.ts";
+import { namespaceCheck } from "./namespace-check.ts";
 import { restSource } from "./rest-source.ts";
 import { runParts, type Listening } from "./run-parts.ts";
 
@@ -121,6 +122,7 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
     fileWriter,
     debugServer,
     drainMs: xdsSettings.drainMs,
+    ports: config,
   };
   const listening = new Deferred<Listening>();
   return {
@@ -162,6 +164,7 @@ function createServer(
         }),
     insecure,
     limits,
+    ...(tls?.checkNamespace === true ? { authorize: namespaceCheck(plaintext !== false) } : {}),
     controlPlane: "signalbox",
     onEvent: (event) => {
       metrics.xdsEvent(event);

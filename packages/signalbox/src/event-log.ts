@@ -19,6 +19,9 @@ export function xdsEventLog(logger: Logger): (event: XdsEvent) => void {
       case "nacked":
         logger.warn("xds-nacked", fields);
         return;
+      case "removed-despite-refusal":
+        logger.warn("xds-removed-despite-refusal", fields);
+        return;
       case "refused":
         logger.warn("xds-refused", fields);
         return;

@@ -43,7 +43,7 @@ export interface XdsPublisherStatus {
   readonly resources: ReadonlyMap<TypeUrl, number>;
   /** How long the last event took, in milliseconds. */
   readonly lastTranslation: number | undefined;
-  /** What could not be translated since it was last translated well: subject and reason. */
+  /** What cannot be translated now, at most 100: subject and reason. */
   readonly faults: ReadonlyMap<string, string>;
 }
 
@@ -64,7 +64,7 @@ interface Lease {
   view: ResourceView | undefined;
 }
 
-/** So many faults are remembered. */
+/** So many faults are shown. */
 const maximumFaults = 100;
 
 class TranslatingPublisher implements XdsPublisher {
@@ -76,7 +76,7 @@ class TranslatingPublisher implements XdsPublisher {
   readonly #onTranslated: (seconds: number) => void;
   readonly #leases = new Set<Lease>();
   readonly #byView = new Map<ResourceView, Set<Lease>>();
-  readonly #faults = new Map<string, string>();
+  #faults: ReadonlyMap<string, string> = new Map();
   #lastTranslation: number | undefined;
 
   constructor(options: XdsPublisherOptions) {
@@ -103,7 +103,7 @@ class TranslatingPublisher implements XdsPublisher {
       views: this.#byView.size,
       resources: this.#translator.resources(),
       lastTranslation: this.#lastTranslation,
-      faults: new Map(this.#faults),
+      faults: new Map([...this.#faults].slice(0, maximumFaults)),
     };
   }
 
@@ -124,7 +124,7 @@ class TranslatingPublisher implements XdsPublisher {
     const first = this.#translator.revision === undefined;
     const changes = this.#translator.apply(event);
     if (started !== undefined) this.#timed((this.#clock?.now() ?? started) - started);
-    this.#report(event, changes);
+    this.#report(changes);
     const moved = first
       ? [...this.#leases]
       : [...this.#leases].filter(({ node }) => node.addresses.some((address) => changes.addresses.has(address)));
@@ -185,14 +185,17 @@ class TranslatingPublisher implements XdsPublisher {
     }
   }
 
-  #report(event: ChangeEvent, { faults }: TranslationChanges): void {
-    if (event.type === "snapshot") this.#faults.clear();
-    else for (const entry of event.delta.entries.upserted) this.#faults.delete(entry.key);
+  /** Remembers what fails now; a fault that is no longer told has passed. */
+  #report({ faults }: TranslationChanges): void {
+    const before = this.#faults;
+    const now = new Map<string, string>();
     for (const { subject, cause } of faults) {
-      this.#logger?.error("translation-failed", { subject, error: cause });
-      if (this.#faults.size < maximumFaults)
-        this.#faults.set(subject, cause instanceof Error ? cause.message : String(cause));
+      if (now.has(subject)) continue;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      now.set(subject, reason);
+      if (before.get(subject) !== reason) this.#logger?.error("translation-failed", { subject, error: cause });
     }
+    this.#faults = now;
   }
 }
 

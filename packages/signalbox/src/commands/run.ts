@@ -8,7 +8,7 @@ import { createFromPlan, type Plan, type PlannedSignalbox } from "../signalbox.t
 import { CommandFailure, exitCodes, type CommandContext } from "./context.ts";
 import { defaultConfigFile, planFiles, readConfig } from "./read-config.ts";
 import { onHangup, untilStopped } from "./signals.ts";
-import { welcome } from "./welcome.ts";
+import { programName, troubles, welcome } from "./welcome.ts";
 
 /** The flags of `signalbox run`. */
 export interface RunFlags {
@@ -23,6 +23,7 @@ export async function runCommand(flags: RunFlags, context: CommandContext): Prom
   const logger = createLogger(plan.config.log, context.terminal);
   const loaded = "path" in plan ? plan : undefined;
   for (const warning of loaded?.warnings ?? []) logger.warn("config-doubtful", { warning });
+  if (plan.registries.length === 0) logger.warn("config-empty", { hint: "add registries or rules: nothing is served" });
   const signalbox = createFromPlan(plan, { logger, ...(loaded === undefined ? {} : { baseDir: loaded.baseDir }) });
   using stopped = untilStopped();
   const { environment } = context;
@@ -87,11 +88,16 @@ async function greet(
   });
   await signalbox.synced(signal);
   const registries = signalbox.registries();
-  logger.info("synced", {
+  const fields = {
     services: signalbox.services().length,
-    registries: registries.map(({ id, state }) => `${id} ${state}`),
-  });
-  if (isPretty(plan.config.log, context.terminal)) context.stderr.write(welcome(listening, registries));
+    registries: registries.map(({ id, problem, state }) =>
+      [id, state, ...(problem === undefined ? [] : [problem])].join(" "),
+    ),
+  };
+  if (troubles(registries).length > 0) logger.warn("synced", fields);
+  else logger.info("synced", fields);
+  const program = programName(process.argv[1] ?? "", context.environment);
+  if (isPretty(plan.config.log, context.terminal)) context.stderr.write(welcome(listening, registries, program));
 }
 
 function addressText({ address, port }: { readonly address: string; readonly port: number }): string {

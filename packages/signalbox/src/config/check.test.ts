@@ -42,6 +42,16 @@ describe("checking a configuration", () => {
       data: { debug: { prot: 1 } },
       faults: ['debug.prot: unknown key; did you mean "port"?'],
     },
+    {
+      name: "a slip in a name that is needed",
+      data: { registries: [{ provider: "static", nmae: "a", paths: [] }] },
+      faults: ['registries[0].nmae: unknown key; did you mean "name"?'],
+    },
+    {
+      name: "a slip in a name that is needed where no other keys are let through, once",
+      data: { xds: { files: { dri: "/x", node: "a" } } },
+      faults: ['xds.files.dri: unknown key; did you mean "dir"?'],
+    },
     { name: "a missing key", data: { registries: [{ name: "a" }] }, faults: ["registries[0].provider: is missing"] },
     { name: "a wrong type", data: { registries: {} }, faults: ["registries: must be a list, not a mapping"] },
     { name: "text for a number", data: { debug: { port: "1" } }, faults: ['debug.port: must be a number, not "1"'] },

@@ -2,6 +2,7 @@ import { registryId, type RegistryId } from "@signalbox/model";
 import { ConfigError, type ConfigFault } from "@signalbox/registry";
 import type { z } from "zod";
 import { schemaFaults, type SchemaFault } from "./faults.ts";
+import type { Origins } from "./origins.ts";
 import { configSchema, type SignalboxConfig } from "./schema.ts";
 
 /** Either the checked configuration or what is wrong with it, never both. */
@@ -11,15 +12,20 @@ export type Checked =
 
 /**
  * Checks data against the schema of the configuration and fills in the defaults. Reports every fault at once. At the places in
- * `textual` (`JSON.stringify(path)`) text may stand for a number or a boolean: there an environment variable was put in.
+ * `textual` (`JSON.stringify(path)`) text may stand for a number or a boolean: there an environment variable was put in. Values with an
+ * origin are not shown in faults.
  */
-export function checkConfig(data: unknown, textual: ReadonlySet<string> = new Set()): Checked {
+export function checkConfig(
+  data: unknown,
+  textual: ReadonlySet<string> = new Set(),
+  origins: Origins = new Map(),
+): Checked {
   const first = configSchema.safeParse(data ?? {});
   if (first.success) return checked(first.data);
   const converted = convertTextual(data, first.error.issues, textual);
   const result = converted === undefined ? first : configSchema.safeParse(converted);
   if (result.success) return checked(result.data);
-  return { faults: schemaFaults(configSchema, converted ?? data ?? {}, result.error.issues) };
+  return { faults: schemaFaults(configSchema, converted ?? data ?? {}, result.error.issues, origins) };
 }
 
 /** Like `checkConfig`, for callers that have no file: throws a ConfigError that names every faulty field. */
