@@ -86,6 +86,35 @@ describe("a static registry", () => {
     await sink.waitFor(() => addresses(sink).includes("http-80/10.0.0.3:80"), 4000);
   });
 
+  it.each([
+    ["empty", ""],
+    ["comments only", "# nothing here yet\n"],
+  ])("keeps what a file said that is %s now, and believes an empty list", async (_name, text) => {
+    await put("a.yaml", web("10.0.0.1"));
+    await put("b.yaml", other);
+    const sink = start();
+    await sink.waitFor(({ records }) => records.size === 2, 4000);
+    await put("a.yaml", text);
+    await sink.waitFor(({ degradations }) => degradations.length > 0, 4000);
+    expect(lastError(sink).message).toContain("a.yaml:1:1: the file is empty now");
+    expect(addresses(sink)).toEqual(["web", "http-80/10.0.0.1:80", "other"]);
+    await put("a.yaml", "services: []\n");
+    await sink.waitFor(({ records }) => records.size === 1, 4000);
+    expect(addresses(sink)).toEqual(["other"]);
+  });
+
+  it("does not flood the log with the faults of one file", async () => {
+    const services = Array.from({ length: 100 }, (_, index) => ({ name: `s${index}`, ports: [80], colour: "red" }));
+    await put("a.yaml", JSON.stringify({ services }));
+    const sink = start();
+    await sink.waitFor(({ degradations }) => degradations.length > 0, 4000);
+    expect(logged.filter(({ event }) => event === "static-file-fault")).toHaveLength(20);
+    expect(logged.find(({ event }) => event === "static-file-faults-omitted")?.fields).toEqual({
+      file: "a.yaml",
+      more: 80,
+    });
+  });
+
   it("says that it is well again when a broken file holds what it held before", async () => {
     await put("a.yaml", web("10.0.0.1"));
     const sink = start();
@@ -136,6 +165,18 @@ describe("a static registry", () => {
     await rm(join(root, "sub"), { recursive: true });
     await sink.waitFor(({ degradations }) => degradations.length > 0, 4000);
     expect(addresses(sink)).toEqual(["web", "http-80/10.0.0.1:80"]);
+  });
+
+  it("keeps what a file said that is named by itself and missing", async () => {
+    await put("a.yaml", web("10.0.0.1"));
+    const sink = start(["a.yaml"]);
+    await sink.waitFor(({ records }) => records.size === 1, 4000);
+    await unlink(join(root, "a.yaml"));
+    await sink.waitFor(({ degradations }) => degradations.length > 0, 4000);
+    expect(sink.degradations[0]?.problem).toBe("UNREACHABLE");
+    expect(addresses(sink)).toEqual(["web", "http-80/10.0.0.1:80"]);
+    await put("a.yaml", web("10.0.0.2"));
+    await sink.waitFor(() => addresses(sink).includes("http-80/10.0.0.2:80"), 4000);
   });
 
   it("joins endpoints of one service from two files, and tells a conflict with both places", async () => {

@@ -1,6 +1,6 @@
 import { registryId, type RegistryId } from "@signalbox/model";
 import type { Registry, RegistryDeps, RegistrySink } from "@signalbox/registry";
-import { problemOf, watchSource, type StaticBatch, type UnreadableFile } from "./client.ts";
+import { problemOf, watchSource, type StaticBatch, type StaticFile, type UnreadableFile } from "./client.ts";
 import type { StaticConfig } from "./config.ts";
 import { convertFile, diffFiles, formatFault, mergeFiles } from "./convert.ts";
 import type { FileContent, MergedFiles, StaticFault } from "./convert.ts";
@@ -76,8 +76,11 @@ export class StaticRegistry implements Registry {
     }
     for (const source of batch.changed) {
       const content = convertFile(source, { ...this.#config, registry: this.id, cluster });
-      const errors = content.faults.filter((fault) => fault.severity === "error");
-      for (const fault of content.faults) logger.warn("static-file-fault", fault);
+      const found = emptied(source, contents.get(source.file)) ?? content.faults;
+      const errors = found.filter((fault) => fault.severity === "error");
+      for (const fault of found.slice(0, maximumFaultLines)) logger.warn("static-file-fault", fault);
+      const more = found.length - maximumFaultLines;
+      if (more > 0) logger.warn("static-file-faults-omitted", { file: source.file, more });
       if (errors.length > 0) metrics.counter("rejected_objects");
       // Without older content, the good objects of a whole file are better than none.
       const usable = errors.length === 0 || (content.readable && !contents.has(source.file));
@@ -86,6 +89,20 @@ export class StaticRegistry implements Registry {
       else faults.delete(source.file);
     }
   }
+}
+
+/** One file gets so many lines in the log each time it is read. */
+const maximumFaultLines = 20;
+
+/**
+ * A file that had something to say and now holds no document at all was probably truncated by whoever writes it. Nobody
+ * means "no services" by an empty file; who does can say so.
+ */
+function emptied({ file, parsed }: StaticFile, before: FileContent | undefined): readonly StaticFault[] | undefined {
+  if (before === undefined || parsed.documents.length > 0 || parsed.errors.length > 0) return undefined;
+  if (before.records.length + before.workloads.length + before.objects.length === 0) return undefined;
+  const message = "the file is empty now, so what it said before stays; write `services: []` where that is meant";
+  return [{ file, document: 0, line: 1, column: 1, field: "", severity: "error", message }];
 }
 
 /** Says what changed since the last push: everything the first time. False where nothing did. */

@@ -6,7 +6,17 @@ import { afterEach, describe, expect, it } from "vitest";
 import { unionMerge } from "./merge.ts";
 import type { AggregateOptions, Publication } from "./options.ts";
 import { settled } from "./testing/settled.ts";
-import { comparable, configObject, FakeRegistry, ipsOf, keyOf, record, workload, World } from "./testing/world.ts";
+import {
+  comparable,
+  configObject,
+  FakeRegistry,
+  instance,
+  ipsOf,
+  keyOf,
+  record,
+  workload,
+  World,
+} from "./testing/world.ts";
 
 const opened: World[] = [];
 afterEach(async () => {
@@ -520,5 +530,93 @@ describe("the catalog of an aggregate", () => {
     await world.calm();
     expect(comparable(before)).toEqual(content);
     expect(world.aggregate.catalog().entries.size).toBe(2);
+  });
+});
+
+describe("a malformed record", () => {
+  const bad = { ...record(one, "a"), instances: [instance(one, "192.0.2.9", { weight: -1 })] };
+
+  it("in a snapshot leaves the service as it was, and the status counts it until it is said well", async () => {
+    const { registry, world } = await worldWith(record(one, "a", "192.0.2.1"), record(one, "b"), record(one, "c"));
+    registry.snapshot(bad, record(one, "b"));
+    await world.calm();
+    expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.1"]);
+    expect(ipsOf(world.consumed, "c")).toBeUndefined();
+    expect(world.aggregate.status()[0]).toMatchObject({ state: "SYNCED", services: 2, rejected: 1 });
+    registry.snapshot(record(one, "a", "192.0.2.2"), record(one, "b"));
+    await world.calm();
+    expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.2"]);
+    expect(world.aggregate.status()[0]).not.toHaveProperty("rejected");
+  });
+
+  it("in the first snapshot of a replaced registry leaves what the old one said", async () => {
+    const { world } = await worldWith(record(one, "a", "192.0.2.1"));
+    const next = new FakeRegistry("one");
+    await world.aggregate.replaceRegistry(next);
+    next.snapshot(bad);
+    await world.calm();
+    expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.1"]);
+  });
+
+  it.each(["snapshot", "delta"] as const)(
+    "that is only malformed in one instance loses only that in a %s",
+    async (type) => {
+      const { registry, world } = await worldWith(record(one, "a", "192.0.2.1"));
+      const good = record(one, "a", "192.0.2.1", "192.0.2.2");
+      const mixed = { ...good, instances: [...bad.instances, ...good.instances] };
+      if (type === "snapshot") registry.snapshot(mixed);
+      else registry.upsert(mixed);
+      await world.calm();
+      expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.1", "192.0.2.2"]);
+      expect(world.aggregate.status()[0]).toMatchObject({ rejected: 1 });
+    },
+  );
+});
+
+describe("a registry that ignores its signal", () => {
+  it.each(["replace", "remove", "stop"] as const)("is left behind after its time to end: %s", async (way) => {
+    const deaf = new FakeRegistry("one");
+    let end: () => void = () => undefined;
+    deaf.run = () => new Promise((resolve) => (end = resolve));
+    const world = await started({ registries: [deaf], syncDeadlineMs: 1, restart: { endMs: 3000 } });
+    let done = false;
+    const waiting = (
+      way === "replace"
+        ? world.aggregate.replaceRegistry(new FakeRegistry("one"))
+        : way === "remove"
+          ? world.aggregate.removeRegistry(deaf.id)
+          : world.stop()
+    ).then(() => (done = true));
+    await settled();
+    await world.clock.advance(2999);
+    expect(done).toBe(false);
+    await world.clock.advance(1);
+    await waiting;
+    expect(world.log).toContainEqual(expect.objectContaining({ event: "registry-did-not-end" }));
+    end();
+  });
+});
+
+describe("a merge that fails", () => {
+  it("is tried again with the next change, told once and counted in the status", async () => {
+    let broken = true;
+    const registry = new FakeRegistry("one");
+    const merge: typeof unionMerge = (key, records) => {
+      if (broken && key === keyOf("a")) throw new Error("no");
+      return unionMerge(key, records);
+    };
+    const world = await started({ registries: [registry], merge });
+    registry.snapshot(record(one, "a", "192.0.2.1"), record(one, "b"));
+    await world.calm();
+    registry.upsert(record(one, "b", "192.0.2.2"));
+    await world.calm();
+    expect(ipsOf(world.consumed, "a")).toBeUndefined();
+    expect(world.aggregate.status()[0]).toMatchObject({ unmerged: 1 });
+    expect(world.log.filter(({ event }) => event === "catalog-update-failed")).toHaveLength(1);
+    broken = false;
+    registry.upsert(record(one, "b", "192.0.2.3"));
+    await world.calm();
+    expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.1"]);
+    expect(world.aggregate.status()[0]).not.toHaveProperty("unmerged");
   });
 });

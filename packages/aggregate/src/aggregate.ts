@@ -73,6 +73,7 @@ class Aggregate implements AggregateController {
       metrics,
       shards: this.#shards,
       syncDeadlineMs: options.syncDeadlineMs ?? defaultSyncDeadlineMs,
+      unmerged: (id) => this.#shards.countIn(id, this.#assembly.failed),
       freshness: { ...defaultFreshness, ...options.freshness },
       // The first update of a registry is a snapshot.
       accept: (id, update) => this.#take(id, update),

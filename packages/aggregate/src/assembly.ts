@@ -16,6 +16,7 @@ import type { MergePolicy } from "./merge.ts";
 import { selects, selectWorkloads, workloadNamespace } from "./select-workloads.ts";
 import { Touched } from "./shard.ts";
 import type { ShardStore } from "./shard.ts";
+import { toError } from "./waiting.ts";
 
 /**
  * Makes deltas of touched keys: what the shards say now against what was published. Work follows the change: a touched
@@ -28,6 +29,8 @@ export class Assembly {
   readonly #workloads = new Map<string, Map<WorkloadKey, Workload>>();
   readonly #selecting = new Map<string, Set<ServiceKey>>();
   #touched = new Touched();
+  #failed = new Touched();
+  #said = new Map<string, string>();
 
   constructor(shards: ShardStore, merge: MergePolicy, logger: Logger) {
     this.#shards = shards;
@@ -40,16 +43,37 @@ export class Assembly {
     return this.#touched;
   }
 
+  /** Keys whose last merge failed. They are tried again with the next delta. */
+  get failed(): Touched {
+    return this.#failed;
+  }
+
   /** What changed since `published`; nothing is touched afterwards. Sorted by key. */
   delta(published: Omit<Catalog, "revision">): CatalogDelta {
     const touched = this.#touched;
     this.#touched = new Touched();
+    for (const key of this.#failed.services) touched.services.add(key);
+    for (const key of this.#failed.workloads) touched.workloads.add(key);
+    for (const key of this.#failed.objects) touched.objects.add(key);
+    const failed = new Touched();
+    const before = this.#said;
+    this.#said = new Map();
+    this.#failed = failed;
+    const guard = <K extends string>(failures: Set<K>, key: K, work: () => void): void => {
+      const error = attempt(work);
+      if (error === undefined) return;
+      failures.add(key);
+      this.#said.set(key, error.message);
+      // A merge that goes on failing is tried with each delta, but told once.
+      if (before.get(key) !== error.message) this.#logger.error("catalog-update-failed", { key, error });
+    };
     const delta: Draft = { entries: lists(), workloads: lists(), objects: lists() };
-    for (const key of sorted(touched.workloads)) this.#guard(key, () => this.#workload(key, published, delta, touched));
-    for (const key of sorted(touched.services)) this.#guard(key, () => this.#service(key, published, delta));
+    for (const key of sorted(touched.workloads))
+      guard(failed.workloads, key, () => this.#workload(key, published, delta, touched));
+    for (const key of sorted(touched.services)) guard(failed.services, key, () => this.#service(key, published, delta));
     for (const key of sorted(touched.objects)) {
       const current = this.#shards.objectOf(key);
-      this.#guard(key, () => note(delta.objects, key, published.objects.get(key), current, sameContent));
+      guard(failed.objects, key, () => note(delta.objects, key, published.objects.get(key), current, sameContent));
     }
     return deepFreeze(delta);
   }
@@ -95,14 +119,15 @@ export class Assembly {
     );
     note(delta.entries, key, published.entries.get(key), entry, sameEntry);
   }
+}
 
-  // One bad thing must not stop the others; what was published of it stays.
-  #guard(key: string, work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#logger.error("catalog-update-failed", { key, error });
-    }
+// One bad thing must not stop the others; what was published of it stays.
+function attempt(work: () => void): Error | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (thrown) {
+    return toError(thrown);
   }
 }
 

@@ -1,5 +1,4 @@
-import { isIPv6 } from "node:net";
-import { byCodeUnit } from "@signalbox/model";
+import { byCodeUnit, canonicalIp, precedence } from "@signalbox/model";
 import type { CatalogEntry, CatalogInstance, Labels, Port, Service, ServiceKey } from "@signalbox/model";
 
 /** One endpoint with the service and the service port that it serves: what Istio calls a ServiceInstance. */
@@ -39,18 +38,14 @@ export class CatalogIndex {
   }
 
   /**
-   * The entry of a hostname. Several namespaces may define one: without `namespace` the oldest counts (those without a
-   * date come last), then the first by namespace.
+   * The entry of a hostname. Several namespaces may define one: without `namespace` the first by `precedence` counts, as
+   * it does for clients of a namespace that has none of its own.
    */
   entryByHostname(hostname: string, namespace?: string): CatalogEntry | undefined {
     const keys = [...(this.#byHostname.get(hostname.toLowerCase()) ?? [])].sort(byCodeUnit);
     const entries = keys.map((key) => this.#get(key));
     if (namespace !== undefined) return entries.find((entry) => entry.service.namespace === namespace);
-    const age = (entry: CatalogEntry) => entry.service.createdAt ?? Number.POSITIVE_INFINITY;
-    return entries.reduce<CatalogEntry | undefined>(
-      (oldest, entry) => (oldest === undefined || age(entry) < age(oldest) ? entry : oldest),
-      undefined,
-    );
+    return entries.sort((a, b) => precedence(a.service, b.service))[0];
   }
 
   /** The endpoints of one port, given by number or name, whose labels have all of `labels`. In the entry's order. */
@@ -107,11 +102,6 @@ function ipsOf(entry: CatalogEntry): ReadonlySet<string> {
     for (const address of addresses) if (address.type === "ip") ips.add(canonicalIp(address.ip));
   }
   return ips;
-}
-
-// IPv6 has many spellings of one address; the URL parser knows the short one.
-function canonicalIp(ip: string): string {
-  return isIPv6(ip) && !ip.includes("%") ? new URL(`http://[${ip}]`).hostname : ip;
 }
 
 function add<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {

@@ -72,7 +72,7 @@ export class Leadership {
           await clock.sleep(Math.min(restart.maxMs, restart.firstMs * 2 ** Math.min(this.#losses - 2, 30)), signal);
         this.#writer = await bus.lead(() => this.#snapshot(), signal);
         this.#ledSince = clock.now();
-        logger.info("bus-lead-won", { epoch: this.#writer.epoch });
+        logger.debug("bus-lead-won", { epoch: this.#writer.epoch });
         this.#options.won(this.#writer.epoch);
         return;
       } catch (thrown) {

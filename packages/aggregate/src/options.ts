@@ -21,6 +21,8 @@ export interface RestartOptions {
   readonly maxMs: number;
   /** A run that pushed a snapshot and lasted this long makes the next wait the first one again. Default 60,000. */
   readonly steadyMs: number;
+  /** How long a run that was told to end is waited for; then it is left behind, unheard. Default 10,000. */
+  readonly endMs: number;
 }
 
 /** One publication on the bus. */
@@ -66,4 +68,4 @@ export interface AddRegistryOptions {
 
 export const defaultSyncDeadlineMs = 30_000;
 export const defaultDebounce: DebounceOptions = { quietMs: 50, maxMs: 1000 };
-export const defaultRestart: RestartOptions = { firstMs: 1000, maxMs: 30_000, steadyMs: 60_000 };
+export const defaultRestart: RestartOptions = { firstMs: 1000, maxMs: 30_000, steadyMs: 60_000, endMs: 10_000 };

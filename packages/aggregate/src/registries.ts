@@ -20,6 +20,8 @@ export interface RegistriesOptions {
   /** Used for registries that were added without a deadline of their own. */
   readonly syncDeadlineMs: number;
   readonly freshness: FreshnessOptions;
+  /** How much of what a registry says cannot be merged. */
+  unmerged(id: RegistryId): number;
   accept(id: RegistryId, update: RegistryUpdate): void;
   /** A read was complete, and gave something new or not. */
   wasRead(id: RegistryId, changed: boolean): void;
@@ -86,6 +88,7 @@ export class Registries {
       lastCompleteRead: undefined,
       lastError: undefined,
       restarts: 0,
+      rejected: 0,
     };
     const { clock, logger } = this.#options;
     const withhold = (withheld: boolean): void => this.#options.withhold(id, withheld);
@@ -158,6 +161,8 @@ export class Registries {
         ...(freshness.withheld && { withheld: true as const }),
         ...(condition.lastError !== undefined && { lastError: condition.lastError }),
         restarts: condition.restarts,
+        ...positive("rejected", condition.rejected),
+        ...positive("unmerged", this.#options.unmerged(id)),
       }));
   }
 
@@ -177,6 +182,7 @@ export class Registries {
       metrics: this.#options.metrics(registry.id),
       restart,
       condition,
+      lastGood: this.#options.shards.lastGood(registry.id),
       accept: (update) => this.#options.accept(registry.id, update),
       wasRead: (changed) => {
         slot.freshness.look();
@@ -185,4 +191,8 @@ export class Registries {
     });
     slot.supervisor.start(this.#signal);
   }
+}
+
+function positive<K extends string>(name: K, count: number): Partial<Record<K, number>> {
+  return count > 0 ? ({ [name]: count } as Record<K, number>) : {};
 }

@@ -55,6 +55,10 @@ describe("selecting workloads", () => {
     expect(selected(more, { ports })).toMatchObject([{ addresses: [{ port }] }]);
   });
 
+  it("writes an IPv6 address in its one spelling", () => {
+    expect(selected({ addresses: ["2001:DB8:0::1"] })).toMatchObject([{ addresses: [{ ip: "2001:db8::1" }] }]);
+  });
+
   it("does not take a port from the prototype", () => {
     const ports = [{ name: "constructor", number: 80, protocol: "HTTP" }] as const;
     expect(selected({ namedPorts: {} }, { ports })).toMatchObject([{ addresses: [{ port: 80 }] }]);

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { canonicalIp } from "@signalbox/model";
 import type {
   Address,
   Labels,
@@ -82,7 +83,7 @@ function addressesOf(workload: Workload, port: number, resolution: Resolution): 
   const byDns = resolution === "DNS" || resolution === "DNS_ROUND_ROBIN";
   for (const address of workload.addresses) {
     if (address.startsWith("unix://")) addresses.push({ type: "unix", path: address.slice("unix://".length) });
-    else if (isIP(address) !== 0) addresses.push({ type: "ip", ip: address, port });
+    else if (isIP(address) !== 0) addresses.push({ type: "ip", ip: canonicalIp(address), port });
     else if (byDns) addresses.push({ type: "hostname", hostname: address, port });
   }
   return addresses;

@@ -9,7 +9,7 @@ import type {
   Workload,
   WorkloadKey,
 } from "@signalbox/model";
-import type { RegistryUpdate } from "@signalbox/registry";
+import type { LastGood, RegistryUpdate } from "@signalbox/registry";
 
 /** Keys about which something may have changed and that have not been looked at since. */
 export class Touched {
@@ -127,6 +127,26 @@ export class ShardStore {
       if (object !== undefined) return object;
     }
     return undefined;
+  }
+
+  /** What one registry's shard holds, by key. */
+  lastGood(id: RegistryId): LastGood {
+    return {
+      record: (key) => this.#shards.get(id)?.records.get(key),
+      workload: (key) => this.#shards.get(id)?.workloads.get(key),
+      object: (key) => this.#shards.get(id)?.objects.get(key),
+    };
+  }
+
+  /** How many of these keys one registry says something about. */
+  countIn(id: RegistryId, keys: Touched): number {
+    const shard = this.#shards.get(id);
+    if (shard === undefined) return 0;
+    let count = 0;
+    for (const key of keys.services) if (shard.records.has(key)) count++;
+    for (const key of keys.workloads) if (shard.workloads.has(key)) count++;
+    for (const key of keys.objects) if (shard.objects.has(key)) count++;
+    return count;
   }
 
   /** How many services one registry contributes. */

@@ -1,6 +1,15 @@
 import type { RegistryId } from "@signalbox/model";
 import { checkedSink } from "@signalbox/registry";
-import type { Clock, Logger, Metrics, Problem, Registry, RegistrySink, RegistryUpdate } from "@signalbox/registry";
+import type {
+  Clock,
+  LastGood,
+  Logger,
+  Metrics,
+  Problem,
+  Registry,
+  RegistrySink,
+  RegistryUpdate,
+} from "@signalbox/registry";
 import type { ReadRecord, SourceState } from "./freshness.ts";
 import type { RestartOptions } from "./options.ts";
 import { abortWith, isAborted, toError } from "./waiting.ts";
@@ -23,6 +32,13 @@ export interface RegistryStatus {
   readonly lastError?: Error;
   /** How often its run was started again after it ended by itself. */
   readonly restarts: number;
+  /**
+   * Of how many services, workloads and objects it says something malformed now. Their last good form stays in force, and
+   * of a service with some malformed instances the others. Absent while there are none.
+   */
+  readonly rejected?: number;
+  /** How many of its services, workloads and objects could not be merged; what was published of them stays. Absent while there are none. */
+  readonly unmerged?: number;
 }
 
 /** Noted as `lastError` when the run of a registry ends although nobody ended it. */
@@ -44,6 +60,7 @@ export interface Condition extends ReadRecord {
   lastCompleteRead: number | undefined;
   lastError: Error | undefined;
   restarts: number;
+  rejected: number;
 }
 
 /** What a supervisor works with. */
@@ -53,6 +70,8 @@ export interface Supervision {
   readonly metrics: Metrics;
   readonly restart: RestartOptions;
   readonly condition: Condition;
+  /** What is in force of the registry. */
+  readonly lastGood: LastGood;
   /** Takes checked and frozen updates; never called after the run it belongs to ended. */
   accept(update: RegistryUpdate): void;
   /** Told after each complete read; `changed` where it gave something new. */
@@ -77,10 +96,24 @@ export class Supervisor {
     this.#done = this.#keepRunning().finally(untie);
   }
 
-  /** Ends the run and resolves when the registry has let go of all it held. Nothing is accepted from the call on. */
+  /**
+   * Ends the run and resolves when the registry has let go of all it held, or when its time for that is over. Nothing is
+   * accepted from the call on.
+   */
   async stop(): Promise<void> {
     this.#end.abort();
-    await this.#done;
+    const { clock, logger, restart } = this.#supervision;
+    const registry = this.#registry.id;
+    const over = new AbortController();
+    try {
+      const ended = this.#done.then(() => true);
+      if (await Promise.race([ended, clock.sleep(restart.endMs, over.signal).then(() => false)])) return;
+      logger.error("registry-did-not-end", { registry, waitedMs: restart.endMs });
+    } catch (error) {
+      logger.error("clock-failed", { error });
+    } finally {
+      over.abort();
+    }
   }
 
   async #keepRunning(): Promise<void> {
@@ -108,10 +141,11 @@ export class Supervisor {
   }
 
   async #runOnce(sink: Sink): Promise<Error> {
-    const { logger, metrics } = this.#supervision;
+    const { logger, metrics, lastGood } = this.#supervision;
     const { id } = this.#registry;
+    const options = { id, logger, metrics, lastGood, onRejected: (count: number) => sink.rejected(count) };
     try {
-      await this.#registry.run(checkedSink(sink, { id, logger, metrics }), this.#end.signal);
+      await this.#registry.run(checkedSink(sink, options), this.#end.signal);
       return new RegistryEndedError(id);
     } catch (thrown) {
       return toError(thrown);
@@ -168,6 +202,11 @@ class Sink implements RegistrySink {
     if (condition.problem !== problem) logger.warn("registry-degraded", { registry: this.#registry, problem, error });
     condition.problem = problem;
     condition.lastError = error;
+  }
+
+  /** Notes of how much something malformed was said. */
+  rejected(count: number): void {
+    if (!this.#over()) this.#supervision.condition.rejected = count;
   }
 
   #over(): boolean {

@@ -22,6 +22,7 @@ export type XdsEventView =
       readonly nonce: string;
     }
   | { readonly type: "refused" }
+  | { readonly type: "removed-despite-refusal" }
   | { readonly type: "certificates"; readonly error?: string };
 
 interface Pushed {
@@ -66,6 +67,8 @@ export class XdsMetrics {
         this.#instruments.count("signalbox_xds_streams_total", { service: serviceOf(event.method) });
         break;
       case "stream-node":
+      // Its response is counted with the others.
+      case "removed-despite-refusal":
         break;
       case "stream-close":
         this.#streams.delete(event.stream);

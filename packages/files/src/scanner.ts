@@ -9,7 +9,10 @@ export interface FileBatch {
   readonly initial: boolean;
   /** New files, and files with other content than before. */
   readonly changed: readonly SourceFile[];
-  /** Files that are gone. A file below a directory that cannot be read is not gone. */
+  /**
+   * Files that are gone from a directory or a glob. A file below a directory that cannot be read is not gone, nor is a
+   * file that is a configured path by itself: that is a failure for as long as it is away.
+   */
   readonly removed: readonly string[];
   /** All paths that cannot be read now, also those of earlier batches. */
   readonly failures: readonly ReadFailure[];
@@ -130,8 +133,8 @@ export class Scanner {
       look.hidden.push(path);
     } else if (entry === undefined) {
       look.failures.set(path, { path, code: "ENOENT", message: `no such file or directory: ${target.spec}` });
-      // The file itself is gone, for its directory is there; a directory that is gone takes nothing with it.
-      look.hidden.push(path + sep);
+      // What was named and is not there is a failure, be it a file or a directory: what it said stays until it is back.
+      look.hidden.push(path);
     } else if (entry.type === "directory") {
       await this.#walk(target, path, 0, [], look, used, entry.inode);
     } else if (target.isGlob) {

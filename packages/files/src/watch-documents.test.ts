@@ -254,8 +254,20 @@ describe("watchDocuments", () => {
     await put("a.yaml", "a");
     await observer.untilText("a.yaml", "a");
     await observer.until(() => observer.failures.length === 0);
+  });
+
+  it("keeps a file that was named by itself while it is missing, and reads it when it is back", async () => {
+    await put("a.yaml", "a");
+    await put("b.yaml", "b");
+    const observer = await start(["a.yaml", "."]);
     await unlink(at("a.yaml"));
-    await observer.until(() => observer.texts.size === 0 && observer.failures[0] === "a.yaml ENOENT");
+    await unlink(at("b.yaml"));
+    await observer.until(() => observer.failures[0] === "a.yaml ENOENT" && !observer.texts.has("b.yaml"));
+    expect(observer.state).toEqual({ "a.yaml": "a" });
+    await put("a.yaml", "again");
+    await observer.untilText("a.yaml", "again");
+    await observer.until(() => observer.failures.length === 0);
+    expect(observer.batches.flatMap(({ removed }) => removed)).toEqual([at("b.yaml")]);
   });
 
   it("reads what a glob names, also in directories that come later", async () => {

@@ -10,7 +10,9 @@ export interface WorkloadContext {
 
 /**
  * The workload of a WorkloadEntry. It counts as ready: the object has no health of its own. `namedPorts`, `weight` and `tls` are for the instances
- * that a ServiceEntry's workload selector makes of it. Reads what it can and never throws; check the object first.
+ * that a ServiceEntry's workload selector makes of it. As in Istio
+ * the labels of the object's metadata are the workload's too, and win over those of the spec. Reads what it can and never throws; check the
+ * object first.
  */
 export function workloadEntryToWorkload(
   object: ConfigObject,
@@ -27,7 +29,7 @@ export function workloadEntryToWorkload(
     weight: entry.weight || 1,
     tls: tlsOf(entry),
     phase: "READY",
-    labels: entry.labels,
+    labels: { ...entry.labels, ...object.labels },
     owner: "",
     serviceAccount: entry.serviceAccount,
     node: "",

@@ -59,4 +59,21 @@ describe("workloadEntryToWorkload", () => {
       provenance,
     });
   });
+
+  it("takes labels from the spec and from the metadata, which win", () => {
+    const object = {
+      kind: "WorkloadEntry",
+      namespace: "default",
+      name: "vm",
+      labels: { app: "metadata", tier: "back" },
+      annotations: {},
+      spec: { address: "10.0.0.1", labels: { app: "spec", version: "v1" } },
+      provenance: { registry: registryId("test", "a"), object: "WorkloadEntry default/vm" },
+    };
+    expect(workloadEntryToWorkload(object, { cluster: "c1" }).labels).toEqual({
+      app: "metadata",
+      tier: "back",
+      version: "v1",
+    });
+  });
 });

@@ -5,6 +5,7 @@ export { didYouMean } from "./did-you-mean.ts";
 export { objectKey, registryId, serviceKey, workloadKey } from "./keys.ts";
 export { formatLocality, parseLocality } from "./locality.ts";
 export { byCodeUnit } from "./order.ts";
+export { precedence } from "./precedence.ts";
 export { isHttp, isHttp2, parseProtocol, protocolFromAppProtocol, protocolFromPortName } from "./protocol.ts";
 export { validateObject, validateWorkload } from "./validate-workload.ts";
 export { validateRecord } from "./validate.ts";

@@ -3,14 +3,16 @@ import { describe, expect, it } from "vitest";
 import { deepFreeze, registryId, serviceKey } from "@signalbox/model";
 import type { ConfigObject, ServiceRecord } from "@signalbox/model";
 import { checkedSink } from "./checked-sink.ts";
+import type { CheckedSinkOptions } from "./checked-sink.ts";
 import { configObject, RecordingSink, serviceRecord, workload } from "./conformance/index.ts";
 import type { RegistrySink, RegistryUpdate } from "./registry.ts";
 
 const id = registryId("test", "records");
 const web = serviceRecord({ hostname: "web.example.com", instances: ["10.0.0.1"] });
+const secondInstance = serviceRecord({ hostname: "web.example.com", instances: ["10.0.0.1", "10.0.0.2"] }).instances[1];
 const bad = serviceRecord({ hostname: "bad.example.com", instances: [{ weight: -1 }] });
 
-function setUp(inner: RegistrySink = new RecordingSink()) {
+function setUp(inner: RegistrySink = new RecordingSink(), more: Partial<CheckedSinkOptions> = {}) {
   const logged: { event: string; fields: unknown }[] = [];
   const counted: unknown[] = [];
   const log = (event: string, fields?: object): void => {
@@ -20,6 +22,7 @@ function setUp(inner: RegistrySink = new RecordingSink()) {
     id,
     logger: { debug: log, info: log, warn: log, error: log },
     metrics: { counter: (name, labels) => counted.push([name, labels]), histogram: () => undefined },
+    ...more,
   });
   return { sink, logged, counted };
 }
@@ -62,6 +65,51 @@ describe("checkedSink", () => {
     sink.push({ type: "delta", records: { upserted: [{ ...web, instances: bad.instances }], removed: [] } });
     expect([...recording.records.values()]).toEqual([web]);
   });
+
+  it("keeps what was known of a key that is malformed in a snapshot, whatever its kind", () => {
+    const recording = new RecordingSink();
+    const counts: number[] = [];
+    const { sink } = setUp(recording, {
+      lastGood: {
+        record: (key) => recording.records.get(key),
+        workload: (key) => recording.workloads.get(key),
+        object: (key) => recording.objects.get(key),
+      },
+      onRejected: (count) => counts.push(count),
+    });
+    const other = serviceRecord({ hostname: "other.example.com", instances: ["10.0.0.3"] });
+    sink.push({ type: "snapshot", records: [web, other], workloads: [workload()], objects: [configObject()] });
+    sink.push({
+      type: "snapshot",
+      records: [{ ...web, instances: bad.instances }],
+      workloads: [workload({ ports: [0] })],
+      objects: [configObject({ spec: new Map() })],
+    });
+    expect([...recording.records.values()]).toEqual([web]);
+    expect([recording.workloads.size, recording.objects.size]).toEqual([1, 1]);
+    sink.push({ type: "delta", records: { upserted: [], removed: [serviceKey(web.service)] } });
+    expect(recording.records.size).toBe(0);
+    expect(counts).toEqual([0, 3, 2]);
+  });
+
+  it.each(["snapshot", "delta"] as const)(
+    "leaves out only the malformed instances of a sound service in a %s",
+    (type) => {
+      const recording = new RecordingSink();
+      const counts: number[] = [];
+      const { sink, counted } = setUp(recording, { onRejected: (count) => counts.push(count) });
+      sink.push({ type: "snapshot", records: [web] });
+      const instances = [...web.instances, ...bad.instances, ...web.instances, secondInstance] as typeof web.instances;
+      const mixed = { ...web, instances };
+      sink.push(
+        type === "snapshot" ? { type, records: [mixed] } : { type, records: { upserted: [mixed], removed: [] } },
+      );
+      expect(recording.records.get(serviceKey(web.service))?.instances).toEqual([...web.instances, secondInstance]);
+      expect(counted).toHaveLength(1);
+      sink.push({ type: "snapshot", records: [web] });
+      expect(counts).toEqual([0, 1, 0]);
+    },
+  );
 
   it("checks workloads and objects as well", () => {
     const recording = new RecordingSink();

@@ -1,5 +1,16 @@
 import { deepFreeze, objectKey, serviceKey, validateObject, validateRecord, validateWorkload } from "@signalbox/model";
-import type { ConfigObject, Delta, RecordFault, RegistryId, ServiceRecord, Workload } from "@signalbox/model";
+import type {
+  ConfigObject,
+  Delta,
+  ObjectKey,
+  RecordFault,
+  RegistryId,
+  ServiceInstance,
+  ServiceKey,
+  ServiceRecord,
+  Workload,
+  WorkloadKey,
+} from "@signalbox/model";
 import type { Logger, Metrics } from "./observability.ts";
 import type { Problem, RegistrySink, RegistryUpdate } from "./registry.ts";
 
@@ -9,6 +20,17 @@ export interface CheckedSinkOptions {
   readonly id: RegistryId;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** What is in force of this registry, also from runs before this one. Without it nothing is known of earlier statements. */
+  readonly lastGood?: LastGood;
+  /** Called after each update with the number of services, workloads and objects of which something is refused now. */
+  onRejected?(count: number): void;
+}
+
+/** The last good form of what one registry said, by key. */
+export interface LastGood {
+  record(key: ServiceKey): ServiceRecord | undefined;
+  workload(key: WorkloadKey): Workload | undefined;
+  object(key: ObjectKey): ConfigObject | undefined;
 }
 
 /** Refused records that are logged one by one for each update; the rest is only counted. */
@@ -18,7 +40,10 @@ const maxLogged = 10;
  * Guards the seam for one run of one registry; make a new one for each run. Hands on only what keeps the contract:
  *
  * - every record, workload and object is validated and deeply frozen; a malformed one is left out, logged as
- *   `record-rejected` and counted in `registry_records_rejected_total{kind}`. Left out of a delta, what was known before stays;
+ *   `record-rejected` and counted in `registry_records_rejected_total{kind}`. What was known of it before stays, in a
+ *   snapshot as in a delta: a snapshot is handed on with its `lastGood` form. Without a key nothing can be kept;
+ * - of a sound service with some malformed instances only these are left out, and counted as one rejected record. With
+ *   no sound instance left the whole record counts as malformed;
  * - a key that comes twice counts once, the first time; a key both upserted and removed is upserted;
  * - a delta before the run's first snapshot, or something that is no update, is dropped, counted in
  *   `registry_updates_rejected_total` and told as `degraded("PROTOCOL_ERROR")`.
@@ -29,7 +54,7 @@ export function checkedSink(sink: RegistrySink, options: CheckedSinkOptions): Re
   const { id, logger, metrics } = options;
   let synced = false;
   // What passed is frozen and stays valid: saying it again, as a poll does, costs next to nothing.
-  const passed: Passed = new WeakMap();
+  const memory: Memory = { passed: new WeakMap(), refused: new Set() };
   const guarded = (act: () => void): void => {
     try {
       act();
@@ -46,7 +71,7 @@ export function checkedSink(sink: RegistrySink, options: CheckedSinkOptions): Re
   };
   return {
     push(update) {
-      const checked = check(update, synced, new Inspection(options, passed));
+      const checked = check(update, synced, new Inspection(options, memory));
       if (typeof checked === "string") {
         reject(checked);
         return;
@@ -55,6 +80,7 @@ export function checkedSink(sink: RegistrySink, options: CheckedSinkOptions): Re
       guarded(() => {
         sink.push(checked);
       });
+      guarded(() => options.onRejected?.(memory.refused.size));
     },
     alive() {
       guarded(() => {
@@ -89,55 +115,71 @@ function isUpdate(update: unknown): update is RegistryUpdate {
   return (type === "snapshot" && Array.isArray(records)) || type === "delta";
 }
 
-/** One kind of statement: its name, its key and its rules. */
-interface Kind<K extends string, V> {
+interface Named {
   readonly name: "service" | "workload" | "object";
+}
+
+/** One kind of statement: its name, its key and its rules. */
+interface Kind<K extends string, V> extends Named {
+  lastGood(known: LastGood, key: K): V | undefined;
   keyOf(value: V): K;
   faultsOf(value: V): readonly RecordFault[];
   /** Every registry that the value names in a provenance. */
   registriesOf(value: V): readonly RegistryId[];
+  /** The sound rest of a malformed value that is worth having. */
+  salvage?(value: V, registry: RegistryId): V | undefined;
 }
 
 const services: Kind<ReturnType<typeof serviceKey>, ServiceRecord> = {
   name: "service",
+  lastGood: (known, key) => known.record(key),
   keyOf: ({ service }) => serviceKey(service),
   faultsOf: validateRecord,
   registriesOf: ({ service, instances }) => [service, ...instances].map(({ provenance }) => provenance.registry),
+  salvage: withSoundInstances,
 };
 const workloads: Kind<Workload["key"], Workload> = {
   name: "workload",
+  lastGood: (known, key) => known.workload(key),
   keyOf: ({ key }) => key,
   faultsOf: validateWorkload,
   registriesOf: ({ provenance }) => [provenance.registry],
 };
 const objects: Kind<ReturnType<typeof objectKey>, ConfigObject> = {
   name: "object",
+  lastGood: (known, key) => known.object(key),
   keyOf: objectKey,
   faultsOf: validateObject,
   registriesOf: ({ provenance }) => [provenance.registry],
 };
 
-/** What passed, and as which kind. */
-type Passed = WeakMap<object, Kind<never, never>["name"]>;
+/** What a run remembers from one update to the next. */
+interface Memory {
+  /** What passed, and as which kind. */
+  readonly passed: WeakMap<object, Named["name"]>;
+  /** Of what something is refused since it was last said well, by kind and key. */
+  readonly refused: Set<string>;
+}
 
 /** The check of one update. */
 class Inspection {
   readonly #options: CheckedSinkOptions;
-  readonly #passed: Passed;
+  readonly #memory: Memory;
   #rejected = 0;
 
-  constructor(options: CheckedSinkOptions, passed: Passed) {
+  constructor(options: CheckedSinkOptions, memory: Memory) {
     this.#options = options;
-    this.#passed = passed;
+    this.#memory = memory;
   }
 
   update(update: RegistryUpdate): RegistryUpdate {
     if (update.type === "snapshot") {
+      this.#memory.refused.clear();
       return Object.freeze({
         type: "snapshot",
-        records: this.#passing(services, update.records),
-        ...(update.workloads && { workloads: this.#passing(workloads, update.workloads) }),
-        ...(update.objects && { objects: this.#passing(objects, update.objects) }),
+        records: this.#passing(services, update.records, "whole"),
+        ...(update.workloads && { workloads: this.#passing(workloads, update.workloads, "whole") }),
+        ...(update.objects && { objects: this.#passing(objects, update.objects, "whole") }),
       });
     }
     return Object.freeze({
@@ -154,37 +196,68 @@ class Inspection {
   }
 
   #delta<K extends string, V extends object>(kind: Kind<K, V>, delta: Delta<K, V>): Delta<K, V> {
-    const upserted = this.#passing(kind, delta.upserted);
+    const upserted = this.#passing(kind, delta.upserted, "part");
     const upsertedKeys = new Set(delta.upserted.map((value) => safeKey(kind, value)));
     const removed: K[] = [];
     for (const key of new Set(delta.removed)) {
       if (upsertedKeys.has(key)) this.#reject(kind, key, [{ path: "removed", message: "is upserted as well" }]);
       else if (typeof key !== "string") this.#reject(kind, undefined, [{ path: "removed", message: "is no key" }]);
-      else removed.push(key);
+      else {
+        this.#memory.refused.delete(refusedKey(kind, key));
+        removed.push(key);
+      }
     }
     return Object.freeze({ upserted, removed: Object.freeze(removed) });
   }
 
-  #passing<K extends string, V extends object>(kind: Kind<K, V>, values: readonly V[]): readonly V[] {
+  #passing<K extends string, V extends object>(
+    kind: Kind<K, V>,
+    values: readonly V[],
+    scope: "whole" | "part",
+  ): readonly V[] {
+    const { lastGood } = this.#options;
     const seen = new Set<K>();
+    const malformed = new Set<K>();
     const passing: V[] = [];
     for (const value of values) {
       const faults = this.#faultsOf(kind, value);
       const key = safeKey(kind, value);
-      if (faults.length > 0 || key === undefined) this.#reject(kind, key, faults);
-      else if (seen.has(key)) this.#reject(kind, key, [{ path: "", message: "the key is taken by another record" }]);
-      else {
-        seen.add(key);
-        this.#passed.set(value, kind.name);
-        passing.push(deepFreeze(value));
+      const good = faults.length === 0 ? value : this.#salvaged(kind, value);
+      if (key !== undefined && good !== undefined && seen.has(key)) {
+        this.#reject(kind, key, [{ path: "", message: "the key is taken by another record" }]);
+        continue;
       }
+      if (faults.length > 0 || key === undefined) this.#reject(kind, key, faults);
+      if (key !== undefined && good !== undefined) {
+        seen.add(key);
+        if (faults.length === 0) this.#memory.refused.delete(refusedKey(kind, key));
+        else this.#memory.refused.add(refusedKey(kind, key));
+        this.#memory.passed.set(good, kind.name);
+        passing.push(deepFreeze(good));
+      } else if (key !== undefined) malformed.add(key);
+      else this.#memory.refused.add(refusedKey(kind, undefined));
+    }
+    for (const key of malformed) {
+      if (seen.has(key)) continue;
+      this.#memory.refused.add(refusedKey(kind, key));
+      // A delta leaves what it does not name; a snapshot would end it.
+      const known = scope === "whole" && lastGood !== undefined ? kind.lastGood(lastGood, key) : undefined;
+      if (known !== undefined) passing.push(known);
     }
     return Object.freeze(passing);
   }
 
+  #salvaged<K extends string, V extends object>(kind: Kind<K, V>, value: V): V | undefined {
+    try {
+      return kind.salvage?.(value, this.#options.id);
+    } catch {
+      return undefined;
+    }
+  }
+
   #faultsOf<K extends string, V extends object>(kind: Kind<K, V>, value: V): readonly RecordFault[] {
     try {
-      if (this.#passed.get(value) === kind.name) return [];
+      if (this.#memory.passed.get(value) === kind.name) return [];
       const faults = kind.faultsOf(value);
       if (faults.length > 0) return faults;
       const { id } = this.#options;
@@ -195,7 +268,7 @@ class Inspection {
     }
   }
 
-  #reject(kind: Kind<string, never>, key: string | undefined, faults: readonly RecordFault[]): void {
+  #reject(kind: Named, key: string | undefined, faults: readonly RecordFault[]): void {
     const { id, logger, metrics } = this.#options;
     metrics.counter("registry_records_rejected_total", { kind: kind.name });
     if (this.#rejected++ < maxLogged) logger.warn("record-rejected", { registry: id, kind: kind.name, key, faults });
@@ -208,5 +281,30 @@ function safeKey<K extends string, V>(kind: Kind<K, V>, value: V): K | undefined
     return kind.keyOf(value);
   } catch {
     return undefined;
+  }
+}
+
+function refusedKey(kind: Named, key: string | undefined): string {
+  return `${kind.name} ${key ?? ""}`;
+}
+
+/** The service with those of its instances that are sound; undefined when the service is not, or no instance is. */
+function withSoundInstances({ service, instances }: ServiceRecord, registry: RegistryId): ServiceRecord | undefined {
+  if (service.provenance.registry !== registry || validateRecord({ service, instances: [] }).length > 0)
+    return undefined;
+  const ids = new Set<string>();
+  const sound = instances.filter((instance) => {
+    if (!isSound(service, instance, registry) || ids.has(instance.id)) return false;
+    ids.add(instance.id);
+    return true;
+  });
+  return sound.length === 0 ? undefined : { service, instances: sound };
+}
+
+function isSound(service: ServiceRecord["service"], instance: ServiceInstance, registry: RegistryId): boolean {
+  try {
+    return validateRecord({ service, instances: [instance] }).length === 0 && instance.provenance.registry === registry;
+  } catch {
+    return false;
   }
 }

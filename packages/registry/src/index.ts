@@ -6,7 +6,7 @@ export { pollLoop, watchLoop } from "./loops.ts";
 export { noMetrics, silentLogger } from "./observability.ts";
 export { SourceError } from "./source-error.ts";
 export type { Backoff, BackoffOptions } from "./backoff.ts";
-export type { CheckedSinkOptions } from "./checked-sink.ts";
+export type { CheckedSinkOptions, LastGood } from "./checked-sink.ts";
 export type { Clock } from "./clock.ts";
 export type { ConfigFault } from "./config-error.ts";
 export type { LoopOptions, PollLoopOptions, WatchLoopOptions } from "./loops.ts";

@@ -32,6 +32,11 @@ describe("the command line", () => {
     },
   );
 
+  it("tells of no command that looks for processes by name, and of every type of proxy", async () => {
+    expect((await run("run", "--help")).out).toContain("kill -HUP <pid>");
+    expect((await run("render", "--help")).out.replace(/\s+/g, " ")).toContain("sidecar, router, plain or grpc");
+  });
+
   it("explains every flag and argument", () => {
     const silent = commands().flatMap((command) =>
       command.options.filter((option) => option.description === "").map((option) => option.flags),
@@ -49,6 +54,8 @@ describe("the command line", () => {
     { args: ["bootstrap", "--node", "a", "--tls-ca", "x"], says: "--tls-ca, --tls-cert and --tls-key belong together" },
     { args: ["bootstrap", "--node", "a", "--metadata", "x"], says: '"x" is not metadata' },
     { args: ["bootstrap", "--node", "a", "--admin-port", "1e3"], says: "whole number from 0 to 65535" },
+    { args: ["bootstrap", "--node", " "], says: "--node must not be empty" },
+    { args: ["agent", "--node", ""], says: "--node must not be empty" },
     { args: ["version", "extra"], says: "too many arguments" },
     { args: ["catalog"], says: "--config or --rules" },
     { args: ["catalog", "--config", "a", "--rules", "b"], says: "--config or --rules" },
@@ -81,6 +88,27 @@ describe("the command line", () => {
       node: { id: "edge-1", cluster: "edge-1", metadata: { A: "1", LABELS: { app: "x" } } },
       admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
     });
+  });
+
+  it.each([
+    ["sidecar~web-1.shop~shop.svc.cluster.local", "it has 3 parts and not 4"],
+    ["sidecar~web~web-1.shop~shop.svc.cluster.local", '"web" is not an IP address'],
+    ["waypoint~10.0.0.1~web-1.shop~shop.svc.cluster.local", 'its type is "waypoint" and not sidecar or router'],
+    ["router~10.0.0.1~~shop.svc.cluster.local", "a part is empty"],
+  ])("warns of the node id %s", async (node, says) => {
+    const { code, err, out } = await run("bootstrap", "--node", node);
+    expect(code).toBe(0);
+    expect(err).toContain("signalbox: warning:");
+    expect(err).toContain(says);
+    expect(out).toContain("dynamic_resources");
+  });
+
+  it.each([
+    "edge-1",
+    "sidecar~10.1.1.3~web-1.shop~shop.svc.cluster.local",
+    "router~::1~gw.edge~edge.svc.cluster.local",
+  ])("takes the node id %s without a word", async (node) => {
+    expect((await run("bootstrap", "--node", node)).err).toBe("");
   });
 
   it("prints a bootstrap for gRPC as JSON", async () => {

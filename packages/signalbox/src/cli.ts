@@ -98,7 +98,7 @@ function addRun(program: Command, context: CommandContext, exit: (code: number) 
       examples([
         "signalbox run --config signalbox.yaml",
         "signalbox run --kubernetes --consul http://127.0.0.1:8500 --files services.yaml   # no configuration file",
-        "kill -HUP $(pgrep -f 'signalbox.js run')   # read the configuration again",
+        "kill -HUP <pid>                           # read the configuration again",
       ]),
     )
     .action(async (flags: RunFlags) => {
@@ -137,7 +137,7 @@ function addRender(program: Command, context: CommandContext): void {
     .option("--mesh <file>", "file with MeshConfig fields")
     .requiredOption(
       "--proxy <file>",
-      "file that describes the proxy: type (sidecar or router), id, ip, namespace, labels, dnsDomain, metadata",
+      "file that describes the proxy: type (sidecar, router, plain or grpc), id, ip, namespace, labels, dnsDomain, metadata",
     )
     .addOption(new Option("-o, --output <form>", "how to print").choices(["json", "yaml"]).default("yaml"))
     .addHelpText(
@@ -203,6 +203,7 @@ function addAgent(program: Command, context: CommandContext, exit: (code: number
       "after",
       examples([
         "signalbox agent --node edge-1",
+        "signalbox agent --node sidecar~127.0.0.1~web-1.shop~shop.svc.cluster.local --metadata INTERCEPTION_MODE=NONE",
         "signalbox agent --node edge-1 --envoy /opt/envoy/bin/envoy --drain-seconds 30 -- --log-level warn",
       ]),
     )

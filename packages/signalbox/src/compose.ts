@@ -18,6 +18,7 @@ import { pathOf, type SignalboxConfig } from "./config/schema.ts";
 import { debugSources } from "./debug-sources.ts";
 import { Deferred } from "./deferred.ts";
 import { filesEventLog, withFields, xdsEventLog } from "./event-log.ts";
+import { namespaceCheck } from "./namespace-check.ts";
 import { restSource } from "./rest-source.ts";
 import { runParts, type Listening } from "./run-parts.ts";
 import { createShardFiles } from "./state/shard-files.ts";
@@ -49,10 +50,12 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
   const { aggregate: gathering, debug: debugSettings, mesh, state, xds: xdsSettings } = config;
 
   // Debug reads every stage; the stages need its metrics. Reading happens later, so the order of construction is free.
+  let draining = false;
   const sources = debugSources({
     aggregate: () => aggregate,
     publisher: () => publisher,
     xds: () => xdsServer,
+    draining: () => draining,
     mesh,
   });
   const metrics = createMetrics({ sources, now: () => clock.now(), processMetrics: debugSettings !== false });
@@ -92,7 +95,13 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
   );
 
   // xDS publisher: follows the bus and keeps what each client may see.
-  const publisher = createXdsPublisher({ name: "xds", translator: createTranslator({ mesh }), logger, clock });
+  const publisher = createXdsPublisher({
+    name: "xds",
+    translator: createTranslator({ mesh }),
+    logger,
+    clock,
+    onTranslated: (seconds) => metrics.translated(seconds),
+  });
 
   // xDS server: brings it to the clients, by stream or as files.
   const xdsServer = createServer(xdsSettings, publisher, metrics, logger, baseDir);
@@ -122,13 +131,17 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
     fileWriter,
     debugServer,
     drainMs: xdsSettings.drainMs,
+    ports: config,
   };
   const listening = new Deferred<Listening>();
   return {
     aggregate,
     createRegistry,
     clients: () => xdsServer?.status().clients ?? [],
-    run: (signal) => runParts(parts, signal, listening),
+    run: (signal) => {
+      signal.addEventListener("abort", () => (draining = true), { once: true });
+      return runParts(parts, signal, listening);
+    },
     listening: (signal) => listening.wait(signal),
   };
 }
@@ -160,6 +173,7 @@ function createServer(
         }),
     insecure,
     limits,
+    ...(tls?.checkNamespace === true ? { authorize: namespaceCheck(plaintext !== false) } : {}),
     controlPlane: "signalbox",
     onEvent: (event) => {
       metrics.xdsEvent(event);

@@ -12,6 +12,8 @@ export interface DebuggedStages {
   aggregate(): AggregateController;
   publisher(): XdsPublisher;
   xds(): XdsServer | undefined;
+  /** Whether clients are being sent away. */
+  draining(): boolean;
   readonly mesh: MeshConfig;
 }
 
@@ -48,8 +50,9 @@ function readiness(stages: DebuggedStages): readonly ReadinessCheck[] {
   const note = [...missing, ...old].join("; ");
   const synced = stages.publisher().status().revision !== undefined;
   const server = stages.xds();
-  const listening =
-    server === undefined || server.status().plaintext !== undefined || server.status().tls !== undefined;
+  const draining = stages.draining();
+  const open = server === undefined || server.status().plaintext !== undefined || server.status().tls !== undefined;
+  const listening = open && !draining;
   return [
     {
       name: "catalog",
@@ -57,7 +60,7 @@ function readiness(stages: DebuggedStages): readonly ReadinessCheck[] {
       ...(synced ? {} : { reason: missing[0] ?? "not published yet" }),
       ...(synced && note !== "" && { note }),
     },
-    { name: "xds", ready: listening, ...(listening ? {} : { reason: "not listening yet" }) },
+    { name: "xds", ready: listening, ...(listening ? {} : { reason: draining ? "draining" : "not listening yet" }) },
   ];
 }
 

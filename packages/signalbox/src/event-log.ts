@@ -14,10 +14,13 @@ export function withFields(logger: Logger, fields: object): Logger {
 /** Logs what happens on the xDS server. What each client does all the time is on level debug. */
 export function xdsEventLog(logger: Logger): (event: XdsEvent) => void {
   return (event) => {
-    const { type, ...fields } = event;
+    const { type: _, ...fields } = event;
     switch (event.type) {
       case "nacked":
         logger.warn("xds-nacked", fields);
+        return;
+      case "removed-despite-refusal":
+        logger.warn("xds-removed-despite-refusal", fields);
         return;
       case "refused":
         logger.warn("xds-refused", fields);
@@ -33,10 +36,16 @@ export function xdsEventLog(logger: Logger): (event: XdsEvent) => void {
         logger.info("xds-client-gone", fields);
         return;
       case "stream-open":
+        logger.debug("xds-stream-open", fields);
+        return;
       case "sent":
+        logger.debug("xds-sent", fields);
+        return;
       case "acked":
+        logger.debug("xds-acked", fields);
+        return;
       case "stale-nonce":
-        logger.debug(`xds-${type}`, fields);
+        logger.debug("xds-stale-nonce", fields);
     }
   };
 }
@@ -45,7 +54,15 @@ export function xdsEventLog(logger: Logger): (event: XdsEvent) => void {
 export function filesEventLog(logger: Logger): (event: FilePublisherEvent) => void {
   return (event) => {
     const { type, ...fields } = event;
-    if (type === "files-published") logger.debug("xds-files-published", fields);
-    else logger.error(`xds-${type}`, fields);
+    switch (type) {
+      case "files-published":
+        logger.debug("xds-files-published", fields);
+        return;
+      case "file-resource-skipped":
+        logger.error("xds-file-resource-skipped", fields);
+        return;
+      case "files-failed":
+        logger.error("xds-files-failed", fields);
+    }
   };
 }

@@ -42,7 +42,8 @@ function plain(value: unknown): unknown {
   const { code } = value as { code?: unknown };
   const words =
     typeof code === "string" && !value.message.includes(code) ? `${value.message} (${code})` : value.message;
-  return value.cause instanceof Error ? `${words}: ${String(plain(value.cause))}` : words;
+  const told = value.cause instanceof Error && value.message.includes(value.cause.message);
+  return value.cause instanceof Error && !told ? `${words}: ${String(plain(value.cause))}` : words;
 }
 
 /** Turns pino's JSON lines into `07:12:03 INFO  registry-synced registry=static/files services=3`. */

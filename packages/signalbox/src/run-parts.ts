@@ -3,7 +3,9 @@ import type { DebugAddress, DebugServer, SignalboxMetrics } from "@signalbox/deb
 import type { EventBus } from "@signalbox/event-bus";
 import type { XdsPublisher } from "@signalbox/xds";
 import type { FilePublisher, XdsServer, XdsServerAddresses } from "@signalbox/xds-server";
+import type { SignalboxConfig } from "./config/schema.ts";
 import { untilAborted, type Deferred } from "./deferred.ts";
+import { listenFailure } from "./listen-error.ts";
 
 /** The addresses that are open. */
 export interface Listening {
@@ -21,6 +23,8 @@ export interface Parts {
   readonly fileWriter: FilePublisher | undefined;
   readonly debugServer: DebugServer | undefined;
   readonly drainMs: number;
+  /** What the servers were told to open. */
+  readonly ports: Pick<SignalboxConfig, "debug" | "xds">;
 }
 
 /**
@@ -54,10 +58,13 @@ export async function runParts(parts: Parts, signal: AbortSignal, listening: Def
   }
 }
 
-async function listen({ debugServer, xdsServer }: Parts, listening: Deferred<Listening>): Promise<void> {
+async function listen({ debugServer, ports, xdsServer }: Parts, listening: Deferred<Listening>): Promise<void> {
   // Debug first: its readiness page tells how far the others are.
-  const debug = await debugServer?.listen();
-  const xds = (await xdsServer?.listen()) ?? {};
+  const failed = (server: "debug" | "xds") => (error: unknown) => {
+    throw listenFailure(error, server, ports);
+  };
+  const debug = await debugServer?.listen().catch(failed("debug"));
+  const xds = (await xdsServer?.listen().catch(failed("xds"))) ?? {};
   listening.resolve({ xds, ...(debug === undefined ? {} : { debug }) });
 }
 

@@ -130,7 +130,7 @@ describe("Signalbox as a library", () => {
     const get = async (path: string): Promise<string> => (await fetch(`${debug?.url ?? ""}${path}`)).text();
     await eventually("readiness", async () => (await fetch(`${debug?.url ?? ""}/readyz`)).ok);
     expect(await get("/debug/endpointz?brief=1")).toContain("web.shop.svc.cluster.local:http 127.0.0.1:9001");
-    expect(await get("/metrics")).toMatch(/signalbox_registry_services\{registry="static\/rules-1"\} 1/);
+    expect(await get("/metrics")).toMatch(/signalbox_registry_services\{registry="static\/rules:web\.json"\} 1/);
     const response = await fetch(`${debug?.url ?? ""}/v3/discovery:clusters`, {
       method: "POST",
       body: JSON.stringify({ node: { id: "edge" } }),
@@ -143,6 +143,27 @@ describe("Signalbox as a library", () => {
     expect(clusters).not.toContain('"ads":');
     const unknown = await fetch(`${debug?.url ?? ""}/v3/discovery:nonsense`, { method: "POST", body: "{}" });
     expect(unknown.status).toBe(404);
+  });
+
+  it("measures how long changes wait and how long their translation takes, and counts what registries get wrong", async () => {
+    const own = ownRegistry("a");
+    const signalbox = await start({}, { registries: [own] });
+    const { debug } = await signalbox.listening(stop.signal);
+    const metric = async (name: string): Promise<number> => {
+      const text = await (await fetch(`${debug?.url ?? ""}/metrics`)).text();
+      return Number(
+        text
+          .split("\n")
+          .find((line) => line.startsWith(`${name} `))
+          ?.slice(name.length + 1) ?? "0",
+      );
+    };
+    await eventually("the snapshot", async () => (await metric("pilot_pushcontext_init_seconds_count")) === 1);
+    expect(await metric("pilot_debounce_time_count")).toBe(0);
+    own.sink().push({ type: "snapshot", records: [record("new.example"), record("")] });
+    await eventually("the change", async () => (await metric("pilot_pushcontext_init_seconds_count")) === 2);
+    expect(await metric("pilot_debounce_time_count")).toBe(1);
+    expect(await metric('signalbox_registry_records_rejected_total{kind="service",registry="own/a"}')).toBe(1);
   });
 
   it("writes one node's resources as files", async () => {
@@ -240,6 +261,29 @@ describe("reloading", () => {
         return addresses[0].type === "ip" && addresses[0].port === 9009;
       }),
     );
+    expect(gone).toEqual([]);
+  });
+
+  it("takes no service away that the new configuration still has, whoever serves it", async () => {
+    const one = writeServices("one.json", { one: ["127.0.0.1:9001"] });
+    const two = writeServices("two.json", { two: ["127.0.0.1:9002"] });
+    const signalbox = await start({
+      registries: [{ provider: "static", name: "old", paths: [one] }],
+      rules: [{ files: "nothing-yet.yaml" }, { files: two }],
+      aggregate: { syncDeadlineMs: 1000 },
+    });
+    const gone: string[] = [];
+    signalbox.appendServiceHandler((previous, current) => {
+      if (current === undefined) gone.push(previous?.hostname ?? "");
+    });
+    const report = await signalbox.reload({
+      ...anyPort,
+      registries: [{ provider: "static", name: "new", paths: [one] }],
+      rules: [{ files: two }],
+    });
+    expect(report.removed).toEqual(["static/old", "static/rules:nothing-yet.yaml"]);
+    await eventually("the old registry to go", () => signalbox.registries().length === 2);
+    expect(hostnames(signalbox)).toEqual(["one.shop.svc.cluster.local", "two.shop.svc.cluster.local"]);
     expect(gone).toEqual([]);
   });
 

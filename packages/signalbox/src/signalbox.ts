@@ -7,7 +7,14 @@ import type {
   ServiceHandler,
 } from "@signalbox/aggregate";
 import type { Catalog, Labels, RegistryId, Service } from "@signalbox/model";
-import { ConfigError, type Clock, type Logger, type Registry, type RegistryModule } from "@signalbox/registry";
+import {
+  ConfigError,
+  systemClock,
+  type Clock,
+  type Logger,
+  type Registry,
+  type RegistryModule,
+} from "@signalbox/registry";
 import type { ClientStatus } from "@signalbox/xds-server";
 import { compose, type Pipeline } from "./compose.ts";
 import { parseConfig } from "./config/check.ts";
@@ -70,7 +77,7 @@ export interface Signalbox {
   appendInstanceHandler(handler: InstanceHandler): () => void;
   /**
    * Takes over another configuration while everything runs: starts, replaces and stops registries. A replaced registry's services stay
-   * until the new one has its first snapshot. Rejects with a ConfigError, having changed nothing, when the configuration has mistakes.
+   * until the new one has its first snapshot, and a removed one's until the new ones have theirs, at the longest for the sync deadline. Rejects with a ConfigError, having changed nothing, when the configuration has mistakes.
    */
   reload(config: SignalboxConfigInput): Promise<ReloadReport>;
 }
@@ -111,18 +118,25 @@ export function createFromPlan(plan: Plan, options: SignalboxOptions): PlannedSi
   return new PipelineSignalbox(plan, options);
 }
 
+/** Milliseconds between two looks at whether new registries have spoken. */
+const spokenPollMs = 20;
+
 class PipelineSignalbox implements PlannedSignalbox {
   readonly #modules: SignalboxOptions["modules"];
   readonly #running = new Map<RegistryId, RunningRegistry>();
   readonly #pipeline: Pipeline;
   readonly #aggregate: AggregateController;
+  readonly #clock: Clock;
   /** What the servers were started with: the measure of what needs a restart. */
   readonly #config: SignalboxConfig;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Aborts when running ends; undefined before it began. */
+  #ended: AbortSignal | undefined;
 
   constructor(plan: Plan, options: SignalboxOptions) {
     this.#config = plan.config;
     this.#modules = options.modules;
+    this.#clock = options.clock ?? systemClock;
     const own = options.registries ?? [];
     this.#pipeline = compose(plan.config, { ...options, baseDir: resolve(options.baseDir ?? "."), registries: own });
     this.#aggregate = this.#pipeline.aggregate;
@@ -132,8 +146,14 @@ class PipelineSignalbox implements PlannedSignalbox {
     }
   }
 
-  run(signal: AbortSignal): Promise<void> {
-    return this.#pipeline.run(signal);
+  async run(signal: AbortSignal): Promise<void> {
+    const ended = new AbortController();
+    this.#ended = ended.signal;
+    try {
+      await this.#pipeline.run(signal);
+    } finally {
+      ended.abort();
+    }
   }
 
   listening(signal: AbortSignal): Promise<Listening> {
@@ -201,11 +221,15 @@ class PipelineSignalbox implements PlannedSignalbox {
       if (action === "add") this.#aggregate.addRegistry(registry, { precedence, freshness });
       else await this.#aggregate.replaceRegistry(registry, { freshness });
     });
-    for (const id of removed) {
-      this.#running.delete(id);
-      ended.push(this.#aggregate.removeRegistry(id));
-    }
     await Promise.all(ended);
+    // What a new registry knows must be there before an old one takes its services along.
+    if (removed.length > 0 && steps.length > 0) await this.#spoken(new Set(steps.map(({ planned }) => planned.id)));
+    await Promise.all(
+      removed.map((id) => {
+        this.#running.delete(id);
+        return this.#aggregate.removeRegistry(id);
+      }),
+    );
     const ids = (action: "add" | "replace"): RegistryId[] =>
       steps.filter((step) => step.action === action).map((step) => step.planned.id);
     return {
@@ -214,5 +238,18 @@ class PipelineSignalbox implements PlannedSignalbox {
       removed,
       needRestart: [...needRestart, ...moved.map((id) => `the place of ${id} in registries`)],
     };
+  }
+
+  /** Resolves when none of these registries waits for its first snapshot, when the sync deadline passed, or when running ended. */
+  async #spoken(ids: ReadonlySet<RegistryId>): Promise<void> {
+    const signal = this.#ended;
+    if (signal === undefined) return;
+    const deadline = this.#clock.now() + this.#config.aggregate.syncDeadlineMs;
+    const waiting = (): boolean => this.#aggregate.status().some(({ id, state }) => ids.has(id) && state === "INIT");
+    while (!signal.aborted && waiting() && this.#clock.now() < deadline) {
+      await this.#clock.sleep(spokenPollMs, signal).catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      });
+    }
   }
 }

@@ -39,6 +39,18 @@ export type XdsEvent =
       readonly resourceType: TypeUrl;
       readonly nonce: string;
     }
+  /**
+   * A client was told that resources are gone, because it has refused for too long what no longer refers to them. What it
+   * kept may refer to them still.
+   */
+  | {
+      readonly type: "removed-despite-refusal";
+      readonly stream: number;
+      readonly node: string;
+      readonly resourceType: TypeUrl;
+      /** How many are gone. */
+      readonly names: number;
+    }
   | { readonly type: "refused"; readonly peer: string; readonly reason: string }
   /** The certificate files changed. With `error` they cannot be used, and the certificates in use stay. */
   | { readonly type: "certificates"; readonly certFile: string; readonly error?: string };
@@ -57,7 +69,7 @@ export interface SubscriptionStatus {
   readonly ackedNonce?: string;
   /** Epoch milliseconds. */
   readonly ackedAt?: number;
-  /** The client's words on the last response it refused; absent once it accepted a later one. */
+  /** The client's words on the last response it refused; absent once it accepted all that it had refused. */
   readonly error?: string;
 }
 

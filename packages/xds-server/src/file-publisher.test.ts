@@ -9,8 +9,10 @@ import { ClusterLoadAssignmentSchema } from "@signalbox/envoy-api/envoy/config/e
 import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import { HttpConnectionManagerSchema } from "@signalbox/envoy-api/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager";
+import { SecretSchema } from "@signalbox/envoy-api/envoy/extensions/transport_sockets/tls/v3/secret";
 import { UpstreamTlsContextSchema } from "@signalbox/envoy-api/envoy/extensions/transport_sockets/tls/v3/tls";
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -189,6 +191,64 @@ describe("a file publisher", () => {
     run();
     cache.update("web", new Map([[typeUrls.route, { upserted: [route("81")], removed: [] }]]));
     expect(await waitFor(() => events[0], "a change")).toMatchObject({ written: ["rds/81.json"] });
+  });
+
+  const cert = (name: string): Resource => resourceOf(name, toBinary(SecretSchema, create(SecretSchema, { name })));
+
+  it("removes what an earlier run left and nobody wants any more, and nothing that others wrote", async () => {
+    const long = `x${"/".repeat(300)}`;
+    cache.setSnapshot("web", snapshot({ endpoint: [endpoints(long, 1), endpoints("b", 1)], secret: [cert("old")] }));
+    run();
+    await waitFor(() => events.length === 1, "the first files");
+    stop.abort();
+    await running;
+    const others = {
+      "mine.json": "{}",
+      "typed.json": JSON.stringify({ typeUrl: typeUrls.cluster }),
+      "broken.json": "{",
+      "notes.txt": JSON.stringify({ typeUrl: typeUrls.endpoint }),
+      ".hidden.json": JSON.stringify({ typeUrl: typeUrls.endpoint }),
+    };
+    for (const [name, content] of Object.entries(others)) await writeFile(join(dir, "eds", name), content);
+    await symlink(join(dir, "eds", "b.json"), join(dir, "eds", "link.json"));
+    await writeFile(join(dir, "sds", ".0123456789abcdef.tmp"), "half of a secret");
+    cache.setSnapshot("web", snapshot({ endpoint: [endpoints("b", 1)] }));
+    stop = new AbortController();
+    events = [];
+    run();
+    expect(await waitFor(() => events[0], "the removal")).toMatchObject({
+      removed: [`eds/${fileNameOf(long)}.json`, "sds/old.json"],
+    });
+    expect(await readdir(join(dir, "sds"))).toEqual([]);
+    expect((await readdir(join(dir, "eds"))).sort()).toEqual([...Object.keys(others), "b.json", "link.json"].sort());
+  });
+
+  it("takes away the rights that an earlier file gave to others", async () => {
+    cache.setSnapshot("web", snapshot({ secret: [cert("key")] }));
+    run();
+    await waitFor(() => events.length === 1, "the first files");
+    stop.abort();
+    await running;
+    const path = join(dir, "sds", "key.json");
+    await chmod(path, 0o644);
+    stop = new AbortController();
+    run();
+    await waitFor(() => (statSync(path).mode & 0o777) === 0o600, "the right mode");
+  });
+
+  it("repairs at the next change what others changed or removed", async () => {
+    cache.setSnapshot("web", snapshot({ endpoint: [endpoints("a", 1), endpoints("b", 1), endpoints("c", 1)] }));
+    run();
+    await waitFor(() => events.length === 1, "the first files");
+    const before = await readFile(join(dir, "eds", "a.json"), "utf8");
+    await writeFile(join(dir, "eds", "a.json"), "{}");
+    await rm(join(dir, "eds", "b.json"));
+    cache.update("web", new Map([[typeUrls.endpoint, { upserted: [endpoints("d", 1)], removed: [] }]]));
+    expect(await waitFor(() => events[1], "the change")).toMatchObject({
+      written: ["eds/a.json", "eds/b.json", "eds/d.json"],
+      removed: [],
+    });
+    expect(await readFile(join(dir, "eds", "a.json"), "utf8")).toBe(before);
   });
 
   it("writes a file for what is referred to and not known yet, so that the client does not refuse the path", async () => {

@@ -65,7 +65,8 @@ const secretMode = 0o600;
  * one file for each load assignment, route table and secret (`eds/<name>.json`, `rds/…`, `sds/…`), because Envoy takes
  * one resource from such a file. References through ADS are changed to these files. A file is replaced by rename, and
  * only when its content changed; what is referred to is written before what refers to it, since Envoy refuses a path
- * that does not exist. Source: Envoy, `PathConfigSource` and "Filesystem subscriptions".
+ * that does not exist. Files that an earlier run left in these folders and that are not wanted any more are removed, and
+ * files that someone else changed are repaired at the next change. Source: Envoy, `PathConfigSource` and "Filesystem subscriptions".
  */
 export function createFilePublisher(options: FilePublisherOptions): FilePublisher {
   return { run: (signal) => new Publishing(options).run(signal) };
@@ -86,6 +87,7 @@ class Publishing {
   readonly #skipped = new WeakSet<Resource>();
   #wake: (() => void) | undefined;
   #dirty = true;
+  #adopted = false;
 
   constructor(options: FilePublisherOptions) {
     this.#options = options;
@@ -144,6 +146,11 @@ class Publishing {
 
   async #write(content: ReadonlyMap<string, string>): Promise<{ written: string[]; removed: string[] }> {
     const written: string[] = [];
+    if (!this.#adopted) {
+      for (const [type, folder] of folders) await this.#files.adopt(folder, (text) => isFileOf(type, text));
+      this.#adopted = true;
+    }
+    await this.#files.look();
     for (const [path, text] of content) {
       const mode = path.startsWith("sds/") ? secretMode : publicMode;
       if (await this.#files.write(path, text, mode)) written.push(path);
@@ -233,6 +240,16 @@ function placeholder(type: TypeUrl, name: string): Any[] {
 function fileText(versionInfo: string, typeUrl: TypeUrl, resources: Any[]): string {
   const response = create(DiscoveryResponseSchema, { versionInfo, typeUrl, resources });
   return `${toJsonString(DiscoveryResponseSchema, response, { registry: anyRegistry, prettySpaces: 2 })}\n`;
+}
+
+/** Whether an earlier run may have written this text for a resource of this type. */
+function isFileOf(type: TypeUrl, content: string): boolean {
+  try {
+    const value: unknown = JSON.parse(content);
+    return typeof value === "object" && value !== null && "typeUrl" in value && value.typeUrl === type;
+  } catch {
+    return false;
+  }
 }
 
 function pathOf(type: TypeUrl, name: string): string | undefined {

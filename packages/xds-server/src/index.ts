@@ -5,6 +5,7 @@ export { defaultTransportLimits } from "./http2/limits.ts";
 export { GrpcListener } from "./http2/listener.ts";
 export { createXdsProtocol, defaultXdsLimits } from "./protocol/xds-protocol.ts";
 export { endpointNameOf, inconsistencies, routeNamesOf } from "./references.ts";
+export { resourceFromJson } from "./resource-from-json.ts";
 export { resourceOf } from "./resource.ts";
 export { createRestDiscovery } from "./rest/rest-discovery.ts";
 export { XdsServerError } from "./server-error.ts";

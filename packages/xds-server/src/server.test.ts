@@ -130,6 +130,63 @@ describe("an ADS client over grpc-js", () => {
   });
 });
 
+describe("a server that is closed", () => {
+  const tls = {
+    port: 0,
+    certFile: join(testdata, "server.crt"),
+    keyFile: join(testdata, "server.key"),
+    caFile: join(testdata, "ca.crt"),
+  };
+  const listening = (): number =>
+    process.getActiveResourcesInfo().filter((resource) => resource === "TCPServerWrap").length;
+
+  it.each([0, 1, 2, 3, 5, 10, 30])(
+    "while it opens its ports leaves none open, %i turns of the loop later",
+    async (turns) => {
+      const before = listening();
+      const server = createXdsServer({ source: new SnapshotCache(), plaintext: { port: 0 }, tls });
+      const opened = server.listen().then(
+        () => "opened",
+        (error: unknown) => error,
+      );
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+      await server.close();
+      const result = await opened;
+      if (result !== "opened") expect(result).toMatchObject({ code: "SBX_XDS_LISTEN" });
+      await waitFor(() => listening() <= before, "no more listeners than before");
+      await expect(server.listen()).rejects.toMatchObject({ code: "SBX_XDS_LISTEN" });
+    },
+  );
+
+  it("during a long drain is closed soon", async () => {
+    const { server, address } = await start({ limits: { connectionGraceMs: 100 } });
+    const clients = [openSotw(address, plain), openSotw(address, plain), openSotw(address, plain)];
+    for (const client of clients) {
+      client.send({ node, typeUrl: typeUrls.cluster });
+      await waitFor(() => client.responses[0], "a response");
+    }
+    const drained = server.drain(600_000);
+    await server.close();
+    await drained;
+    for (const client of clients) expect((await client.status).code).toBe(grpcCode.UNAVAILABLE);
+  });
+});
+
+describe("an authorized client", () => {
+  it("is served, and any other is refused with the reason", async () => {
+    const { address, events } = await start({
+      authorize: ({ id }, { address: from }) => (id === "web-1" && from !== "" ? undefined : "not you"),
+    });
+    const [one, two] = [openSotw(address, plain), openSotw(address, plain)];
+    open.push(one.close, two.close);
+    one.send({ node, typeUrl: typeUrls.cluster });
+    two.send({ node: { ...node, id: "web-2" }, typeUrl: typeUrls.cluster });
+    await waitFor(() => one.responses[0], "a response");
+    expect(await two.status).toMatchObject({ code: grpcCode.PERMISSION_DENIED, details: "not you" });
+    expect(events.filter(({ type }) => type === "refused")).toMatchObject([{ reason: "not you" }]);
+  });
+});
+
 describe("mutual TLS", () => {
   const files = (certFile: string, keyFile: string) => ({
     port: 0,

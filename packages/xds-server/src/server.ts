@@ -1,4 +1,5 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
+import type { Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { AddressInfo } from "node:net";
 import { isIP } from "node:net";
 import type { XdsClock } from "./clock.ts";
@@ -13,6 +14,7 @@ import { XdsServerError } from "./server-error.ts";
 import type { ResourceSource } from "./source.ts";
 import { followCertificates, loadCertificates } from "./tls/certificates.ts";
 import type { CertificateFiles } from "./tls/certificates.ts";
+import type { Peer } from "./transport.ts";
 
 /** Where a port is opened. */
 export interface ListenAddress {
@@ -38,6 +40,11 @@ export interface XdsServerOptions {
   readonly limits?: Partial<TransportLimits & XdsLimits>;
   /** Milliseconds to wait for a client's ACK or NACK before the next response of a type; 5000 when absent. */
   readonly answerTimeoutMs?: number;
+  /**
+   * Called with the node of a stream's first request and whoever sent it. A returned text refuses the client: its stream
+   * ends with PERMISSION_DENIED and this reason. All clients are served when absent.
+   */
+  readonly authorize?: (node: Node, peer: Peer) => string | undefined;
   /** `control_plane.identifier` of every response; left out when absent. */
   readonly controlPlane?: string;
   /** Called synchronously for everything that happens; must not throw. */
@@ -62,7 +69,8 @@ export interface XdsServerStatus {
 /** An xDS server. */
 export interface XdsServer {
   /**
-   * Opens all ports, or none. Rejects with `XdsServerError` `SBX_XDS_LISTEN` or `SBX_XDS_CERTIFICATE`. May be called once.
+   * Opens all ports, or none. Rejects with `XdsServerError` `SBX_XDS_LISTEN` or `SBX_XDS_CERTIFICATE`; with the former
+   * also when the server is closed meanwhile. May be called once.
    */
   listen(): Promise<XdsServerAddresses>;
   status(): XdsServerStatus;
@@ -73,10 +81,11 @@ export interface XdsServer {
   watchedNames(stream: number): ReadonlyMap<TypeUrl, readonly string[]>;
   /**
    * Stops listening, asks all clients to go elsewhere, ends their streams with UNAVAILABLE one by one over `ms`
-   * milliseconds, and destroys what is left after the connection grace. Resolves when every socket is gone.
+   * milliseconds, and destroys what is left after the connection grace. Resolves when every socket is gone. May be called
+   * again to shorten it; the signal ends the streams that are left at once.
    */
-  drain(ms: number): Promise<void>;
-  /** As `drain(0)`. */
+  drain(ms: number, signal?: AbortSignal): Promise<void>;
+  /** As `drain(0)`, also while a longer one is under way. */
   close(): Promise<void>;
 }
 
@@ -111,13 +120,14 @@ class Server implements XdsServer {
   #following: Promise<void> | undefined;
 
   constructor(options: XdsServerOptions) {
-    const { source, limits, answerTimeoutMs, controlPlane, onEvent, clock } = options;
+    const { source, limits, answerTimeoutMs, authorize, controlPlane, onEvent, clock } = options;
     this.#options = options;
     this.#limits = { ...defaultTransportLimits, ...limits };
     this.#protocol = createXdsProtocol({
       source,
       ...(limits === undefined ? {} : { limits }),
       ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
+      ...(authorize === undefined ? {} : { authorize }),
       ...(controlPlane === undefined ? {} : { controlPlane }),
       ...(onEvent === undefined ? {} : { onEvent }),
       ...(clock === undefined ? {} : { clock }),
@@ -126,7 +136,7 @@ class Server implements XdsServer {
 
   async listen(): Promise<XdsServerAddresses> {
     const { plaintext, tls } = this.#options;
-    if (this.#stop.signal.aborted) throw new XdsServerError("SBX_XDS_LISTEN", "the server is closed");
+    this.#mustBeOpen();
     try {
       return {
         ...(plaintext === undefined ? {} : { plaintext: await this.#listenPlaintext(plaintext) }),
@@ -150,9 +160,9 @@ class Server implements XdsServer {
     return this.#protocol.watchedNames(stream);
   }
 
-  async drain(ms: number): Promise<void> {
+  async drain(ms: number, signal?: AbortSignal): Promise<void> {
     this.#stop.abort();
-    await Promise.all([this.#plaintext?.drain(ms), this.#tls?.drain(ms), this.#following]);
+    await Promise.all([this.#plaintext?.drain(ms, signal), this.#tls?.drain(ms, signal), this.#following]);
   }
 
   close(): Promise<void> {
@@ -161,14 +171,25 @@ class Server implements XdsServer {
 
   async #listenPlaintext(address: ListenAddress): Promise<AddressInfo> {
     this.#plaintext = this.#listener();
-    return listenOn(this.#plaintext, address);
+    const opened = await listenOn(this.#plaintext, address);
+    this.#mustBeOpen();
+    return opened;
+  }
+
+  /** `close` may have been called during any wait of `listen`. */
+  #mustBeOpen(): void {
+    if (this.#stop.signal.aborted) throw new XdsServerError("SBX_XDS_LISTEN", "the server is closed");
   }
 
   async #listenTls(address: TlsListenAddress): Promise<AddressInfo> {
+    // The port before this one may have taken a while to open.
+    this.#mustBeOpen();
     const certificates = await loadCertificates(address);
+    this.#mustBeOpen();
     const listener = this.#listener({ ...certificates });
     this.#tls = listener;
     const opened = await listenOn(listener, address);
+    this.#mustBeOpen();
     const { certFile, reloadMs = defaultReloadMs } = address;
     this.#following = followCertificates(
       address,

@@ -1,4 +1,4 @@
-/** Who is at the other end. */
+/** Who is at the other end. One object for all streams of a connection: bounds for a connection are counted by it. */
 export interface Peer {
   /** `address:port` of the socket. */
   readonly address: string;

@@ -1,7 +1,7 @@
-import type { Catalog, CatalogDelta, CatalogEntry, Service, ServiceKey } from "@signalbox/model";
+import { byCodeUnit, canonicalIp, precedence } from "@signalbox/model";
+import type { Catalog, CatalogDelta, CatalogEntry, ServiceKey } from "@signalbox/model";
 import { CompiledService } from "./compiled-service.ts";
 import type { MeshSettings } from "./mesh.ts";
-import { byCodeUnit } from "./order.ts";
 
 /** What an event did to a host: something about the service, or only its endpoints. */
 export type Touch = "service" | "endpoints";
@@ -18,8 +18,12 @@ export interface Touched {
   readonly hosts: ReadonlyMap<string, Touch>;
   /** Addresses whose services changed: nodes with such an address may have other inbound ports now. */
   readonly addresses: ReadonlySet<string>;
+  /** All that cannot be translated now, whichever event brought it. */
   readonly faults: readonly TranslationFault[];
 }
+
+/** A namespace that no service and no client is in: it sees what all see who have nothing of their own. */
+export const anyNamespace = "\0";
 
 /** Longest chain of aliases that is followed. */
 const maximumAliases = 8;
@@ -31,6 +35,11 @@ export class Directory {
   readonly #byHost = new Map<string, readonly CompiledService[]>();
   readonly #byAddress = new Map<string, Set<ServiceKey>>();
   readonly #byTarget = new Map<string, Set<ServiceKey>>();
+  /** Hosts with a service that is of a namespace, or exported to it by name. */
+  readonly #byNamespace = new Map<string, Map<string, number>>();
+  /** Hosts with a name in a DNS domain such as `shop.svc.cluster.local`. */
+  readonly #byDomain = new Map<string, Map<string, number>>();
+  readonly #faults = new Map<ServiceKey, unknown>();
 
   constructor(settings: MeshSettings) {
     this.#settings = settings;
@@ -44,8 +53,10 @@ export class Directory {
   apply(delta: CatalogDelta["entries"]): Touched {
     const hosts = new Map<string, Touch>();
     const addresses = new Set<string>();
-    const faults: TranslationFault[] = [];
-    for (const key of delta.removed) this.#replace(key, undefined, hosts, addresses);
+    for (const key of delta.removed) {
+      this.#faults.delete(key);
+      this.#replace(key, undefined, hosts, addresses);
+    }
     for (const entry of delta.upserted) {
       try {
         this.#replace(
@@ -54,12 +65,13 @@ export class Directory {
           hosts,
           addresses,
         );
+        this.#faults.delete(entry.key);
       } catch (cause) {
-        faults.push({ subject: entry.key, cause });
+        this.#faults.set(entry.key, cause);
       }
     }
     this.#spread(hosts);
-    return { hosts, addresses, faults };
+    return { hosts, addresses, faults: [...this.#faults].map(([subject, cause]) => ({ subject, cause })) };
   }
 
   /** The delta from what is held to this catalog. */
@@ -69,12 +81,73 @@ export class Directory {
       const { service, instances } = this.#services.get(entry.key)?.entry.versions ?? {};
       if (service !== entry.versions.service || instances !== entry.versions.instances) upserted.push(entry);
     }
-    return { upserted, removed: [...this.#services.keys()].filter((key) => !catalog.entries.has(key)) };
+    const known = new Set([...this.#services.keys(), ...this.#faults.keys()]);
+    return { upserted, removed: [...known].filter((key) => !catalog.entries.has(key)) };
   }
 
   /** Every host name in use, in the form that compares. */
   hosts(): IterableIterator<string> {
     return this.#byHost.keys();
+  }
+
+  /**
+   * May clients of this namespace and DNS domain see or name a host otherwise than `anyNamespace` does in no particular
+   * domain? Changes only for hosts that an event touches as services.
+   */
+  isParticular(host: string, namespace: string, dnsDomain: string): boolean {
+    if (!this.#isLinked(host)) return this.#differs(host, namespace) || this.#isNamed(host, dnsDomain);
+    return [...this.#linked(host)].some((one) => this.#differs(one, namespace) || this.#isNamed(one, dnsDomain));
+  }
+
+  /** All hosts that are particular. Costs what there are of them. */
+  particular(namespace: string, dnsDomain: string): ReadonlySet<string> {
+    const found = new Set<string>();
+    const add = (host: string) => {
+      if (found.has(host)) return;
+      if (this.#isLinked(host)) for (const one of this.#linked(host)) found.add(one);
+      else found.add(host);
+    };
+    for (const host of this.#byNamespace.get(namespace)?.keys() ?? []) if (this.#differs(host, namespace)) add(host);
+    for (const host of this.#byDomain.get(dnsDomain)?.keys() ?? []) add(host);
+    return found;
+  }
+
+  #differs(host: string, namespace: string): boolean {
+    if (this.#byNamespace.get(namespace)?.has(host) !== true) return false;
+    const services = this.#byHost.get(host) ?? [];
+    return services.length > 1 || services.some(({ entry }) => isRestricted(entry.service.exportTo));
+  }
+
+  #isNamed(host: string, dnsDomain: string): boolean {
+    return this.#byDomain.get(dnsDomain)?.has(host) === true;
+  }
+
+  #isLinked(host: string): boolean {
+    return (
+      this.#byTarget.has(host) || this.#byHost.get(host)?.some((service) => aliasOf(service) !== undefined) === true
+    );
+  }
+
+  /** A host with all that are joined to it by aliases. */
+  #linked(host: string): ReadonlySet<string> {
+    const found = new Set([host]);
+    for (const one of found) {
+      for (const key of this.#byTarget.get(one) ?? []) {
+        const alias = this.#services.get(key);
+        if (alias !== undefined) found.add(alias.host);
+      }
+      for (const service of this.#byHost.get(one) ?? []) {
+        const target = aliasOf(service);
+        if (target !== undefined) found.add(target);
+      }
+    }
+    return found;
+  }
+
+  /** The service that clients in a namespace see at a host name; none where it is an alias, which has nothing of its own. */
+  visible(host: string, namespace: string): CompiledService | undefined {
+    const service = this.resolve(host, namespace);
+    return service === undefined || this.target(service, namespace) !== undefined ? undefined : service;
   }
 
   /** The service that clients in a namespace reach by a host name: their own namespace's first, else the oldest they may see. */
@@ -134,6 +207,10 @@ export class Directory {
     }
     this.#moveAddresses(key, before, next, touch, addresses);
     this.#moveAlias(key, before, next, hosts);
+    if (touch === "service") {
+      this.#countNames(before, -1);
+      this.#countNames(next, 1);
+    }
     if (next === undefined) this.#services.delete(key);
     else this.#services.set(key, next);
     this.#moveHost(before, next);
@@ -145,6 +222,13 @@ export class Directory {
     const all = next === undefined ? others : [...others, next].sort(byPrecedence);
     if (all.length === 0) this.#byHost.delete(host);
     else this.#byHost.set(host, all);
+  }
+
+  #countNames(service: CompiledService | undefined, by: 1 | -1): void {
+    if (service === undefined) return;
+    const { namespace, exportTo, hostname } = service.entry.service;
+    for (const one of new Set([namespace, ...exportTo])) count(this.#byNamespace, one, service.host, by);
+    for (const domain of domainsOf(hostname)) count(this.#byDomain, domain, service.host, by);
   }
 
   #moveAddresses(
@@ -215,19 +299,29 @@ export class Directory {
   }
 }
 
-/** Istio's order of services that want the same thing: the oldest first, then by name. */
-export function precedence(a: Service, b: Service): number {
-  return (
-    (a.createdAt ?? 0) - (b.createdAt ?? 0) ||
-    byCodeUnit(a.hostname, b.hostname) ||
-    byCodeUnit(a.namespace, b.namespace)
-  );
-}
-
 /** `exportTo` as Istio reads it: empty or `*` is everybody, `.` the service's own namespace, `~` nobody. */
 export function isVisible(owner: string, exportTo: readonly string[], namespace: string): boolean {
   if (exportTo.length === 0 || exportTo.includes("*") || exportTo.includes(namespace)) return true;
   return exportTo.includes(".") && owner === namespace;
+}
+
+function isRestricted(exportTo: readonly string[]): boolean {
+  return exportTo.length > 0 && !exportTo.includes("*");
+}
+
+/** The DNS domains of clients that may call a host by its first labels alone: `shop.svc.cluster.local` for `web.shop.svc.cluster.local`. */
+function domainsOf(hostname: string): readonly string[] {
+  const labels = hostname.split(".");
+  return labels.flatMap((label, at) => (label === "svc" && at >= 2 ? [labels.slice(at - 1).join(".")] : []));
+}
+
+function count(index: Map<string, Map<string, number>>, key: string, host: string, by: 1 | -1): void {
+  const hosts = index.get(key) ?? new Map<string, number>();
+  const counted = (hosts.get(host) ?? 0) + by;
+  if (counted > 0) hosts.set(host, counted);
+  else hosts.delete(host);
+  if (hosts.size > 0) index.set(key, hosts);
+  else index.delete(key);
 }
 
 /** The host that an alias points to: the first endpoint that is a name. */
@@ -250,7 +344,8 @@ function endpointsByAddress(service: CompiledService | undefined): ReadonlyMap<s
   for (const { servicePort, addresses } of service?.entry.instances ?? []) {
     for (const address of addresses) {
       if (address.type !== "ip") continue;
-      found.set(address.ip, `${found.get(address.ip) ?? ""} ${servicePort}:${String(address.port)}`);
+      const ip = canonicalIp(address.ip);
+      found.set(ip, `${found.get(ip) ?? ""} ${servicePort}:${String(address.port)}`);
     }
   }
   return found;

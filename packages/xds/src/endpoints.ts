@@ -1,7 +1,6 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { HealthStatus } from "@signalbox/envoy-api/envoy/config/core/v3/health_check";
-import { instanceKey, type Address, type CatalogInstance, type Locality } from "@signalbox/model";
-import { byCodeUnit } from "./order.ts";
+import { byCodeUnit, instanceKey, type Address, type CatalogInstance, type Locality } from "@signalbox/model";
 
 /** Which endpoints a client can take: Envoy's EDS knows IP addresses and unix sockets, gRPC IP addresses only. */
 export type EndpointAddresses = "ip" | "ip-and-unix" | "ip-and-hostname";

@@ -1,9 +1,10 @@
 import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
+import { precedence } from "@signalbox/model";
 import type { Port, Service } from "@signalbox/model";
 import { resourceOf, type Resource } from "@signalbox/xds-server";
 import type { CompiledService } from "./compiled-service.ts";
-import { precedence, type Directory, type Touched, type TranslationFault } from "./directory.ts";
+import { type Directory, type Touched, type TranslationFault } from "./directory.ts";
 import { grpcListener, grpcRoutes } from "./grpc.ts";
 import { encoded } from "./messages.ts";
 import { outboundCluster, requestNames } from "./names.ts";
@@ -26,35 +27,39 @@ export class GrpcScope implements Scope {
   readonly #dnsDomain: string;
   /** Who wants a listener's name, by host. */
   readonly #claims = new Map<string, Map<string, Claim>>();
+  readonly #faults = new Map<string, TranslationFault>();
   readonly #held = new Map<string, { names: ReadonlySet<string>; routes: ReadonlySet<string> }>();
 
-  constructor(directory: Directory, namespace: string, dnsDomain: string, faults: TranslationFault[]) {
+  constructor(directory: Directory, namespace: string, dnsDomain: string) {
     this.#directory = directory;
     this.#namespace = namespace;
     this.#dnsDomain = dnsDomain;
-    for (const host of directory.hosts()) this.#try(host, faults);
-    this.listeners.takeChanged();
-    this.routes.takeChanged();
+    for (const host of directory.hosts()) this.#try(host);
+    this.listeners.settle();
+    this.routes.settle();
   }
 
-  update({ hosts }: Touched, faults: TranslationFault[]): void {
-    for (const [host, touch] of hosts) {
-      if (touch === "service") this.#try(host, faults);
-    }
+  get faults(): Iterable<TranslationFault> {
+    return this.#faults.values();
   }
 
-  #try(host: string, faults: TranslationFault[]): void {
+  update({ hosts }: Touched): void {
+    const due = new Set(this.#faults.keys());
+    for (const [host, touch] of hosts) if (touch === "service") due.add(host);
+    for (const host of due) this.#try(host);
+  }
+
+  #try(host: string): void {
+    this.#faults.delete(host);
     try {
       this.#update(host);
     } catch (cause) {
-      faults.push({ subject: host, cause });
+      this.#faults.set(host, { subject: host, cause });
     }
   }
 
   #update(host: string): void {
-    const found = this.#directory.resolve(host, this.#namespace);
-    const service =
-      found !== undefined && this.#directory.target(found, this.#namespace) !== undefined ? undefined : found;
+    const service = this.#directory.visible(host, this.#namespace);
     const claims = service === undefined ? new Map<string, Claim>() : this.#wanted(service);
     const routes = service?.ports.map(({ port }) => routeResource(service, port)) ?? [];
     const before = this.#held.get(host) ?? { names: new Set<string>(), routes: new Set<string>() };

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { canonicalIp } from "@signalbox/model";
 import type { Labels } from "@signalbox/model";
 
 /** A client as the translator sees it: everything that decides what it gets, and nothing else. */
@@ -6,7 +7,7 @@ export interface ProxyNode {
   /** `sidecar` and `router` by Istio's node id, `grpc` by metadata `GENERATOR: grpc`, any other Envoy is `plain`. */
   readonly type: "sidecar" | "router" | "plain" | "grpc";
   readonly id: string;
-  /** The node's own addresses: Istio's id first, then `INSTANCE_IPS`. They find its service instances. */
+  /** The node's own addresses in their one spelling: Istio's id first, then `INSTANCE_IPS`. They find its service instances. */
   readonly addresses: readonly string[];
   readonly namespace: string;
   /** DNS domain of the node, for example `default.svc.cluster.local`; names are shortened against it. */
@@ -76,7 +77,7 @@ function nodeType(prefix: string | undefined, metadata: Metadata): ProxyNode["ty
 function addressesOf(first: string | undefined, metadata: Metadata): readonly string[] {
   const more = text(metadata["INSTANCE_IPS"]).split(",");
   const all = [first ?? "", ...more].map((address) => address.trim()).filter((address) => isIP(address) !== 0);
-  return [...new Set(all)].slice(0, maximumAddresses);
+  return [...new Set(all.map(canonicalIp))].slice(0, maximumAddresses);
 }
 
 /** `web-1.shop` with domain `shop.svc.cluster.local` runs in `shop`; the domain decides when there is one. */

@@ -121,6 +121,23 @@ describe("the publisher", () => {
     expect(publisher.status().faults.size).toBe(0);
   });
 
+  it("forgets the fault of a service that is removed", () => {
+    const translator = createTranslator();
+    const bad = entryOf({ ...web, instances: [{ address: "10.0.0.1:-5" }] });
+    translator.apply({ v: 1, type: "snapshot", catalog: catalogOf([]) });
+    const step = (sequence: number, upserted: readonly CatalogEntry[], removed: readonly ServiceKey[]) =>
+      translator.apply({
+        v: 1,
+        type: "delta",
+        previous: { epoch: "1", sequence },
+        revision: { epoch: "1", sequence: sequence + 1 },
+        delta: { entries: { upserted, removed }, workloads: none, objects: none },
+      }).faults;
+    expect(step(1, [bad], []).map(({ subject }) => subject)).toEqual([bad.key]);
+    expect(step(2, [entryOf({ ...web, hostname: "other.io" })], [])).toHaveLength(1);
+    expect(step(3, [], [bad.key])).toEqual([]);
+  });
+
   it("asks for a snapshot again when an event is missing", async () => {
     const entry = entryOf(web);
     const revision = { epoch: "1", sequence: 9 };

@@ -27,6 +27,8 @@ export interface XdsPublisherOptions {
   readonly logger?: PublisherLogger;
   /** For the time that a translation took. Without it none is told. */
   readonly clock?: { now(): number };
+  /** Called with the seconds that each translation took; needs `clock`. Must not throw. */
+  onTranslated?(seconds: number): void;
 }
 
 /** How a publisher is. */
@@ -41,7 +43,7 @@ export interface XdsPublisherStatus {
   readonly resources: ReadonlyMap<TypeUrl, number>;
   /** How long the last event took, in milliseconds. */
   readonly lastTranslation: number | undefined;
-  /** What could not be translated since it was last translated well: subject and reason. */
+  /** What cannot be translated now, at most 100: subject and reason. */
   readonly faults: ReadonlyMap<string, string>;
 }
 
@@ -62,7 +64,7 @@ interface Lease {
   view: ResourceView | undefined;
 }
 
-/** So many faults are remembered. */
+/** So many faults are shown. */
 const maximumFaults = 100;
 
 class TranslatingPublisher implements XdsPublisher {
@@ -71,16 +73,18 @@ class TranslatingPublisher implements XdsPublisher {
   readonly #translator: Translator;
   readonly #logger: PublisherLogger | undefined;
   readonly #clock: { now(): number } | undefined;
+  readonly #onTranslated: (seconds: number) => void;
   readonly #leases = new Set<Lease>();
   readonly #byView = new Map<ResourceView, Set<Lease>>();
-  readonly #faults = new Map<string, string>();
+  #faults: ReadonlyMap<string, string> = new Map();
   #lastTranslation: number | undefined;
 
-  constructor({ name, translator, logger, clock }: XdsPublisherOptions) {
-    this.name = name;
-    this.#translator = translator;
-    this.#logger = logger;
-    this.#clock = clock;
+  constructor(options: XdsPublisherOptions) {
+    this.name = options.name;
+    this.#translator = options.translator;
+    this.#logger = options.logger;
+    this.#clock = options.clock;
+    this.#onTranslated = (seconds) => options.onTranslated?.(seconds);
   }
 
   async run(bus: Pick<EventBus, "subscribe">, signal: AbortSignal): Promise<void> {
@@ -99,7 +103,7 @@ class TranslatingPublisher implements XdsPublisher {
       views: this.#byView.size,
       resources: this.#translator.resources(),
       lastTranslation: this.#lastTranslation,
-      faults: new Map(this.#faults),
+      faults: new Map([...this.#faults].slice(0, maximumFaults)),
     };
   }
 
@@ -119,8 +123,8 @@ class TranslatingPublisher implements XdsPublisher {
     const started = this.#clock?.now();
     const first = this.#translator.revision === undefined;
     const changes = this.#translator.apply(event);
-    if (started !== undefined) this.#lastTranslation = (this.#clock?.now() ?? started) - started;
-    this.#report(event, changes);
+    if (started !== undefined) this.#timed((this.#clock?.now() ?? started) - started);
+    this.#report(changes);
     const moved = first
       ? [...this.#leases]
       : [...this.#leases].filter(({ node }) => node.addresses.some((address) => changes.addresses.has(address)));
@@ -129,6 +133,12 @@ class TranslatingPublisher implements XdsPublisher {
     for (const [view, names] of changes.views) {
       for (const lease of [...(this.#byView.get(view) ?? [])]) if (!elsewhere.has(lease)) this.#notify(lease, names);
     }
+  }
+
+  #timed(milliseconds: number): void {
+    // A clock that was set back gives no negative times.
+    this.#lastTranslation = Math.max(0, milliseconds);
+    this.#onTranslated(this.#lastTranslation / 1000);
   }
 
   #acquire(node: NodeLike, onChange: Lease["onChange"]): ViewLease {
@@ -175,14 +185,17 @@ class TranslatingPublisher implements XdsPublisher {
     }
   }
 
-  #report(event: ChangeEvent, { faults }: TranslationChanges): void {
-    if (event.type === "snapshot") this.#faults.clear();
-    else for (const entry of event.delta.entries.upserted) this.#faults.delete(entry.key);
+  /** Remembers what fails now; a fault that is no longer told has passed. */
+  #report({ faults }: TranslationChanges): void {
+    const before = this.#faults;
+    const now = new Map<string, string>();
     for (const { subject, cause } of faults) {
-      this.#logger?.error("translation-failed", { subject, error: cause });
-      if (this.#faults.size < maximumFaults)
-        this.#faults.set(subject, cause instanceof Error ? cause.message : String(cause));
+      if (now.has(subject)) continue;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      now.set(subject, reason);
+      if (before.get(subject) !== reason) this.#logger?.error("translation-failed", { subject, error: cause });
     }
+    this.#faults = now;
   }
 }
 

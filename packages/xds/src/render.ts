@@ -4,10 +4,10 @@ import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/clus
 import { ClusterLoadAssignmentSchema } from "@signalbox/envoy-api/envoy/config/endpoint/v3/endpoint";
 import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
+import { byCodeUnit } from "@signalbox/model";
 import type { Catalog } from "@signalbox/model";
 import type { Resource, ResourceView } from "@signalbox/xds-server";
 import type { ProxyNode } from "./node.ts";
-import { byCodeUnit } from "./order.ts";
 import { createTranslator, type TranslatorOptions } from "./translator.ts";
 
 /** All resources of one client in proto3 JSON, each list sorted by name. */

@@ -1,7 +1,13 @@
+import { byCodeUnit, precedence } from "@signalbox/model";
 import type { Port } from "@signalbox/model";
-import { precedence } from "./directory.ts";
-import { byCodeUnit } from "./order.ts";
-import { encodeRouteConfiguration, encodeVirtualHost, fallbackHost, type Fallback } from "./routes.ts";
+import {
+  encodeVirtualHost,
+  fallbackHost,
+  frameVirtualHost,
+  joined,
+  joinRouteConfiguration,
+  type Fallback,
+} from "./routes.ts";
 import type { EncodedParts } from "./encoded-parts.ts";
 
 /** A service's claim on domains of a route table. Full names win over derived ones, then the older service wins. */
@@ -12,57 +18,142 @@ export interface RouteClaim {
   readonly derived: readonly string[];
 }
 
+interface Stored {
+  readonly claim: RouteClaim;
+  readonly domains: readonly string[];
+  /** The virtual host with all its domains; made when it is first needed. */
+  frame?: Uint8Array;
+}
+
+/** All virtual hosts of a table in one piece; that of `keys[i]` begins at `offsets[i]`. */
+interface Strip {
+  readonly keys: readonly string[];
+  readonly offsets: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
 /**
  * The virtual hosts of one route table. Each stays encoded until its own service changes. Envoy refuses a table in
- * which a domain stands twice, so a domain that two services want goes to one of them.
+ * which a domain stands twice, so a domain that two services want goes to one of them. With a table below it has that
+ * one's claims too, but for those that it sets or hides itself.
  */
 export class RouteTable {
   readonly #name: string;
   readonly #fallback: Fallback;
   readonly #ignorePort: boolean;
-  readonly #claims = new Map<string, RouteClaim>();
+  readonly #findBelow: () => RouteTable | undefined;
+  readonly #claims = new Map<string, Stored>();
+  readonly #hidden = new Set<string>();
   readonly #claimants = new Map<string, number>();
   #sorted: string[] | undefined;
+  #strip: Strip | undefined;
   #contested = 0;
 
-  constructor(name: string, fallback: Fallback, ignorePort: boolean) {
+  constructor(
+    name: string,
+    fallback: Fallback,
+    ignorePort: boolean,
+    below: () => RouteTable | undefined = () => undefined,
+  ) {
     this.#name = name;
     this.#fallback = fallback;
     this.#ignorePort = ignorePort;
+    this.#findBelow = below;
   }
 
   get isEmpty(): boolean {
-    return this.#claims.size === 0;
+    if (this.#claims.size > 0) return false;
+    const below = this.#findBelow();
+    return below === undefined || [...below.#claims.keys()].every((key) => this.#hidden.has(key));
+  }
+
+  /** Hides a claim of the table below, or shows it again. */
+  hide(key: string, hidden: boolean): void {
+    if (hidden) this.#hidden.add(key);
+    else this.#hidden.delete(key);
   }
 
   /** Sets or withdraws what a service port claims. `key` is the port's place in the order of virtual hosts. */
   claim(key: string, claim: RouteClaim | undefined): void {
     const before = this.#claims.get(key);
+    const next = claim === undefined ? undefined : { claim, domains: domainsOf(claim) };
     if (before !== undefined) this.#count(before, -1);
-    if (claim !== undefined) this.#count(claim, 1);
-    if ((before === undefined) !== (claim === undefined)) this.#sorted = undefined;
-    if (claim === undefined) this.#claims.delete(key);
-    else this.#claims.set(key, claim);
+    if (next !== undefined) this.#count(next, 1);
+    this.#strip = undefined;
+    if ((before === undefined) !== (next === undefined)) this.#sorted = undefined;
+    if (next === undefined) this.#claims.delete(key);
+    else this.#claims.set(key, next);
   }
 
   /** The bytes of the table: virtual hosts by name, then the one for every other host. */
   encode(): Uint8Array {
-    this.#sorted ??= [...this.#claims.keys()].sort(byCodeUnit);
-    const owners = this.#contested > 0 ? this.#owners() : undefined;
-    const hosts: Uint8Array[] = [];
-    for (const key of this.#sorted) {
-      const claim = this.#claims.get(key);
-      if (claim === undefined) continue;
-      const all = domainsOf(claim);
-      const domains = owners === undefined ? all : all.filter((domain) => owners.get(domain.toLowerCase()) === claim);
-      if (domains.length > 0) hosts.push(claim.parts.virtualHost(claim.port, domains));
-    }
-    hosts.push(encodeVirtualHost(fallbackHost(this.#fallback)));
-    return encodeRouteConfiguration(this.#name, hosts, this.#ignorePort);
+    const pieces = this.#isContested() ? this.#settled() : this.#pieces();
+    const last = frameVirtualHost(encodeVirtualHost(fallbackHost(this.#fallback)));
+    return joinRouteConfiguration(this.#name, [...pieces, last], this.#ignorePort);
   }
 
-  #count(claim: RouteClaim, by: 1 | -1): void {
-    for (const domain of domainsOf(claim)) {
+  /** The virtual hosts where some domain has to be given to one of several. */
+  #settled(): readonly Uint8Array[] {
+    const owners = this.#owners();
+    const pieces: Uint8Array[] = [];
+    for (const { claim, domains: all } of this.#inOrder()) {
+      const domains = all.filter((domain) => owners.get(domain.toLowerCase()) === claim);
+      if (domains.length > 0) pieces.push(frameVirtualHost(claim.parts.virtualHost(claim.port, domains)));
+    }
+    return pieces;
+  }
+
+  /** The virtual hosts where nobody is in another's way. What lies between differences is taken from below as it is. */
+  #pieces(): readonly Uint8Array[] {
+    const below = this.#findBelow();
+    if (below === undefined) return [this.#whole().bytes];
+    const { keys, offsets, bytes } = below.#whole();
+    const pieces: Uint8Array[] = [];
+    let from = 0;
+    for (const key of [...new Set([...this.#hidden, ...this.#claims.keys()])].sort(byCodeUnit)) {
+      const at = placeOf(key, keys);
+      pieces.push(bytes.subarray(offsets[from], offsets[at]));
+      for (const stored of this.#stored(key)) pieces.push(frameOf(stored));
+      from = keys[at] === key ? at + 1 : at;
+    }
+    pieces.push(bytes.subarray(offsets[from]));
+    return pieces;
+  }
+
+  #whole(): Strip {
+    if (this.#strip !== undefined) return this.#strip;
+    const keys = this.#keys();
+    const pieces = keys.flatMap((key) => this.#stored(key).map(frameOf));
+    const offsets = [0];
+    for (const piece of pieces) offsets.push((offsets.at(-1) ?? 0) + piece.length);
+    this.#strip = { keys, offsets, bytes: joined(pieces) };
+    return this.#strip;
+  }
+
+  #keys(): readonly string[] {
+    return (this.#sorted ??= [...this.#claims.keys()].sort(byCodeUnit));
+  }
+
+  /** All claims in the order of their keys: its own, and those of the table below that it leaves. */
+  *#inOrder(): Iterable<Stored> {
+    const own = this.#keys();
+    const below = this.#findBelow();
+    let next = 0;
+    for (const key of below === undefined ? [] : below.#keys()) {
+      for (let mine = own[next]; mine !== undefined && byCodeUnit(mine, key) < 0; mine = own[++next])
+        yield* this.#stored(mine);
+      if (!this.#hidden.has(key) && !this.#claims.has(key)) yield* below === undefined ? [] : below.#stored(key);
+    }
+    for (; next < own.length; next++) yield* this.#stored(own[next] ?? "");
+  }
+
+  #stored(key: string): readonly Stored[] {
+    const stored = this.#claims.get(key);
+    return stored === undefined ? [] : [stored];
+  }
+
+  #count({ domains }: Stored, by: 1 | -1): void {
+    for (const domain of domains) {
       const key = domain.toLowerCase();
       const before = this.#claimants.get(key) ?? 0;
       const after = before + by;
@@ -72,11 +163,24 @@ export class RouteTable {
     }
   }
 
+  /** Might two claims want one domain? True also where a hidden claim makes it look so; the owners are right all the same. */
+  #isContested(): boolean {
+    const below = this.#findBelow();
+    if (this.#contested > 0 || below === undefined) return this.#contested > 0;
+    if (below.#contested > 0) return true;
+    const left = new Map<string, number>();
+    for (const key of new Set([...this.#hidden, ...this.#claims.keys()])) {
+      for (const { domains } of below.#stored(key))
+        for (const domain of domains) left.set(domain.toLowerCase(), (left.get(domain.toLowerCase()) ?? 0) + 1);
+    }
+    return [...this.#claimants.keys()].some((domain) => (below.#claimants.get(domain) ?? 0) > (left.get(domain) ?? 0));
+  }
+
   #owners(): ReadonlyMap<string, RouteClaim> {
     const owners = new Map<string, RouteClaim>();
-    const claims = [...this.#claims.values()].sort(
-      (a, b) => precedence(a.parts.service, b.parts.service) || a.port.number - b.port.number,
-    );
+    const claims = [...this.#inOrder()]
+      .map(({ claim }) => claim)
+      .sort((a, b) => precedence(a.parts.service, b.parts.service) || a.port.number - b.port.number);
     for (const part of ["full", "derived"] as const) {
       for (const claim of claims) {
         for (const domain of claim[part]) {
@@ -87,6 +191,26 @@ export class RouteTable {
     }
     return owners;
   }
+}
+
+function frameOf(stored: Stored): Uint8Array {
+  const { claim, domains } = stored;
+  if (domains.length === 0) return empty;
+  return (stored.frame ??= frameVirtualHost(claim.parts.virtualHost(claim.port, domains)));
+}
+
+const empty = new Uint8Array();
+
+/** Where a key is in sorted keys, or would be. */
+function placeOf(key: string, keys: readonly string[]): number {
+  let low = 0;
+  let high = keys.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (byCodeUnit(keys[middle] ?? "", key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Each domain once; `*` belongs to the fallback. */

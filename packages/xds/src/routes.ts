@@ -118,15 +118,34 @@ const tails = new Map<boolean, Uint8Array>();
 
 /** The bytes of a route table: its name, stored virtual hosts, and the settings of `routeConfiguration`. */
 export function encodeRouteConfiguration(name: string, hosts: Iterable<Uint8Array>, ignorePort: boolean): Uint8Array {
+  return joinRouteConfiguration(name, [...hosts].map(frameVirtualHost), ignorePort);
+}
+
+/** A stored virtual host as a route table holds it. */
+export function frameVirtualHost(host: Uint8Array): Uint8Array {
+  return new BinaryWriter().tag(2, WireType.LengthDelimited).bytes(host).finish();
+}
+
+/** The bytes of a route table from pieces that hold framed virtual hosts, any number each. */
+export function joinRouteConfiguration(name: string, pieces: readonly Uint8Array[], ignorePort: boolean): Uint8Array {
   let tail = tails.get(ignorePort);
   if (tail === undefined) {
     tail = encoded(RouteConfigurationSchema, routeConfiguration("", ignorePort));
     tails.set(ignorePort, tail);
   }
-  const writer = new BinaryWriter();
-  writer.tag(1, WireType.LengthDelimited).string(name);
-  for (const host of hosts) writer.tag(2, WireType.LengthDelimited).bytes(host);
-  return writer.raw(tail).finish();
+  const head = new BinaryWriter().tag(1, WireType.LengthDelimited).string(name).finish();
+  return joined([head, ...pieces, tail]);
+}
+
+/** The pieces one after the other. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
 }
 
 const previousHosts = packed(PreviousHostsPredicateSchema, {});

@@ -1,7 +1,8 @@
 import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
+import { precedence } from "@signalbox/model";
 import { resourceOf, type Resource } from "@signalbox/xds-server";
 import type { CompiledService } from "./compiled-service.ts";
-import { precedence, type Directory, type Touched, type TranslationFault } from "./directory.ts";
+import { anyNamespace, type Directory, type Touched, type TranslationFault } from "./directory.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import {
@@ -18,25 +19,34 @@ import {
 } from "./outbound-listeners.ts";
 import { encodeRouteConfiguration, serviceDomains, type Fallback } from "./routes.ts";
 import { RouteTable, type RouteClaim } from "./route-table.ts";
-import { ResourceTable } from "./tables.ts";
+import { ResourceTable, type Table } from "./tables.ts";
 
 /** Listeners and routes that a set of equal clients shares. */
 export interface Scope {
-  readonly listeners: ResourceTable;
-  readonly routes: ResourceTable;
-  /** Brings both tables to what the directory says of the touched hosts. */
-  update(touched: Touched, faults: TranslationFault[]): void;
+  readonly listeners: Table;
+  readonly routes: Table;
+  /** What cannot be made now. */
+  readonly faults: Iterable<TranslationFault>;
+  /** Brings both tables to what the directory says of the touched hosts, and tries again what failed before. */
+  update(touched: Touched): void;
 }
 
-/** What decides the listeners and routes of an Envoy. */
+/** What decides the listeners and routes of an Envoy, beside what its namespace sees. */
 export interface ScopeOptions {
-  readonly namespace: string;
+  /** Names are completed with its search list. */
   readonly dnsDomain: string;
   readonly style: ListenerStyle;
   readonly fallback: Fallback;
 }
 
-interface PortGroup {
+/** One port of one service. */
+export interface Member {
+  readonly service: CompiledService;
+  readonly port: OutboundPort;
+}
+
+/** What stands on one port number. */
+export interface PortGroup {
   readonly members: Map<string, Member>;
   readonly routes: RouteTable;
   /** Names that the group put into the tables. */
@@ -44,67 +54,84 @@ interface PortGroup {
   tables: ReadonlySet<string>;
 }
 
-interface Member {
-  readonly service: CompiledService;
-  readonly port: OutboundPort;
-}
-
-/** Listeners and routes of Envoys. A changed service rebuilds its own ports; a changed endpoint only those of headless services. */
+/**
+ * Listeners and routes of Envoys whose namespace has nothing of its own; the others share them too. A changed service
+ * rebuilds its own ports; a changed endpoint only those of headless services.
+ */
 export class EnvoyScope implements Scope {
   readonly listeners = new ResourceTable();
   readonly routes = new ResourceTable();
+  readonly options: ScopeOptions;
+  readonly settings: MeshSettings;
+  readonly proxy: RouteTable | undefined;
   readonly #directory: Directory;
-  readonly #settings: MeshSettings;
-  readonly #options: ScopeOptions;
-  readonly #styleKey: string;
   readonly #groups = new Map<number, PortGroup>();
   readonly #services = new Map<string, CompiledService>();
-  readonly #proxy: RouteTable | undefined;
+  readonly #faults = new Map<number, TranslationFault>();
+  #dirty: ReadonlySet<number> = new Set();
 
-  constructor(directory: Directory, settings: MeshSettings, options: ScopeOptions, faults: TranslationFault[]) {
+  constructor(directory: Directory, settings: MeshSettings, options: ScopeOptions) {
     this.#directory = directory;
-    this.#settings = settings;
-    this.#options = options;
-    this.#styleKey = JSON.stringify(options.style);
-    if (settings.proxyHttpPort > 0) this.#proxy = new RouteTable("http_proxy", options.fallback, false);
+    this.settings = settings;
+    this.options = options;
+    if (settings.proxyHttpPort > 0) this.proxy = new RouteTable("http_proxy", options.fallback, false);
     if (options.style.captured) this.listeners.put(listenerResource(virtualOutbound(options.style, settings)));
-    this.#rebuild(directory.hosts(), faults);
-    this.listeners.takeChanged();
-    this.routes.takeChanged();
+    this.#rebuild(directory.hosts());
+    this.listeners.settle();
+    this.routes.settle();
   }
 
-  update({ hosts }: Touched, faults: TranslationFault[]): void {
+  get faults(): Iterable<TranslationFault> {
+    return this.#faults.values();
+  }
+
+  /** Ports that the last update rebuilt. */
+  get dirty(): ReadonlySet<number> {
+    return this.#dirty;
+  }
+
+  /** The services by host. */
+  get services(): ReadonlyMap<string, CompiledService> {
+    return this.#services;
+  }
+
+  /** What stands on a port. */
+  group(port: number): PortGroup | undefined {
+    return this.#groups.get(port);
+  }
+
+  update({ hosts }: Touched): void {
     const relevant: string[] = [];
+    this.#dirty = new Set();
     for (const [host, touch] of hosts) {
       if (touch === "service" || this.#dependsOnEndpoints(host)) relevant.push(host);
       else this.#refresh(host);
     }
-    if (relevant.length > 0) this.#rebuild(relevant, faults);
+    if (relevant.length > 0 || this.#faults.size > 0) this.#rebuild(relevant);
   }
 
   #dependsOnEndpoints(host: string): boolean {
-    const service = this.#services.get(host);
-    return this.#options.style.captured && service !== undefined && isHeadless(service.entry.service);
+    return dependsOnEndpoints(this.#services.get(host), this.options.style);
   }
 
   /** Endpoints changed and nothing here depends on them: only remember the newer form. */
   #refresh(host: string): void {
-    const service = this.#visible(host);
+    const service = this.#directory.visible(host, anyNamespace);
     if (service === undefined) return;
     this.#services.set(host, service);
     for (const port of service.ports) this.#groups.get(port.port.number)?.members.set(host, { service, port });
   }
 
-  #rebuild(hosts: Iterable<string>, faults: TranslationFault[]): void {
-    const dirty = new Set<number>();
+  #rebuild(hosts: Iterable<string>): void {
+    const dirty = new Set<number>(this.#faults.keys());
     for (const host of hosts) {
       for (const { port } of this.#services.get(host)?.ports ?? []) {
         this.#groups.get(port.number)?.members.delete(host);
         this.#groups.get(port.number)?.routes.claim(host, undefined);
-        this.#proxy?.claim(proxyKey(host, port.number), undefined);
+        this.proxy?.claim(proxyKey(host, port.number), undefined);
         dirty.add(port.number);
       }
-      const service = this.#visible(host);
+      const service = this.#directory.visible(host, anyNamespace);
       if (service === undefined) this.#services.delete(host);
       else this.#services.set(host, service);
       for (const port of service?.ports ?? []) {
@@ -113,74 +140,97 @@ export class EnvoyScope implements Scope {
       }
     }
     for (const number of dirty) {
+      this.#faults.delete(number);
       try {
         this.#publish(number);
       } catch (cause) {
-        faults.push({ subject: `port ${String(number)}`, cause });
+        this.#faults.set(number, { subject: `port ${String(number)}`, cause });
       }
     }
-    this.#publishProxy();
-  }
-
-  #visible(host: string): CompiledService | undefined {
-    const service = this.#directory.resolve(host, this.#options.namespace);
-    if (service === undefined || this.#directory.target(service, this.#options.namespace) !== undefined)
-      return undefined;
-    return service;
+    this.#dirty = dirty;
+    if (this.proxy === undefined) return;
+    this.listeners.put(proxyListener([...this.#services.values()], this.options.style, this.settings));
+    this.routes.put(resourceOf("http_proxy", this.proxy.encode()));
   }
 
   #join(host: string, member: Member): void {
-    const {
-      service,
-      port: { port },
-    } = member;
-    let group = this.#groups.get(port.number);
+    const { number } = member.port.port;
+    let group = this.#groups.get(number);
     if (group === undefined) {
-      const routes = new RouteTable(String(port.number), this.#options.fallback, true);
+      const routes = new RouteTable(String(number), this.options.fallback, true);
       group = { members: new Map(), routes, listeners: new Set(), tables: new Set() };
-      this.#groups.set(port.number, group);
+      this.#groups.set(number, group);
     }
     group.members.set(host, member);
-    const aliases = this.#directory.aliases(service, this.#options.namespace);
-    const claim: RouteClaim = {
-      parts: service.encoded,
-      port,
-      ...serviceDomains(service.entry.service, aliases, this.#options.dnsDomain),
-    };
-    if (inSharedRouteTable(member.port, this.#options.style)) group.routes.claim(host, claim);
-    const kind = portKind(port.protocol);
-    if (kind === "http" || kind === "sniffed") this.#proxy?.claim(proxyKey(host, port.number), withPorts(claim));
+    const aliases = this.#directory.aliases(member.service, anyNamespace);
+    claimRoutes(host, member, aliases, this.options, group.routes, this.proxy);
   }
 
   #publish(number: number): void {
     const group = this.#groups.get(number);
     if (group === undefined) return;
-    const { style } = this.#options;
     const members = [...group.members.values()];
-    const listeners = portListeners(number, inOrder(members), style, this.#settings).map(({ name, owner, make }) =>
-      owner === undefined
-        ? listenerResource(make())
-        : owner.encoded.resource(`${this.#styleKey} ${name}`, () => listenerResource(make())),
-    );
-    const tables: Resource[] = [];
-    if (listeners.length > 0) {
-      if (!group.routes.isEmpty) tables.push(resourceOf(String(number), group.routes.encode()));
-      for (const { service, port } of members)
-        if (hasOwnRouteTable(port, style)) tables.push(ownRouteTable(service, port));
-    }
+    const { listeners, tables } = portResources(number, members, group.routes, this.options.style, this.settings);
     group.listeners = this.listeners.replace(group.listeners, listeners);
     group.tables = this.routes.replace(group.tables, tables);
     if (members.length === 0) this.#groups.delete(number);
   }
+}
 
-  #publishProxy(): void {
-    if (this.#proxy === undefined) return;
-    const dynamic = [...this.#services.values()]
-      .flatMap(({ ports }) => ports)
-      .filter(({ service, port }) => service.resolution === "DYNAMIC_DNS" && portKind(port.protocol) === "http");
-    this.listeners.put(listenerResource(httpProxyListener(this.#options.style, this.#settings, dynamic)));
-    this.routes.put(resourceOf("http_proxy", this.#proxy.encode()));
-  }
+/** Do listeners of the service change with its endpoints? */
+export function dependsOnEndpoints(service: CompiledService | undefined, style: ListenerStyle): boolean {
+  return style.captured && service !== undefined && isHeadless(service.entry.service);
+}
+
+/** Claims what a service port wants of the table of its port, and of the one of the HTTP proxy. */
+export function claimRoutes(
+  host: string,
+  { service, port }: Member,
+  aliases: readonly string[],
+  { dnsDomain, style }: ScopeOptions,
+  routes: RouteTable,
+  proxy: RouteTable | undefined,
+): void {
+  const claim: RouteClaim = {
+    parts: service.encoded,
+    port: port.port,
+    ...serviceDomains(service.entry.service, aliases, dnsDomain),
+  };
+  if (inSharedRouteTable(port, style)) routes.claim(host, claim);
+  const kind = portKind(port.port.protocol);
+  if (kind === "http" || kind === "sniffed") proxy?.claim(proxyKey(host, port.port.number), withPorts(claim));
+}
+
+/** Listeners and route tables of one port number. */
+export function portResources(
+  number: number,
+  members: readonly Member[],
+  routes: RouteTable,
+  style: ListenerStyle,
+  settings: MeshSettings,
+): { readonly listeners: readonly Resource[]; readonly tables: readonly Resource[] } {
+  const styleKey = JSON.stringify(style);
+  const listeners = portListeners(number, inOrder(members), style, settings).map(({ name, owner, make }) =>
+    owner === undefined
+      ? listenerResource(make())
+      : owner.encoded.resource(`${styleKey} ${name}`, () => listenerResource(make())),
+  );
+  if (listeners.length === 0) return { listeners, tables: [] };
+  const tables = routes.isEmpty ? [] : [resourceOf(String(number), routes.encode())];
+  for (const { service, port } of members) if (hasOwnRouteTable(port, style)) tables.push(ownRouteTable(service, port));
+  return { listeners, tables };
+}
+
+/** The listener of the HTTP proxy port with what these services need of it. */
+export function proxyListener(
+  services: readonly CompiledService[],
+  style: ListenerStyle,
+  settings: MeshSettings,
+): Resource {
+  const dynamic = services
+    .flatMap(({ ports }) => ports)
+    .filter(({ service, port }) => service.resolution === "DYNAMIC_DNS" && portKind(port.protocol) === "http");
+  return listenerResource(httpProxyListener(style, settings, dynamic));
 }
 
 /** HTTP services share everything, so only the others need their order. */
@@ -203,7 +253,8 @@ function ownRouteTable(service: CompiledService, { port }: OutboundPort): Resour
   );
 }
 
-function proxyKey(host: string, port: number): string {
+/** The place of a service port in the route table of the HTTP proxy. */
+export function proxyKey(host: string, port: number): string {
   return `${host}:${String(port)}`;
 }
 

@@ -2,69 +2,138 @@ import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/clus
 import { resourceOf } from "@signalbox/xds-server";
 import { meshClusters } from "./clusters.ts";
 import type { CompiledService, Flavour } from "./compiled-service.ts";
-import type { Directory, Touched, TranslationFault } from "./directory.ts";
+import { anyNamespace, type Directory, type Touched, type TranslationFault } from "./directory.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
+import { OverlayTable, uncovered, type Cover } from "./overlay-table.ts";
 import { ResourceTable } from "./tables.ts";
 
-const none: ReadonlySet<string> = new Set();
-interface Held {
+interface Names {
   readonly clusters: ReadonlySet<string>;
   readonly assignments: ReadonlySet<string>;
 }
 
-/** Clusters and assignments that clients of one flavour see from one namespace. */
-export class ServiceTables {
+const none: Names = { clusters: new Set(), assignments: new Set() };
+
+/** Clusters and assignments for clients of one flavour in namespaces that see nothing of their own: all others share them too. */
+export class SharedTables {
   readonly clusters = new ResourceTable();
   readonly assignments = new ResourceTable();
+  readonly flavour: Flavour;
   readonly #directory: Directory;
-  readonly #flavour: Flavour;
-  readonly #namespace: string;
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, Names>();
+  readonly #faults = new Map<string, TranslationFault>();
 
-  constructor(
-    directory: Directory,
-    flavour: Flavour,
-    namespace: string,
-    settings: MeshSettings,
-    faults: TranslationFault[],
-  ) {
+  constructor(directory: Directory, flavour: Flavour, settings: MeshSettings) {
     this.#directory = directory;
-    this.#flavour = flavour;
-    this.#namespace = namespace;
+    this.flavour = flavour;
     const mesh = flavour === "grpc" ? [] : meshClusters(settings);
     for (const cluster of mesh) this.clusters.put(resourceOf(cluster.name, encoded(ClusterSchema, cluster)));
-    for (const host of directory.hosts()) this.#update(host, faults);
-    this.clusters.takeChanged();
-    this.assignments.takeChanged();
+    for (const host of directory.hosts()) this.#update(host);
+    this.settle();
   }
 
-  /** Brings the tables to what the directory says of the touched hosts. */
-  update({ hosts }: Touched, faults: TranslationFault[]): void {
-    for (const host of hosts.keys()) this.#update(host, faults);
+  /** What cannot be put into the tables now. */
+  get faults(): Iterable<TranslationFault> {
+    return this.#faults.values();
   }
 
-  #update(host: string, faults: TranslationFault[]): void {
-    const service = this.#visible(host);
-    const before = this.#held.get(host);
-    if (service === undefined && before === undefined) return;
+  /** Brings the tables to what the directory says of the touched hosts, and of those that failed before. */
+  update({ hosts }: Touched): void {
+    for (const host of new Set([...this.#faults.keys(), ...hosts.keys()])) this.#update(host);
+  }
+
+  /** Names of the resources of a host. */
+  namesOf(host: string): Names {
+    return this.#held.get(host) ?? none;
+  }
+
+  /** Forgets what changed. */
+  settle(): void {
+    this.clusters.settle();
+    this.assignments.settle();
+  }
+
+  #update(host: string): void {
+    const service = this.#directory.visible(host, anyNamespace);
+    const before = this.namesOf(host);
+    this.#faults.delete(host);
     try {
-      const { clusters, assignments } = service?.resources(this.#flavour) ?? { clusters: [], assignments: [] };
+      const { clusters, assignments } = resourcesOf(service, this.flavour);
       const held = {
-        clusters: this.clusters.replace(before?.clusters ?? none, clusters),
-        assignments: this.assignments.replace(before?.assignments ?? none, assignments),
+        clusters: this.clusters.replace(before.clusters, clusters),
+        assignments: this.assignments.replace(before.assignments, assignments),
       };
       if (service === undefined) this.#held.delete(host);
       else this.#held.set(host, held);
     } catch (cause) {
-      faults.push({ subject: service?.entry.key ?? host, cause });
+      this.#faults.set(host, { subject: service?.entry.key ?? host, cause });
     }
   }
+}
 
-  /** An alias whose target is known has nothing of its own. */
-  #visible(host: string): CompiledService | undefined {
-    const service = this.#directory.resolve(host, this.#namespace);
-    if (service === undefined || this.#directory.target(service, this.#namespace) !== undefined) return undefined;
-    return service;
+/** The shared tables as one namespace sees them. Costs what the namespace sees otherwise. */
+export class ServiceTables {
+  readonly shared: SharedTables;
+  readonly clusters: OverlayTable;
+  readonly assignments: OverlayTable;
+  readonly #directory: Directory;
+  readonly #namespace: string;
+  readonly #held = new Map<string, { readonly clusters: Cover; readonly assignments: Cover }>();
+  readonly #faults = new Map<string, TranslationFault>();
+
+  constructor(directory: Directory, shared: SharedTables, namespace: string) {
+    this.#directory = directory;
+    this.shared = shared;
+    this.#namespace = namespace;
+    this.clusters = new OverlayTable(shared.clusters);
+    this.assignments = new OverlayTable(shared.assignments);
+    for (const host of directory.particular(namespace, "")) this.#update(host);
+    this.settle();
   }
+
+  /** What cannot be put into the tables now. */
+  get faults(): Iterable<TranslationFault> {
+    return this.#faults.values();
+  }
+
+  /** Follows the shared tables, which must be brought up to date first. */
+  update({ hosts }: Touched): void {
+    for (const host of new Set([...this.#faults.keys(), ...hosts.keys()])) this.#update(host);
+  }
+
+  /** Forgets what changed. */
+  settle(): void {
+    this.clusters.settle();
+    this.assignments.settle();
+  }
+
+  #update(host: string): void {
+    const before = this.#held.get(host);
+    const differs = this.#directory.isParticular(host, this.#namespace, "");
+    if (!differs && before === undefined) return;
+    const { clusters: hiddenClusters, assignments: hiddenAssignments } = this.shared.namesOf(host);
+    const service = this.#directory.visible(host, this.#namespace);
+    const same = !differs || service === this.#directory.visible(host, anyNamespace);
+    this.#faults.delete(host);
+    try {
+      const { clusters, assignments } = resourcesOf(same ? undefined : service, this.shared.flavour);
+      const held = {
+        clusters: this.clusters.cover(before?.clusters ?? uncovered, same ? none.clusters : hiddenClusters, clusters),
+        assignments: this.assignments.cover(
+          before?.assignments ?? uncovered,
+          same ? none.assignments : hiddenAssignments,
+          assignments,
+        ),
+      };
+      if (same) this.#held.delete(host);
+      else this.#held.set(host, held);
+    } catch (cause) {
+      this.#faults.set(host, { subject: service?.entry.key ?? host, cause });
+    }
+  }
+}
+
+function resourcesOf(service: CompiledService | undefined, flavour: Flavour) {
+  return service?.resources(flavour) ?? { clusters: [], assignments: [] };
 }

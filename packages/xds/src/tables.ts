@@ -1,7 +1,19 @@
 import { SetVersion, type Resource } from "@signalbox/xds-server";
 
+/** What a view reads of a table. */
+export interface Table {
+  readonly resources: ReadonlyMap<string, Resource>;
+  readonly version: string;
+  /** The set version, for adding more to it. Copy before changing. */
+  readonly setVersion: SetVersion;
+  /** Names that changed since `settle`. */
+  readonly changed: ReadonlySet<string>;
+  /** Forgets what changed, once everybody has read it. */
+  settle(): void;
+}
+
 /** Resources of one type that clients of equal scope share, with their set version and what changed since it was asked. */
-export class ResourceTable {
+export class ResourceTable implements Table {
   readonly #resources = new Map<string, Resource>();
   readonly #version = new SetVersion();
   #changed = new Set<string>();
@@ -14,7 +26,10 @@ export class ResourceTable {
     return this.#version.toString();
   }
 
-  /** The set version, for adding more to it. Copy before changing. */
+  get changed(): ReadonlySet<string> {
+    return this.#changed;
+  }
+
   get setVersion(): SetVersion {
     return this.#version;
   }
@@ -45,10 +60,7 @@ export class ResourceTable {
     return names;
   }
 
-  /** Names that changed since the last call. */
-  takeChanged(): ReadonlySet<string> {
-    const changed = this.#changed;
-    if (changed.size > 0) this.#changed = new Set();
-    return changed;
+  settle(): void {
+    if (this.#changed.size > 0) this.#changed = new Set();
   }
 }

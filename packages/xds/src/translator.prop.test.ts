@@ -77,6 +77,26 @@ describe("folding deltas", () => {
     },
   );
 
+  it("gives all clients together what each gets alone", () => {
+    fc.assert(
+      fc.property(mesh, fc.array(step, { minLength: 1, maxLength: 4 }), (mesh, steps) => {
+        const translator = createTranslator({ mesh });
+        const catalog = new Map<ServiceKey, CatalogEntry>();
+        translator.apply({ v: 1, type: "snapshot", catalog: catalogOf([]) });
+        for (const node of Object.values(clients)) translator.view(node);
+        for (const [index, one] of steps.entries()) {
+          advance(catalog, translator, one, index + 2);
+          for (const node of Object.values(clients)) {
+            const fresh = createTranslator({ mesh });
+            fresh.apply({ v: 1, type: "snapshot", catalog: catalogOf([...catalog.values()]) });
+            expect(contents(translator.view(node))).toEqual(contents(fresh.view(node)));
+          }
+        }
+      }),
+      { numRuns: 25 },
+    );
+  });
+
   it("also through a later snapshot", () => {
     fc.assert(
       fc.property(fc.array(service, { maxLength: 5 }), fc.array(service, { maxLength: 5 }), (first, second) => {

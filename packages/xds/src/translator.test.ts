@@ -40,6 +40,26 @@ function names(view: ResourceView, type: (typeof typeUrls)[keyof typeof typeUrls
   return [...view.resources(type).keys()].sort();
 }
 
+describe("what a node's addresses find", () => {
+  it.each(["2001:db8::1", "2001:DB8:0:0:0:0:0:1"])("are its inbound ports, spelled %s", (ip) => {
+    const translator = translatorOf({ ...web, instances: [{ address: "[2001:db8::1]:8080" }] });
+    const view = translator.view(parseNode({ id: `sidecar~${ip}~a.one~one.svc.cluster.local` }));
+    expect(names(view, typeUrls.cluster)).toContain("inbound|8080||");
+  });
+});
+
+describe("who has a hostname", () => {
+  it("is a service with a date before one without", () => {
+    const one = { ...web, hostname: "web.test", addresses: [] };
+    const translator = translatorOf(
+      { ...one, namespace: "dated", createdAt: 5, instances: [{ address: "10.0.0.1:80" }] },
+      { ...one, namespace: "undated", instances: [{ address: "10.0.0.2:80" }] },
+    );
+    const text = JSON.stringify(renderView(translator.view(sidecar)).endpoints);
+    expect([text.includes("10.0.0.1"), text.includes("10.0.0.2")]).toEqual([true, false]);
+  });
+});
+
 describe("what an event touches", () => {
   it("is one assignment when one endpoint changed, and nothing else is made anew", () => {
     const translator = translatorOf(web, {
@@ -135,14 +155,34 @@ describe("views", () => {
     expect(names(after, typeUrls.cluster)).toContain("inbound|9000||");
   });
 
-  it("are made anew after they were forgotten", () => {
+  it("are kept for a while after they were forgotten, then made anew", () => {
     const translator = translatorOf(web);
     const view = translator.view(sidecar);
     translator.forget(view);
-    expect(translator.resources().size).toBe(0);
+    expect(translator.view(sidecar)).toBe(view);
+    translator.forget(view);
+    for (let n = 0; n < 64; n++)
+      translator.forget(translator.view(parseNode({ id: "edge", metadata: { NAMESPACE: `n${String(n)}` } })));
+    const listeners = translator.resources().get(typeUrls.listener);
+    translator.forget(translator.view(parseNode({ id: "edge", metadata: { NAMESPACE: "last" } })));
+    expect(translator.resources().get(typeUrls.listener)).toBe(listeners);
     const again = translator.view(sidecar);
     expect(again).not.toBe(view);
     expect(renderView(again)).toEqual(renderView(view));
+  });
+
+  it("of two namespaces share everything but what each has of its own", () => {
+    const mine = { ...web, hostname: "db.own.svc.cluster.local", namespace: "own", addresses: ["10.9.0.5"] };
+    const translator = translatorOf(web, { ...mine, exportTo: ["."] });
+    const [one, two, own] = ["one", "two", "own"].map((namespace) =>
+      translator.view(parseNode({ id: `sidecar~10.5.0.1~a.${namespace}~${namespace}.svc.cluster.local` })),
+    );
+    const shared = "outbound|80||web.default.svc.cluster.local";
+    expect(one?.resources(typeUrls.cluster).get(shared)).toBe(own?.resources(typeUrls.cluster).get(shared));
+    expect(one?.resources(typeUrls.route).get("80")).toBe(two?.resources(typeUrls.route).get("80"));
+    expect(JSON.stringify(own && renderView(own).routes)).toContain('"db"');
+    expect(JSON.stringify(one && renderView(one).routes)).not.toContain("db.own");
+    expect(translator.resources().get(typeUrls.cluster)).toBeLessThan(10);
   });
 });
 

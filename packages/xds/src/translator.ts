@@ -6,16 +6,18 @@ import type { Revision } from "@signalbox/model";
 import { resourceOf, type ChangedNames, type ResourceView } from "@signalbox/xds-server";
 import { inboundClusters } from "./clusters.ts";
 import type { Flavour } from "./compiled-service.ts";
-import { Directory, type TranslationFault } from "./directory.ts";
+import { Directory, type Touched, type TranslationFault } from "./directory.ts";
 import { GrpcScope } from "./grpc-scope.ts";
 import { inboundPorts, virtualInbound, type InboundPort } from "./inbound.ts";
 import { meshSettings, type MeshConfig, type MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import type { ProxyNode } from "./node.ts";
 import type { ListenerStyle } from "./outbound-listeners.ts";
+import { OverlayTable } from "./overlay-table.ts";
 import type { Fallback } from "./routes.ts";
+import { ScopeOverlay } from "./scope-overlay.ts";
 import { EnvoyScope, type Scope } from "./scope.ts";
-import { ServiceTables } from "./service-tables.ts";
+import { ServiceTables, SharedTables } from "./service-tables.ts";
 import { TableView, LayeredView } from "./views.ts";
 
 /** What a translator is made from. */
@@ -31,7 +33,7 @@ export interface TranslationChanges {
   readonly views: ReadonlyMap<ResourceView, ChangedNames>;
   /** Nodes with one of these addresses may have another view now: ask again. */
   readonly addresses: ReadonlySet<string>;
-  /** What could not be translated and stays as it was. */
+  /** All that cannot be translated now and stays as it was, whichever event brought it. */
   readonly faults: readonly TranslationFault[];
 }
 
@@ -47,7 +49,7 @@ export interface Translator {
   apply(event: ChangeEvent): TranslationChanges;
   /** What a node may see. Nodes of equal scope get the same object, which stays true until it is forgotten. */
   view(node: ProxyNode): ResourceView;
-  /** Lets go of a view that no client holds. */
+  /** Lets go of a view that no client holds. The last 64 of them are kept true for those who come back. */
   forget(view: ResourceView): void;
 }
 
@@ -65,15 +67,20 @@ interface BuiltScope {
 
 const nothing = { listeners: false } as const;
 
+/** So many views are kept that nobody holds: what clients say decides which views there are, so there must be a bound. */
+const maximumIdle = 64;
+
 class CatalogTranslator implements Translator {
   readonly #settings: MeshSettings;
   readonly #domain: string;
   readonly #directory: Directory;
+  readonly #sharedTables = new Map<Flavour, SharedTables>();
   readonly #tables = new Map<string, ServiceTables>();
+  readonly #sharedScopes = new Map<string, EnvoyScope>();
   readonly #scopes = new Map<string, BuiltScope>();
   readonly #owners = new Map<ResourceView, { readonly scope: string; readonly key: string }>();
-  /** Faults met while a view was built; reported with the next event. */
-  #faults: TranslationFault[] = [];
+  /** Views that nobody holds, the longest forgotten first. */
+  readonly #idle = new Set<ResourceView>();
   #revision: Revision | undefined;
 
   constructor(settings: MeshSettings, domain: string) {
@@ -93,14 +100,23 @@ class CatalogTranslator implements Translator {
   resources(): ReadonlyMap<TypeUrl, number> {
     const counts = new Map<TypeUrl, number>();
     const add = (type: TypeUrl, count: number) => counts.set(type, (counts.get(type) ?? 0) + count);
-    for (const { clusters, assignments } of this.#tables.values()) {
+    for (const { clusters, assignments } of this.#sharedTables.values()) {
       add(typeUrls.cluster, clusters.resources.size);
       add(typeUrls.endpoint, assignments.resources.size);
     }
+    for (const { clusters, assignments } of this.#tables.values()) {
+      add(typeUrls.cluster, clusters.own.resources.size);
+      add(typeUrls.endpoint, assignments.own.resources.size);
+    }
+    for (const { listeners, routes } of this.#sharedScopes.values()) {
+      add(typeUrls.listener, listeners.resources.size);
+      add(typeUrls.route, routes.resources.size);
+    }
     for (const { scope } of this.#scopes.values()) {
       if (scope === undefined) continue;
-      add(typeUrls.listener, scope.listeners.resources.size);
-      add(typeUrls.route, scope.routes.resources.size);
+      const { listeners, routes } = scope;
+      add(typeUrls.listener, (listeners instanceof OverlayTable ? listeners.own : listeners).resources.size);
+      add(typeUrls.route, (routes instanceof OverlayTable ? routes.own : routes).resources.size);
     }
     return counts;
   }
@@ -109,10 +125,9 @@ class CatalogTranslator implements Translator {
     const touched = this.#directory.apply(
       event.type === "snapshot" ? this.#directory.difference(event.catalog) : event.delta.entries,
     );
-    const faults = [...this.#faults, ...touched.faults];
-    this.#faults = [];
-    for (const tables of this.#tables.values()) tables.update(touched, faults);
-    for (const { scope } of this.#scopes.values()) scope?.update(touched, faults);
+    const parts = this.#parts();
+    for (const part of parts) part.update(touched);
+    const faults = [...touched.faults, ...parts.flatMap((part) => [...part.faults])];
     this.#revision = event.type === "snapshot" ? event.catalog.revision : event.revision;
     return { views: this.#takeChanges(), addresses: touched.addresses, faults };
   }
@@ -135,10 +150,27 @@ class CatalogTranslator implements Translator {
       built.views.set(key, view);
       this.#owners.set(view, { scope: scopeKey, key });
     }
+    this.#idle.delete(view);
     return view;
   }
 
+  /** All parts in the order of their updates: what is shared comes first. */
+  #parts(): readonly { update(touched: Touched): void; readonly faults: Iterable<TranslationFault> }[] {
+    const scopes = [...this.#scopes.values()].flatMap(({ scope }) => (scope === undefined ? [] : [scope]));
+    return [...this.#sharedTables.values(), ...this.#tables.values(), ...this.#sharedScopes.values(), ...scopes];
+  }
+
   forget(view: ResourceView): void {
+    if (!this.#owners.has(view)) return;
+    this.#idle.add(view);
+    for (const oldest of this.#idle) {
+      if (this.#idle.size <= maximumIdle) return;
+      this.#idle.delete(oldest);
+      this.#drop(oldest);
+    }
+  }
+
+  #drop(view: ResourceView): void {
     const owner = this.#owners.get(view);
     const built = owner === undefined ? undefined : this.#scopes.get(owner.scope);
     if (owner === undefined || built === undefined) return;
@@ -146,7 +178,13 @@ class CatalogTranslator implements Translator {
     built.views.delete(owner.key);
     if (built.views.size > 0) return;
     this.#scopes.delete(owner.scope);
-    if (![...this.#scopes.values()].some(({ tables }) => tables === built.tables)) this.#tables.delete(built.tables);
+    const left = [...this.#scopes.values()];
+    if (!left.some(({ tables }) => tables === built.tables)) this.#tables.delete(built.tables);
+    for (const [flavour, shared] of this.#sharedTables)
+      if (![...this.#tables.values()].some((tables) => tables.shared === shared)) this.#sharedTables.delete(flavour);
+    for (const [key, shared] of this.#sharedScopes)
+      if (!left.some(({ scope }) => scope instanceof ScopeOverlay && scope.base === shared))
+        this.#sharedScopes.delete(key);
   }
 
   #scopeKey(node: ProxyNode, dnsDomain: string): string {
@@ -160,7 +198,7 @@ class CatalogTranslator implements Translator {
     const tablesKey = JSON.stringify([flavour, node.namespace]);
     let tables = this.#tables.get(tablesKey);
     if (tables === undefined) {
-      tables = new ServiceTables(this.#directory, flavour, node.namespace, this.#settings, this.#faults);
+      tables = new ServiceTables(this.#directory, this.#shareTables(flavour), node.namespace);
       this.#tables.set(tablesKey, tables);
     }
     const scope = this.#buildScope(node, dnsDomain);
@@ -180,10 +218,25 @@ class CatalogTranslator implements Translator {
   }
 
   #buildScope(node: ProxyNode, dnsDomain: string): Scope | undefined {
-    if (node.type === "grpc") return new GrpcScope(this.#directory, node.namespace, dnsDomain, this.#faults);
+    if (node.type === "grpc") return new GrpcScope(this.#directory, node.namespace, dnsDomain);
     if (!hasListeners(node)) return undefined;
-    const options = { namespace: node.namespace, dnsDomain, style: styleOf(node), fallback: this.#fallback(node) };
-    return new EnvoyScope(this.#directory, this.#settings, options, this.#faults);
+    const options = { dnsDomain: searchedBy(dnsDomain), style: styleOf(node), fallback: this.#fallback(node) };
+    const key = JSON.stringify(options);
+    let base = this.#sharedScopes.get(key);
+    if (base === undefined) {
+      base = new EnvoyScope(this.#directory, this.#settings, options);
+      this.#sharedScopes.set(key, base);
+    }
+    return new ScopeOverlay(this.#directory, base, node.namespace, dnsDomain);
+  }
+
+  #shareTables(flavour: Flavour): SharedTables {
+    let shared = this.#sharedTables.get(flavour);
+    if (shared === undefined) {
+      shared = new SharedTables(this.#directory, flavour, this.#settings);
+      this.#sharedTables.set(flavour, shared);
+    }
+    return shared;
   }
 
   /** A proxy that binds its own ports has no original destination to let unknown hosts through to. */
@@ -205,30 +258,33 @@ class CatalogTranslator implements Translator {
   }
 
   #takeChanges(): ReadonlyMap<ResourceView, ChangedNames> {
-    const byTables = new Map(
-      [...this.#tables].map(([key, tables]) => [
-        key,
-        [tables.clusters.takeChanged(), tables.assignments.takeChanged()] as const,
-      ]),
-    );
     const views = new Map<ResourceView, ChangedNames>();
-    for (const { scope, tables, views: handedOut } of this.#scopes.values()) {
-      const [clusters, assignments] = byTables.get(tables) ?? [];
-      const changed = nonEmpty([
-        [typeUrls.cluster, clusters],
-        [typeUrls.endpoint, assignments],
-        [typeUrls.listener, scope?.listeners.takeChanged()],
-        [typeUrls.route, scope?.routes.takeChanged()],
-      ]);
+    for (const { base, views: handedOut } of this.#scopes.values()) {
+      const changed = nonEmpty([...base.tables].map(([type, table]) => [type, table.changed] as const));
       if (changed.size > 0) for (const view of handedOut.values()) views.set(view, changed);
     }
+    for (const tables of [...this.#sharedTables.values(), ...this.#tables.values()]) tables.settle();
+    for (const scope of this.#sharedScopes.values()) settle(scope);
+    for (const { scope } of this.#scopes.values()) if (scope !== undefined) settle(scope);
     return views;
   }
 }
 
-function nonEmpty(changes: readonly (readonly [TypeUrl, ReadonlySet<string> | undefined])[]): ChangedNames {
+function settle({ listeners, routes }: Scope): void {
+  listeners.settle();
+  routes.settle();
+}
+
+/** The part of a DNS domain that all its namespaces have in common: from `svc` on. */
+function searchedBy(dnsDomain: string): string {
+  const labels = dnsDomain.split(".");
+  const service = labels.indexOf("svc");
+  return service < 0 ? "" : labels.slice(service).join(".");
+}
+
+function nonEmpty(changes: readonly (readonly [TypeUrl, ReadonlySet<string>])[]): ChangedNames {
   const kept = new Map<TypeUrl, ReadonlySet<string>>();
-  for (const [type, names] of changes) if (names !== undefined && names.size > 0) kept.set(type, names);
+  for (const [type, names] of changes) if (names.size > 0) kept.set(type, names);
   return kept;
 }
 

@@ -1,15 +1,15 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
 import { SetVersion, type Resource, type ResourceView } from "@signalbox/xds-server";
-import type { ResourceTable } from "./tables.ts";
+import type { Table } from "./tables.ts";
 
 const nothing: ReadonlyMap<string, Resource> = new Map();
 const emptyVersion = new SetVersion().toString();
 
 /** Tables of several types as one view. Equal scope, same object. */
 export class TableView implements ResourceView {
-  readonly tables: ReadonlyMap<TypeUrl, ResourceTable>;
+  readonly tables: ReadonlyMap<TypeUrl, Table>;
 
-  constructor(tables: ReadonlyMap<TypeUrl, ResourceTable>) {
+  constructor(tables: ReadonlyMap<TypeUrl, Table>) {
     this.tables = tables;
   }
 
@@ -50,32 +50,36 @@ export class LayeredView implements ResourceView {
   }
 }
 
-/** Two maps read as one, without a copy. The upper one wins. */
+/** Two maps read as one, without a copy. The upper one wins; what is hidden of the lower one is not there. */
 export class LayeredMap<K, V> implements ReadonlyMap<K, V> {
   readonly #base: ReadonlyMap<K, V>;
   readonly #top: ReadonlyMap<K, V>;
+  readonly #hidden: ReadonlySet<K>;
 
-  constructor(base: ReadonlyMap<K, V>, top: ReadonlyMap<K, V>) {
+  constructor(base: ReadonlyMap<K, V>, top: ReadonlyMap<K, V>, hidden: ReadonlySet<K> = new Set()) {
     this.#base = base;
     this.#top = top;
+    this.#hidden = hidden;
   }
 
   get size(): number {
     let size = this.#base.size;
-    for (const key of this.#top.keys()) if (!this.#base.has(key)) size++;
+    for (const key of this.#hidden) if (this.#base.has(key)) size--;
+    for (const key of this.#top.keys()) if (!this.#base.has(key) || this.#hidden.has(key)) size++;
     return size;
   }
 
   get(key: K): V | undefined {
-    return this.#top.has(key) ? this.#top.get(key) : this.#base.get(key);
+    if (this.#top.has(key)) return this.#top.get(key);
+    return this.#hidden.has(key) ? undefined : this.#base.get(key);
   }
 
   has(key: K): boolean {
-    return this.#top.has(key) || this.#base.has(key);
+    return this.#top.has(key) || (!this.#hidden.has(key) && this.#base.has(key));
   }
 
   *entries(): MapIterator<[K, V]> {
-    for (const entry of this.#base.entries()) if (!this.#top.has(entry[0])) yield entry;
+    for (const entry of this.#base.entries()) if (!this.#top.has(entry[0]) && !this.#hidden.has(entry[0])) yield entry;
     yield* this.#top.entries();
   }
 

@@ -103,5 +103,7 @@ describe.each(cases)("$kind over $mode ADS", ({ mode, id, metadata }) => {
     const synced = JSON.stringify(await daemon.debug("/debug/syncz"));
     expect(synced).toContain(id);
     expect(daemon.log()).not.toMatch(/nack/i);
+    const watched = JSON.stringify(await daemon.debug("/debug/adsz"));
+    expect(watched).toContain(`"outbound|${httpPort}||${hostname("orders")}"`);
   });
 });

@@ -1,4 +1,12 @@
-import { byCodeUnit, deepFreeze, entryVersions, objectKey, registryId, serviceKey, workloadKey } from "@signalbox/model";
+import {
+  byCodeUnit,
+  deepFreeze,
+  entryVersions,
+  objectKey,
+  registryId,
+  serviceKey,
+  workloadKey,
+} from "@signalbox/model";
 import type {
   Catalog,
   CatalogDelta,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import type { Labels, RegistryId, ServiceKey } from "@signalbox/model";
 import { checkedSink } from "../checked-sink.ts";
+import type { LastGood } from "../checked-sink.ts";
 import { systemClock } from "../clock.ts";
 import type { Logger, Metrics } from "../observability.ts";
 import type { Registry, RegistrySink, RegistryUpdate } from "../registry.ts";
@@ -187,7 +188,12 @@ export class Run {
   #tap(options: RunOptions): RegistrySink {
     const id: RegistryId = this.registry.id;
     const { logger, metrics } = this.#stage;
-    const next = options.checked === false ? this.sink : checkedSink(this.sink, { id, logger, metrics });
+    const lastGood: LastGood = {
+      record: (key) => this.sink.records.get(key),
+      workload: (key) => this.sink.workloads.get(key),
+      object: (key) => this.sink.objects.get(key),
+    };
+    const next = options.checked === false ? this.sink : checkedSink(this.sink, { id, logger, metrics, lastGood });
     return {
       push: (update) => {
         this.raw.push(update);

@@ -139,10 +139,22 @@ describe("the agent", () => {
     expect(await runAgent(options(["--exit", "0"]), stop.signal)).toBe(0);
   });
 
-  it("says that Envoy was not found", async () => {
-    const ended = runAgent(options([], { envoy: join(dir, "no-envoy") }), stop.signal);
+  it.each([
+    { flags: [], hotRestart: false },
+    { flags: ["--base-id", "7"], hotRestart: true },
+    { flags: ["--use-dynamic-base-id"], hotRestart: true },
+  ])("turns Envoy's hot restart off unless flags ask for it: $flags", async ({ flags, hotRestart }) => {
+    expect(await runAgent(options(["--exit", "0", ...flags]), stop.signal)).toBe(0);
+    expect(lines()[0]).toMatchObject({ event: "started", hotRestart });
+  });
+
+  it("says that Envoy was not found, and not that it was started", async () => {
+    const logged: string[] = [];
+    const logger: Logger = { ...silentLogger, info: (event) => logged.push(event) };
+    const ended = runAgent(options([], { envoy: join(dir, "no-envoy"), logger }), stop.signal);
     await expect(ended).rejects.toThrow(EnvoyStartError);
     await expect(ended).rejects.toThrow("was not found; name Envoy's program with --envoy");
+    expect(logged).toEqual([]);
   });
 
   it("can be stopped while it waits to start Envoy again", async () => {

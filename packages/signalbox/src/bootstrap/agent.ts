@@ -98,6 +98,7 @@ async function runOnce(options: AgentOptions, dir: string, bootstrapFile: string
     [
       ...["--config-path", bootstrapFile, "--admin-address-path", adminFile],
       ...["--drain-time-s", String(drainSeconds), "--parent-shutdown-time-s", String(drainSeconds + 1)],
+      ...hotRestartFlags(options.envoyArgs),
       ...["--drain-strategy", "immediate"],
       ...options.envoyArgs,
     ],
@@ -107,7 +108,7 @@ async function runOnce(options: AgentOptions, dir: string, bootstrapFile: string
   const exited = exitOf(child, options.envoy);
   const ended = new AbortController();
   const watched = exited.finally(() => ended.abort());
-  logger.info("envoy-started", { pid: child.pid });
+  child.once("spawn", () => logger.info("envoy-started", { pid: child.pid }));
   const stop = async (): Promise<void> => {
     const admin = await adminAddress(adminFile);
     logger.info("envoy-draining", { drainMs });
@@ -127,6 +128,15 @@ async function runOnce(options: AgentOptions, dir: string, bootstrapFile: string
     signal.removeEventListener("abort", onAbort);
     await stopping;
   }
+}
+
+/**
+ * Two Envoys on one machine must not share the memory of Envoy's hot restart, which the agent never uses: the second one would not start.
+ * Who asks for hot restart by flags of their own gets it.
+ */
+function hotRestartFlags(own: readonly string[]): readonly string[] {
+  const asked = /^--(disable-hot-restart|base-id|use-dynamic-base-id|base-id-path|restart-epoch)(=|$)/;
+  return own.some((flag) => asked.test(flag)) ? [] : ["--disable-hot-restart"];
 }
 
 function exitOf(child: ChildProcess, program: string): Promise<Exit> {

@@ -86,6 +86,20 @@ export function parseLocality(text: string): { region: string; zone: string; sub
 }
 
 /**
+ * Why a node id that looks like one of Istio's is none, or `undefined`. Istio's have four parts: `TYPE~IP~NAME.NAMESPACE~DOMAIN`, with the
+ * type `sidecar` or `router`. Ids of other clients are any text without `~` behind their first word.
+ */
+export function nodeIdDoubt(id: string): string | undefined {
+  if (!/^\w+~/.test(id)) return undefined;
+  const parts = id.split("~");
+  const [type = "", ip = "", name = "", domain = ""] = parts;
+  if (parts.length !== 4) return `it has ${parts.length} parts and not 4`;
+  if (type !== "sidecar" && type !== "router") return `its type is "${type}" and not sidecar or router`;
+  if (isIP(ip) === 0) return `"${ip}" is not an IP address`;
+  return name === "" || domain === "" ? "a part is empty" : undefined;
+}
+
+/**
  * The value of `node.cluster` where none is given: the workload's part of an Istio node id
  * (`sidecar~10.1.1.3~web-1.shop~shop.svc.cluster.local` gives `web-1.shop`), else the id itself.
  */

@@ -19,7 +19,7 @@ export async function agentCommand(
   envoyArgs: readonly string[],
   context: CommandContext,
 ): Promise<number> {
-  const bootstrap = envoyBootstrap(bootstrapOptions(flags));
+  const bootstrap = envoyBootstrap(bootstrapOptions(flags, context));
   const logger = createLogger({ level: "info", format: "auto" }, context.terminal);
   using stopped = untilStopped();
   try {

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import {
   defaultNodeCluster,
+  nodeIdDoubt,
   parseHostPort,
   parseLocality,
   parseMetadata,
@@ -10,6 +11,7 @@ import {
   type HostPort,
   type XdsTransport,
 } from "../bootstrap/options.ts";
+import type { CommandContext } from "./context.ts";
 
 /** The flags that describe a node and its way to the control plane; shared by `bootstrap` and `agent`. */
 export interface BootstrapFlags {
@@ -95,8 +97,14 @@ export function withBootstrapFlags(command: Command): Command {
     .option("--tls-server-name <name>", "name in the server's certificate (default: the host of --xds-address)");
 }
 
-/** What the flags mean. Throws a UsageError where they do not fit together. */
-export function bootstrapOptions(flags: BootstrapFlags): BootstrapOptions {
+/** What the flags mean. Warns on standard error of a node id that is doubtful. Throws a UsageError where flags do not fit together. */
+export function bootstrapOptions(flags: BootstrapFlags, { stderr }: Pick<CommandContext, "stderr">): BootstrapOptions {
+  if (flags.node.trim() === "") throw new UsageError("--node must not be empty: give the node a name");
+  const doubt = nodeIdDoubt(flags.node);
+  if (doubt !== undefined)
+    stderr.write(
+      `signalbox: warning: the node id ${JSON.stringify(flags.node)} does not read as TYPE~IP~NAME.NAMESPACE~DOMAIN: ${JSON.stringify(doubt).slice(1, -1).replaceAll('\\"', '"')}\n`,
+    );
   const tls = tlsOf(flags);
   return {
     nodeId: flags.node,

@@ -9,7 +9,7 @@ export function bootstrapCommand(
   flags: BootstrapFlags & { readonly grpc?: true; readonly output?: "yaml" | "json" },
   context: CommandContext,
 ): void {
-  const options = bootstrapOptions(flags);
+  const options = bootstrapOptions(flags, context);
   const bootstrap = flags.grpc === true ? grpcBootstrap(options) : envoyBootstrap(options);
   // gRPC reads JSON only.
   const json = (flags.output ?? (flags.grpc === true ? "json" : "yaml")) === "json";

@@ -129,7 +129,7 @@ rules:
     const { code, err, out } = await run("catalog", "--config", config, "-o", "json");
     const { services } = JSON.parse(out) as { services: { hostname: string; registries: string[] }[] };
     expect(services.map(({ hostname, registries }) => [hostname, registries])).toEqual([
-      ["db.example.com", ["static/rules-1"]],
+      ["db.example.com", ["static/rules:db.yaml"]],
       ["web.shop.svc.cluster.local", ["static/web"]],
     ]);
     expect(code).toBe(1);

@@ -1,6 +1,7 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -98,6 +99,17 @@ describe("signalbox run, as a process", () => {
     expect(daemon.out()).toBe("");
   });
 
+  it("warns when a source cannot be read, and when there is none", async () => {
+    const config = `${quiet}registries: [{provider: static, name: gone, paths: [gone.yaml]}]\naggregate: {syncDeadlineMs: 50}\n`;
+    const dead = start(["run", "--config", write("dead.yaml", config)]);
+    expect(await dead.event("synced")).toMatchObject({ level: "warn", registries: ["static/gone INIT UNREACHABLE"] });
+    const empty = start(["run", "--config", write("empty.yaml", `${quiet}log: {format: pretty}\n`)]);
+    await eventually("the words for a person", () => empty.err().includes("Ctrl-C"), 20_000);
+    expect(empty.err()).toContain("WARN  config-empty");
+    expect(empty.err()).toContain("Signalbox is up, but: there are no registries and no rules.");
+    expect(empty.err()).toContain("  npx signalbox bootstrap --node");
+  });
+
   it("reads the configuration again on SIGHUP", async () => {
     write("a.yaml", services("web", 9001));
     write("b.yaml", services("shop", 9002));
@@ -131,6 +143,30 @@ describe("signalbox run, as a process", () => {
     expect(await endpoints(daemon)).not.toContain("web.shop.svc");
     daemon.child.kill("SIGINT");
     expect(await daemon.exit).toBe(0);
+  });
+
+  it("is not ready while it sends clients away, and a SIGHUP then does not hurt", async () => {
+    write("a.yaml", services("web", 9001));
+    const slow = "xds: {plaintext: {port: 0}, drainMs: 1000}\ndebug: {port: 0}\n";
+    const daemon = start(["run", "--config", write("signalbox.yaml", slow + oneRegistry)]);
+    const { debug, xds } = await daemon.event("listening");
+    const ready = async (): Promise<number> => (await fetch(`${String(debug)}/readyz`)).status;
+    await eventually("readiness", async () => (await ready()) === 200);
+    const session = connect(`http://${String(xds)}`);
+    session.on("error", () => undefined);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources",
+      "content-type": "application/grpc",
+    });
+    stream.on("error", () => undefined);
+    const connections = async (): Promise<string> => (await fetch(`${String(debug)}/debug/connections`)).text();
+    await eventually("the client", async () => (await connections()).includes("127.0.0.1"));
+    daemon.child.kill("SIGTERM");
+    await eventually("unreadiness", async () => (await ready()) === 503);
+    daemon.child.kill("SIGHUP");
+    expect(await daemon.exit).toBe(0);
+    session.destroy();
   });
 
   it("serves files without a configuration, and greets a person", async () => {
@@ -200,20 +236,24 @@ describe("signalbox run, as a process", () => {
     }
   });
 
-  it("ends with 1 when a port is taken", async () => {
+  it.each([
+    ["xds.plaintext.port", (port: number) => `xds: {plaintext: {port: ${port}}}\ndebug: false\n`],
+    ["debug.port", (port: number) => `xds: {plaintext: {port: 0}}\ndebug: {port: ${port}}\n`],
+  ])("ends with 1 and names the key when a port is taken: %s", async (key, text) => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
     const address = taken.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
-    const daemon = start([
-      "run",
-      "--config",
-      write("signalbox.yaml", `xds: {plaintext: {port: ${port}}}\ndebug: false\n`),
-    ]);
+    const daemon = start(["run", "--config", write("signalbox.yaml", text(port))]);
     expect(await daemon.exit).toBe(1);
-    expect(daemon.logged("failed")).toMatchObject([
-      { level: "error", error: expect.stringContaining("EADDRINUSE") as string },
-    ]);
+    const [failed] = daemon.logged("failed");
+    const error = String(failed?.["error"]);
+    expect(failed).toMatchObject({ level: "error" });
+    expect(error).toMatch(
+      new RegExp(`^${key}: listen EADDRINUSE: .* 127\\.0\\.0\\.1:${port}; does another Signalbox run here`),
+    );
+    expect(error).toMatch(/\(SBX_LISTEN\)$/);
+    expect(error.match(/EADDRINUSE/g)).toHaveLength(1);
     await new Promise((resolve) => taken.close(resolve));
   });
 

@@ -8,8 +8,8 @@ import { createFromPlan, type Plan, type PlannedSignalbox } from "../signalbox.t
 import { CommandFailure, exitCodes, type CommandContext } from "./context.ts";
 import { hasSources, planFlags, type SourceFlags } from "./plan-flags.ts";
 import { defaultConfigFile, readConfig } from "./read-config.ts";
-import { untilStopped } from "./signals.ts";
-import { welcome } from "./welcome.ts";
+import { onHangup, untilStopped } from "./signals.ts";
+import { programName, troubles, welcome } from "./welcome.ts";
 
 /** The flags of `signalbox run`. */
 export interface RunFlags extends SourceFlags {
@@ -23,12 +23,15 @@ export async function runCommand(flags: RunFlags, context: CommandContext): Prom
   const logger = createLogger(plan.config.log, context.terminal);
   const loaded = "path" in plan ? plan : undefined;
   for (const warning of loaded?.warnings ?? []) logger.warn("config-doubtful", { warning });
+  if (plan.registries.length === 0) logger.warn("config-empty", { hint: "add registries or rules: nothing is served" });
   const signalbox = createFromPlan(plan, { logger, ...(loaded === undefined ? {} : { baseDir: loaded.baseDir }) });
   using stopped = untilStopped();
   const { environment } = context;
   const followed = { loaded, signalbox, logger, watch: flags.watch, environment };
+  const reloads = new Reloads(followed, stopped.signal);
+  using _hangup = onHangup(() => reloads.ask());
   const beside = Promise.allSettled([
-    followConfig(followed, stopped.signal).catch((error: unknown) => {
+    followConfig(followed, reloads, stopped.signal).catch((error: unknown) => {
       logger.error("config-watch-failed", { error, hint: "SIGHUP still reloads" });
     }),
     // Fails only when running does, which is reported below.
@@ -100,11 +103,16 @@ async function greet(
   });
   await signalbox.synced(signal);
   const registries = signalbox.registries();
-  logger.info("synced", {
+  const fields = {
     services: signalbox.services().length,
-    registries: registries.map(({ id, state }) => `${id} ${state}`),
-  });
-  if (isPretty(plan.config.log, context.terminal)) context.stderr.write(welcome(listening, registries));
+    registries: registries.map(({ id, problem, state }) =>
+      [id, state, ...(problem === undefined ? [] : [problem])].join(" "),
+    ),
+  };
+  if (troubles(registries).length > 0) logger.warn("synced", fields);
+  else logger.info("synced", fields);
+  const program = programName(process.argv[1] ?? "", context.environment);
+  if (isPretty(plan.config.log, context.terminal)) context.stderr.write(welcome(listening, registries, program));
 }
 
 function addressText({ address, port }: { readonly address: string; readonly port: number }): string {
@@ -119,15 +127,31 @@ interface Followed {
   readonly environment: CommandContext["environment"];
 }
 
-/** Reloads the configuration on SIGHUP and, if wanted, when its file changes, until `signal` aborts. */
-async function followConfig(followed: Followed, signal: AbortSignal): Promise<void> {
-  const { loaded, logger, watch } = followed;
-  const onHangup = (): void => {
+/** Reloads, one after another: each reads the file when its turn comes, so the last one wins. */
+class Reloads {
+  readonly #followed: Followed;
+  readonly #signal: AbortSignal;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(followed: Followed, signal: AbortSignal) {
+    this.#followed = followed;
+    this.#signal = signal;
+  }
+
+  /** Resolves when the reload that was asked for is done. Once the daemon stops, nothing is reloaded. */
+  ask(): Promise<void> {
+    const { loaded, logger } = this.#followed;
     if (loaded === undefined) logger.warn("config-absent", { hint: "there is no configuration file to read again" });
-    else void reload(loaded.path, followed);
-  };
-  process.on("SIGHUP", onHangup);
-  signal.addEventListener("abort", () => process.off("SIGHUP", onHangup), { once: true });
+    else
+      this.#turn = this.#turn.then(async () => {
+        if (!this.#signal.aborted) await reload(loaded.path, this.#followed);
+      });
+    return this.#turn;
+  }
+}
+
+/** Reloads the configuration when its file changes, if wanted, until `signal` aborts. */
+async function followConfig({ loaded, logger, watch }: Followed, reloads: Reloads, signal: AbortSignal): Promise<void> {
   if (loaded === undefined || !watch) return;
   await watchDocuments({
     paths: [loaded.path],
@@ -136,7 +160,7 @@ async function followConfig(followed: Followed, signal: AbortSignal): Promise<vo
     onChange: async ({ changed, initial }) => {
       const [file] = changed;
       // The first look finds a change only if the file changed since it was loaded.
-      if (file !== undefined && !(initial && file.text === loaded.text)) await reload(loaded.path, followed);
+      if (file !== undefined && !(initial && file.text === loaded.text)) await reloads.ask();
     },
   });
 }

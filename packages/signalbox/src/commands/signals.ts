@@ -27,3 +27,14 @@ export function untilStopped(): Stopped {
     },
   };
 }
+
+/** Calls `act` for each SIGHUP until it is disposed of. Without a handler the signal would end the process, also in the middle of draining. */
+export function onHangup(act: () => unknown): Disposable {
+  const handler = (): void => void act();
+  process.on("SIGHUP", handler);
+  return {
+    [Symbol.dispose]() {
+      process.off("SIGHUP", handler);
+    },
+  };
+}

@@ -1,9 +1,29 @@
+import { basename } from "node:path";
 import type { RegistryStatus } from "@signalbox/aggregate";
 import type { Listening } from "../run-parts.ts";
 
-/** What is up and what to try next, for a person at a terminal. */
-export function welcome({ debug, xds }: Listening, registries: readonly RegistryStatus[]): string {
-  const lines = ["", "Signalbox is up.", ""];
+/**
+ * How a person calls the program again: `signalbox` where it is on the path, `npx signalbox` where npm or a checkout started it. `script`
+ * is the file that Node was told to run.
+ */
+export function programName(script: string, environment: Readonly<Record<string, string | undefined>>): string {
+  const onPath = basename(script) === "signalbox" && !/[\\/]node_modules[\\/]/.test(script);
+  return onPath && environment["npm_config_user_agent"] === undefined ? "signalbox" : "npx signalbox";
+}
+
+/** What keeps a running Signalbox from serving what it should, one text for each registry. */
+export function troubles(registries: readonly RegistryStatus[]): string[] {
+  return registries.flatMap(({ id, problem, state }) => {
+    if (state === "SYNCED" && problem === undefined) return [];
+    const words = state === "INIT" ? "has said nothing yet" : "cannot be read; what it said before stays";
+    return [`${id} ${words}${problem === undefined ? "" : ` (${problem})`}`];
+  });
+}
+
+/** What is up, what is not, and what to try next, for a person at a terminal. `program` is how they call Signalbox. */
+export function welcome({ debug, xds }: Listening, registries: readonly RegistryStatus[], program: string): string {
+  const but = registries.length === 0 ? ["there are no registries and no rules"] : troubles(registries);
+  const lines = ["", but.length === 0 ? "Signalbox is up." : `Signalbox is up, but: ${but.join("; ")}.`, ""];
   for (const { id, problem, services, state } of registries) {
     const trouble = problem === undefined ? "" : `, ${problem}`;
     lines.push(
@@ -24,7 +44,7 @@ export function welcome({ debug, xds }: Listening, registries: readonly Registry
   if (xds.plaintext !== undefined) {
     const node = "sidecar~127.0.0.1~me.default~default.svc.cluster.local";
     lines.push(
-      `  signalbox bootstrap --node ${node} \\`,
+      `  ${program} bootstrap --node ${node} \\`,
       `    --metadata INTERCEPTION_MODE=NONE --xds-address ${authority(xds.plaintext)} > envoy.yaml`,
       `  envoy -c envoy.yaml                           a proxy that follows the catalog`,
     );

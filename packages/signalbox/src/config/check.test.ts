@@ -43,6 +43,16 @@ describe("checking a configuration", () => {
       data: { debug: { prot: 1 } },
       faults: ['debug.prot: unknown key; did you mean "port"?'],
     },
+    {
+      name: "a slip in a name that is needed",
+      data: { registries: [{ provider: "static", nmae: "a", paths: [] }] },
+      faults: ['registries[0].nmae: unknown key; did you mean "name"?'],
+    },
+    {
+      name: "a slip in a name that is needed where no other keys are let through, once",
+      data: { xds: { files: { dri: "/x", node: "a" } } },
+      faults: ['xds.files.dri: unknown key; did you mean "dir"?'],
+    },
     { name: "a missing key", data: { registries: [{ name: "a" }] }, faults: ["registries[0].provider: is missing"] },
     { name: "a wrong type", data: { registries: {} }, faults: ["registries: must be a list, not a mapping"] },
     { name: "text for a number", data: { debug: { port: "1" } }, faults: ['debug.port: must be a number, not "1"'] },
@@ -83,9 +93,9 @@ describe("checking a configuration", () => {
       faults: ["registries[1].name: static/a is taken by registries[0]"],
     },
     {
-      name: "an id that rules already have",
-      data: { registries: [{ provider: "static", name: "rules-1" }], rules: [{ files: "x" }] },
-      faults: ["registries[0].name: static/rules-1 is taken by rules[0]"],
+      name: "the same rules twice",
+      data: { rules: [{ files: "x" }, { files: ["x"] }] },
+      faults: ["rules[1].files: the same files as in rules[0]"],
     },
     {
       name: "rules from Kubernetes",

@@ -3,6 +3,7 @@ import { ConfigError, type ConfigFault } from "@signalbox/registry";
 import type { z } from "zod";
 import { durationMs } from "./duration.ts";
 import { schemaFaults, type SchemaFault } from "./faults.ts";
+import type { Origins } from "./origins.ts";
 import { configSchema, type SignalboxConfig } from "./schema.ts";
 
 /** Either the checked configuration or what is wrong with it, never both. */
@@ -12,15 +13,20 @@ export type Checked =
 
 /**
  * Checks data against the schema of the configuration and fills in the defaults. Reports every fault at once. At the places in
- * `textual` (`JSON.stringify(path)`) text may stand for a number or a boolean: there an environment variable was put in.
+ * `textual` (`JSON.stringify(path)`) text may stand for a number or a boolean: there an environment variable was put in. Values with an
+ * origin are not shown in faults.
  */
-export function checkConfig(data: unknown, textual: ReadonlySet<string> = new Set()): Checked {
+export function checkConfig(
+  data: unknown,
+  textual: ReadonlySet<string> = new Set(),
+  origins: Origins = new Map(),
+): Checked {
   const first = configSchema.safeParse(data ?? {});
   if (first.success) return checked(first.data);
   const converted = convertTextual(data, first.error.issues, textual);
   const result = converted === undefined ? first : configSchema.safeParse(converted);
   if (result.success) return checked(result.data);
-  return { faults: schemaFaults(configSchema, converted ?? data ?? {}, result.error.issues) };
+  return { faults: schemaFaults(configSchema, converted ?? data ?? {}, result.error.issues, origins) };
 }
 
 /** Like `checkConfig`, for callers that have no file: throws a ConfigError that names every faulty field. */
@@ -33,7 +39,14 @@ export function parseConfig(data: unknown): SignalboxConfig {
 /** What no schema says: two registries may not have one id, and plaintext beyond loopback must be asked for. */
 function checked(config: SignalboxConfig): Checked {
   const faults: ConfigFault[] = [];
-  const seen = new Map<string, string>(config.rules.map((_, index) => [rulesId(index), `rules[${index}]`]));
+  const seen = new Map<string, string>();
+  config.rules.forEach((rule, index) => {
+    if (rule.files === undefined) return;
+    const earlier = seen.get(rulesId(rule.files));
+    if (earlier !== undefined)
+      faults.push({ path: ["rules", index, "files"], message: `the same files as in ${earlier}` });
+    else seen.set(rulesId(rule.files), `rules[${index}]`);
+  });
   config.registries.forEach((entry, index) => {
     const id = registryId(entry.provider, entry.name);
     const earlier = seen.get(id);
@@ -65,9 +78,12 @@ function checked(config: SignalboxConfig): Checked {
   return faults.length === 0 ? { config } : { faults: faults.map((fault) => ({ ...fault, onKey: false })) };
 }
 
-/** The registry that serves `rules[index]`: `static/rules-1` for the first. */
-export function rulesId(index: number): RegistryId {
-  return registryId("static", `rules-${index + 1}`);
+/**
+ * The registry that serves an entry of `rules`, named by its files: `static/rules:a.yaml`. Its place in the list is not part of the name,
+ * so that taking out one entry leaves the others alone.
+ */
+export function rulesId(files: string | readonly string[]): RegistryId {
+  return registryId("static", `rules:${[files].flat().join(",")}`);
 }
 
 /** Whether only this machine reaches the address. */

@@ -1,6 +1,7 @@
 import { didYouMean } from "@signalbox/model";
 import type { ConfigFault } from "@signalbox/registry";
 import { z } from "zod";
+import { placeKey, type Origins } from "./origins.ts";
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly (string | number)[];
@@ -10,16 +11,36 @@ export interface SchemaFault extends ConfigFault {
   readonly onKey: boolean;
 }
 
-/** Says in plain words what a schema found wrong with `data`: one fault for each key or value. */
-export function schemaFaults(schema: z.ZodType, data: unknown, issues: readonly Issue[]): SchemaFault[] {
-  const published = z.toJSONSchema(schema, { io: "input" });
-  return issues.flatMap((issue) => explain(issue, [], data, published));
+/** What faults are explained with. */
+interface Input {
+  readonly data: unknown;
+  /** The schema as JSON Schema. */
+  readonly published: unknown;
+  readonly origins: Origins;
 }
 
-function explain(issue: Issue, prefix: Path, data: unknown, published: unknown): SchemaFault[] {
+/**
+ * Says in plain words what a schema found wrong with `data`: one fault for each key or value. Values with an origin are not shown, their
+ * origin is.
+ */
+export function schemaFaults(
+  schema: z.ZodType,
+  data: unknown,
+  issues: readonly Issue[],
+  origins: Origins = new Map(),
+): SchemaFault[] {
+  const published = z.toJSONSchema(schema, { io: "input" });
+  const faults = issues.flatMap((issue) => explain(issue, [], { data, published, origins }));
+  const distinct = new Map(faults.map((fault) => [JSON.stringify([fault.path, fault.message]), fault]));
+  return [...distinct.values()];
+}
+
+function explain(issue: Issue, prefix: Path, input: Input): SchemaFault[] {
+  const { data, origins, published } = input;
   const path = [...prefix, ...issue.path.map((part) => (typeof part === "symbol" ? String(part) : part))];
   const fault = (message: string): SchemaFault[] => [{ path, message, onKey: false }];
   const value = valueAt(data, path);
+  const shown = origins.get(placeKey(path))?.words ?? describe(value);
   switch (issue.code) {
     case "unrecognized_keys": {
       const known = keysAt(published, path);
@@ -32,33 +53,32 @@ function explain(issue: Issue, prefix: Path, data: unknown, published: unknown):
     case "invalid_union": {
       const branches = issue.errors.filter((errors) => !errors.some((error) => isTypeMismatch(error)));
       const [only] = branches;
-      if (only !== undefined && branches.length === 1)
-        return only.flatMap((error) => explain(error, path, data, published));
-      if (value === undefined) return fault("is missing");
-      return fault(`must be ${[...new Set(issue.errors.flat().flatMap(wanted))].join(" or ")}, not ${describe(value)}`);
+      if (only !== undefined && branches.length === 1) return only.flatMap((error) => explain(error, path, input));
+      if (value === undefined) return missing(path, input);
+      return fault(`must be ${[...new Set(issue.errors.flat().flatMap(wanted))].join(" or ")}, not ${shown}`);
     }
     case "invalid_type":
     case "invalid_value": {
-      if (value === undefined) return fault("is missing");
+      if (value === undefined) return missing(path, input);
       const [allowed] = wanted(issue);
       const near =
-        issue.code === "invalid_value" && typeof value === "string"
+        issue.code === "invalid_value" && typeof value === "string" && !origins.has(placeKey(path))
           ? didYouMean(
               value,
               issue.values.filter((candidate) => typeof candidate === "string"),
             )
           : undefined;
       const hint = near === undefined ? "" : `; did you mean "${near}"?`;
-      return fault(`must be ${allowed ?? "something else"}, not ${describe(value)}${hint}`);
+      return fault(`must be ${allowed ?? "something else"}, not ${shown}${hint}`);
     }
     case "too_small":
       return fault(
         issue.origin === "string" || issue.origin === "array"
           ? `must not be empty`
-          : `must be at least ${String(issue.minimum)}, not ${describe(value)}`,
+          : `must be at least ${String(issue.minimum)}, not ${shown}`,
       );
     case "too_big":
-      return fault(`must be at most ${String(issue.maximum)}, not ${describe(value)}`);
+      return fault(`must be at most ${String(issue.maximum)}, not ${shown}`);
     case "invalid_format":
     case "not_multiple_of":
     case "invalid_key":
@@ -66,6 +86,17 @@ function explain(issue: Issue, prefix: Path, data: unknown, published: unknown):
     case "custom":
       return fault(issue.message);
   }
+}
+
+/** A key that is not there, or that was written with a slip where other keys are let through. */
+function missing(path: Path, { data, published }: Input): SchemaFault[] {
+  const key = path.at(-1);
+  const holder = path.slice(0, -1);
+  const known = new Set(keysAt(published, holder));
+  const given = Object.keys(Object(valueAt(data, holder)) as object).filter((other) => !known.has(other));
+  const near = typeof key === "string" ? given.find((other) => didYouMean(other, [key]) !== undefined) : undefined;
+  if (near === undefined) return [{ path, message: "is missing", onKey: false }];
+  return [{ path: [...holder, near], message: `unknown key; did you mean "${String(key)}"?`, onKey: true }];
 }
 
 /** Whether a branch of a union failed at its root, because the value is of another type altogether. */

@@ -12,6 +12,11 @@ const probeModule: RegistryModule<unknown> = {
   parseConfig(input) {
     const faults = Object.entries(input as object).flatMap(([key, value]) => {
       if (key === "token") return typeof value === "string" ? [] : [{ path: ["token"], message: "must be text" }];
+      if (key === "quoted") return [{ path: ["quoted"], message: `must be a URL, not ${JSON.stringify(value)}` }];
+      if (key === "cut") return [{ path: ["cut"], message: `must be a URL, not "${String(value).slice(0, 15)}…` }];
+      if (key === "secret") return [];
+      if (key === "other")
+        return [{ path: ["other"], message: `does not go with ${String((input as { secret?: unknown }).secret)}` }];
       if (key === "nested") return [{ path: ["nested", 1], message: "is odd" }];
       return [{ path: [key], message: "unknown key" }];
     });
@@ -125,6 +130,16 @@ describe("loading a configuration file", () => {
       ],
     },
     {
+      name: "a variable without its end",
+      text: 'log:\n  level: "${NOPE"\n',
+      expected: ["signalbox.yaml:2:10: log.level: ${ has no end; write ${NAME}, or $${ for a plain ${"],
+    },
+    {
+      name: "a slip in the name of a registry's provider, at the key",
+      text: "registries:\n  - provder: static\n    name: a\n    paths: [x]\n",
+      expected: ['signalbox.yaml:2:5: registries[0].provder: unknown key; did you mean "provider"?'],
+    },
+    {
       name: "two documents",
       text: "debug: false\n---\ndebug: false\n",
       expected: ["signalbox.yaml:3:1: the file must hold one document only"],
@@ -150,9 +165,26 @@ describe("loading a configuration file", () => {
     expect(config.debug).toMatchObject({ port: 7, host: "127.0.0.1" });
     expect(config.xds.insecure).toBe(true);
     expect(await mistakes(text, { PORT: "7x", OPEN: "yes" })).toEqual([
-      'signalbox.yaml:2:17: xds.insecure: must be true or false, not "yes"',
-      'signalbox.yaml:1:15: debug.port: must be a number, not "7x"',
+      "signalbox.yaml:2:17: xds.insecure: must be true or false, not the value of ${OPEN}",
+      "signalbox.yaml:1:15: debug.port: must be a number, not the value of ${PORT}",
     ]);
+  });
+
+  it.each([
+    ["of a number", "debug: {port: '${TOKEN}'}"],
+    ["out of range", "debug: {port: '${NUMBER}'}"],
+    ["of one of several words", "log: {level: '${TOKEN}'}"],
+    ["inside a text", "log: {level: 'x-${TOKEN}'}"],
+    ["of a provider", "registries: [{provider: '${TOKEN}', name: a}]"],
+    ["of an address", "xds: {plaintext: {host: '${TOKEN}'}}"],
+    ["that an adapter quotes", "registries: [{provider: probe, name: a, quoted: '${TOKEN}'}]"],
+    ["that an adapter quotes in part", "registries: [{provider: probe, name: a, cut: '${TOKEN}'}]"],
+    ["that an adapter quotes elsewhere", "registries: [{provider: probe, name: a, secret: '${TOKEN}', other: 1}]"],
+  ])("never shows what a variable holds, in place %s", async (_place, text) => {
+    const environment = { TOKEN: "hunter2-hunter2-token", NUMBER: "77777777" };
+    const said = (await mistakes(text, environment)).join("\n");
+    expect(said).toMatch(/the value of \$\{(TOKEN|NUMBER)\}/);
+    expect(said).not.toMatch(/hunter2|7777/);
   });
 
   it("warns of values that another YAML reader takes for something else", async () => {

@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { parseDocuments, type ParsedDocument } from "@signalbox/files";
 import { formatPath, type ConfigFault, type RegistryModule } from "@signalbox/registry";
 import { checkConfig } from "./check.ts";
+import { conceal, type Origin } from "./origins.ts";
 import { planRegistries, type PlannedRegistry } from "./registries.ts";
 import type { SignalboxConfig } from "./schema.ts";
 import { substitute } from "./substitute.ts";
@@ -58,13 +59,15 @@ export async function loadConfig(
   const baseDir = dirname(path);
   const text = await readFile(path, "utf8");
   const { document, warnings } = parse(text, file);
+  const origins = new Map<string, Origin>();
   const fail = (faults: readonly (ConfigFault & { readonly onKey?: boolean })[]): never => {
-    throw new ConfigFileError(faults.map((fault) => place(fault, document, file)));
+    throw new ConfigFileError(faults.map((fault) => place(conceal(fault, origins), document, file)));
   };
 
   const substituted = substitute(document?.value ?? {}, environment);
+  for (const [at, origin] of substituted.origins) origins.set(at, origin);
   if (substituted.faults.length > 0) fail(substituted.faults);
-  const { config, faults } = checkConfig(substituted.value, substituted.whole);
+  const { config, faults } = checkConfig(substituted.value, substituted.whole, origins);
   if (config === undefined) return fail(faults);
   const { planned, faults: ownFaults } = await planRegistries(config, modules);
   if (ownFaults.length > 0) fail(ownFaults);

@@ -31,7 +31,7 @@ export async function planRegistries(
     ...config.registries.map((entry, index) => ({ entry, at: ["registries", index] as const, keys: undefined })),
     ...config.rules.map((rule, index) => ({
       entry: {
-        ...{ provider: "static", name: rulesId(index).replace(/^static\//, ""), paths: [rule.files].flat() },
+        ...{ provider: "static", name: rulesId(rule.files ?? []).replace(/^static\//, ""), paths: [rule.files].flat() },
         ...{ staleAfter: defaults.staleAfter, expireAfter: defaults.expireAfter, onExpired: defaults.onExpired },
       },
       at: ["rules", index] as const,

@@ -71,9 +71,15 @@ const limitsSchema = z
     maxTypes: positive.exactOptional().describe("Resource types on one stream. Default 32."),
     maxNames: positive.exactOptional().describe("Resource names in one subscription. Default 200000."),
     maxNameBytes: positive.exactOptional().describe("Bytes of one resource name. Default 4096."),
+    maxConnectionNames: positive
+      .exactOptional()
+      .describe("Resource names in all subscriptions of one connection. Default 500000."),
     maxTotalNames: positive
       .exactOptional()
       .describe("Resource names in all subscriptions together; equal subscriptions count once. Default 5000000."),
+    nodeBytes: positive
+      .exactOptional()
+      .describe("Bytes of the node that a client sends with its first request. Default 65536."),
     receiveBytes: positive.exactOptional().describe("Bytes of one message from a client. Default 4194304."),
     partialBytes: positive
       .exactOptional()
@@ -119,6 +125,10 @@ const xdsSchema = z
         cert: filePath.describe("PEM file with the server's certificate chain. Read again when it changes."),
         key: filePath.describe("PEM file with the server's private key. Read again when it changes."),
         ca: filePath.describe("PEM file with the authorities that client certificates must come from."),
+        checkNamespace: z
+          .boolean()
+          .default(true)
+          .describe("Refuses clients whose node says another namespace than the SPIFFE id in their certificate."),
       })
       .exactOptional()
       .describe("xDS with mutual TLS. Off unless given."),

@@ -38,6 +38,17 @@ describe("environment variables in the configuration", () => {
     ]);
   });
 
+  it.each(["${PORT", "x ${", "${PORT} and ${PORT"])("reports a variable without its end: %s", (text) => {
+    expect(substitute([text], environment).faults).toEqual([
+      { path: [0], message: "${ has no end; write ${NAME}, or $${ for a plain ${" },
+    ]);
+  });
+
+  it("tells where the environment was put in, and nothing of defaults", () => {
+    const { origins } = substitute({ a: "x${PORT}", b: "${NOPE:-d}", c: "$${PORT}" }, environment);
+    expect([...origins]).toEqual([['["a"]', { words: "the value of ${PORT}", text: "x15010" }]]);
+  });
+
   it("does not look into prototypes for variables", () => {
     expect(substitute("${toString}", environment).faults).toHaveLength(1);
   });

@@ -14,7 +14,7 @@ const file = flags.get("--record");
 const record = (what) => appendFileSync(file, `${JSON.stringify(what)}\n`);
 const starts = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter((line) => line.includes('"started"')).length : 0;
 const bootstrap = JSON.parse(readFileSync(flags.get("--config-path"), "utf8"));
-record({ event: "started", node: bootstrap.node.id, drain: flags.get("--drain-time-s"), pid: process.pid });
+record({ event: "started", node: bootstrap.node.id, drain: flags.get("--drain-time-s"), pid: process.pid, hotRestart: !flags.has("--disable-hot-restart") });
 if (flags.has("--speak")) console.log("fake envoy speaks");
 
 if (flags.has("--exit")) process.exit(Number(flags.get("--exit")));

@@ -4,6 +4,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { framed, startListener } from "../testing/echo-listener.ts";
 import { rawClient } from "../testing/raw-client.ts";
 import { waitFor } from "../testing/wait.ts";
+import { defaultTransportLimits } from "./limits.ts";
+import { GrpcListener } from "./listener.ts";
 
 const sessions: ClientHttp2Session[] = [];
 
@@ -56,6 +58,42 @@ describe("drain", () => {
     await waitFor(() => streams.every(({ status }) => status === "14"), "ten times UNAVAILABLE");
     const times = streams.map(({ endedAt }) => endedAt ?? 0);
     expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(100);
+  });
+
+  it.each(["a later close", "the signal"])("ends the rest at once after %s", async (how) => {
+    const { listener, port } = await startListener();
+    const streams = Array.from({ length: 4 }, () => open(port));
+    await waitFor(() => streams.every(({ bytes }) => bytes > 0), "four echoes");
+    const stop = new AbortController();
+    const startedAt = performance.now();
+    const drained = listener.drain(600_000, stop.signal);
+    if (how === "the signal") stop.abort();
+    else expect(listener.close()).toBe(drained);
+    await drained;
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
+    await waitFor(() => streams.every(({ status }) => status === "14"), "four times UNAVAILABLE");
+  });
+
+  it("is not made longer by a later call", async () => {
+    const { listener, port } = await startListener();
+    const client = open(port);
+    await waitFor(() => client.bytes > 0, "the echo");
+    void listener.drain(0);
+    await listener.drain(600_000, AbortSignal.abort());
+    await waitFor(() => client.status === "14", "UNAVAILABLE");
+  });
+
+  it("closes a port that is still being opened", async () => {
+    const listener = new GrpcListener({
+      accept: () => undefined,
+      limits: defaultTransportLimits,
+      onRefused: () => {
+        // Nobody comes.
+      },
+    });
+    const opening = listener.listen(0, "127.0.0.1");
+    await Promise.all([listener.close(), expect(opening).rejects.toThrow("closed")]);
+    await expect(listener.listen(0, "127.0.0.1")).rejects.toThrow("closed");
   });
 
   it("lets a message that is on its way arrive before the stream ends", async () => {

@@ -48,6 +48,8 @@ export class GrpcListener {
   #sweptAt = 0;
   #now = 0;
   #closing: Promise<void> | undefined;
+  /** When the last stream is to be ended, by `performance.now`. */
+  #drainedBy = Infinity;
 
   constructor(options: GrpcListenerOptions) {
     this.#options = options;
@@ -75,21 +77,38 @@ export class GrpcListener {
     });
   }
 
-  /** Opens the port. Rejects with the system's error, for example `EADDRINUSE`. */
+  /**
+   * Opens the port. Rejects with the system's error, for example `EADDRINUSE`, and with no port open when the listener was
+   * closed before or meanwhile.
+   */
   async listen(port: number, host: string): Promise<AddressInfo> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen({ port, host }, () => {
-        this.#server.off("error", reject);
-        resolve();
-      });
-    });
+    if (this.#isClosing()) throw new Error("the listener is closed");
+    await this.#open(port, host);
+    if (this.#isClosing()) throw new Error("the listener is closed");
     this.#server.on("error", (error) => this.#options.onRefused("", `accept: ${error.message}`));
     this.#sweptAt = performance.now();
     this.#sweep = setInterval(() => this.#check(), this.#sweepMs);
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("the listener has no port");
     return address;
+  }
+
+  async #open(port: number, host: string): Promise<void> {
+    const server = this.#server;
+    // Closed before the port is open, Node may say "listening" or not.
+    server.once("listening", () => {
+      if (this.#isClosing()) server.close();
+    });
+    await new Promise<void>((resolve, reject) => {
+      const closed = (): void => reject(new Error("the listener is closed"));
+      server.once("error", reject);
+      server.once("close", closed);
+      server.listen({ port, host }, () => {
+        server.off("error", reject);
+        server.off("close", closed);
+        resolve();
+      });
+    });
   }
 
   /** Certificates for connections from now on. Open connections stay as they are. */
@@ -107,11 +126,24 @@ export class GrpcListener {
   /**
    * Stops listening, asks all clients to go, ends their streams with UNAVAILABLE one by one over `ms` milliseconds, gives
    * unfinished messages the connection grace, then destroys what is left. Resolves when the last socket is gone.
-   * Later calls get the promise of the first.
+   * Later calls get the promise of the first, and may shorten the time that it has left, as does the signal: then all
+   * streams end at once.
    */
-  drain(ms: number): Promise<void> {
-    this.#closing ??= this.#drain(ms);
+  drain(ms: number, signal?: AbortSignal): Promise<void> {
+    this.#shorten(signal?.aborted === true ? 0 : ms);
+    const now = (): void => this.#shorten(0);
+    signal?.addEventListener("abort", now, { once: true });
+    this.#closing ??= this.#drain();
+    void this.#closing.then(() => signal?.removeEventListener("abort", now));
     return this.#closing;
+  }
+
+  #shorten(ms: number): void {
+    this.#drainedBy = Math.min(this.#drainedBy, performance.now() + Math.max(0, ms));
+  }
+
+  #isClosing(): boolean {
+    return this.#closing !== undefined;
   }
 
   /** As `drain(0)`. */
@@ -175,7 +207,7 @@ export class GrpcListener {
     for (const connection of this.#connections) connection.check();
   }
 
-  async #drain(ms: number): Promise<void> {
+  async #drain(): Promise<void> {
     const closed = new Promise<void>((resolve) => {
       // An error means that it never listened: there is nothing to wait for.
       this.#server.close(() => resolve());
@@ -185,8 +217,11 @@ export class GrpcListener {
     const startedAt = performance.now();
     let ended = 0;
     while (ended < streams.length) {
-      const elapsed = performance.now() - startedAt;
-      const due = ms <= 0 ? streams.length : Math.min(streams.length, Math.ceil((elapsed / ms) * streams.length));
+      const now = performance.now();
+      const due =
+        now >= this.#drainedBy
+          ? streams.length
+          : Math.ceil(((now - startedAt) / (this.#drainedBy - startedAt)) * streams.length);
       for (; ended < due; ended += 1) streams[ended]?.end(grpcStatus.unavailable, "the server is shutting down");
       if (ended < streams.length) await delay(drainStepMs);
     }

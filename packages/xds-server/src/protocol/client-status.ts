@@ -3,13 +3,26 @@ import type { ClientStatus } from "../events.ts";
 import type { StreamCall } from "../transport.ts";
 import type { Subscription } from "./subscription.ts";
 
+/** What is kept of a client's node. */
+export interface NodeFacts {
+  readonly id: string;
+  readonly cluster: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly userAgent: string;
+}
+
+/** What is kept of a node. */
+export function nodeFacts(node: Node): NodeFacts {
+  return { id: node.id, cluster: node.cluster, metadata: node.metadata ?? {}, userAgent: userAgentOf(node) };
+}
+
 /** What a session knows about its client. */
 export interface ClientFacts {
   readonly stream: number;
   readonly call: StreamCall;
   readonly protocol: "sotw" | "delta";
   /** Absent before the first request. */
-  readonly node: Node | undefined;
+  readonly node: NodeFacts | undefined;
   readonly connectedAt: number;
   readonly subscriptions: readonly Subscription[];
 }
@@ -25,7 +38,7 @@ export function clientStatus({ stream, call, protocol, node, connectedAt, subscr
     nodeId: node?.id ?? "",
     nodeCluster: node?.cluster ?? "",
     metadata: node?.metadata ?? {},
-    userAgent: node === undefined ? "" : userAgentOf(node),
+    userAgent: node?.userAgent ?? "",
     connectedAt,
     subscriptions: subscriptions.map((sub) => sub.status()),
   };

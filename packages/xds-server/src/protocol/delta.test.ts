@@ -321,6 +321,59 @@ describe("removal on an aggregated stream", () => {
   });
 });
 
+describe("answers to delta responses", () => {
+  it("count each on their own, also when a newer response is out", () => {
+    put(EDS, { a: "1", b: "1" });
+    const client = stream();
+    client.delta({ node, typeUrl: EDS, resourceNamesSubscribe: ["a", "b"] });
+    one(client);
+    put(EDS, { a: "bad" });
+    const [refused] = client.take();
+    clock.advance(5000);
+    put(EDS, { b: "2" });
+    const [newer] = client.take();
+    client.delta({ typeUrl: EDS, responseNonce: refused?.nonce ?? "", errorDetail: { message: "bad endpoints" } });
+    client.delta({ typeUrl: EDS, responseNonce: newer?.nonce ?? "" });
+    expect(events.filter(({ type }) => type === "nacked" || type === "stale-nonce")).toMatchObject([
+      { type: "nacked", nonce: refused?.nonce, version: refused?.version, error: "bad endpoints" },
+    ]);
+    expect(protocol.status()[0]?.subscriptions[0]).toMatchObject({ error: "bad endpoints", ackedNonce: newer?.nonce });
+    put(EDS, { a: "good" });
+    one(client);
+    expect(protocol.status()[0]?.subscriptions[0]).not.toHaveProperty("error");
+  });
+
+  it("are told apart when the same content is sent twice meanwhile", () => {
+    put(EDS, { a: "1", b: "1" });
+    const client = stream();
+    client.delta({ node, typeUrl: EDS, resourceNamesSubscribe: ["a"] });
+    client.delta({ typeUrl: EDS, resourceNamesSubscribe: ["b"] });
+    client.delta({ typeUrl: EDS, resourceNamesSubscribe: ["a"] });
+    const nonces = client.take().map(({ nonce }) => nonce);
+    expect(new Set(nonces).size).toBe(3);
+  });
+
+  it("are remembered for a bounded number of responses", () => {
+    put(EDS, { a: "first" });
+    const client = stream();
+    client.delta({ node, typeUrl: EDS, resourceNamesSubscribe: ["a"] });
+    one(client);
+    const sent: Received[] = [];
+    for (let round = 0; round < 40; round++) {
+      put(EDS, { a: `${round}` });
+      clock.advance(5000);
+      sent.push(...client.take());
+    }
+    expect(sent).toHaveLength(40);
+    const answer = (at: number): void =>
+      client.delta({ typeUrl: EDS, responseNonce: sent[at]?.nonce ?? "", errorDetail: { message: `no ${at}` } });
+    answer(0);
+    expect(events.filter(({ type }) => type === "nacked")).toEqual([]);
+    answer(8);
+    expect(events.filter(({ type }) => type === "nacked")).toMatchObject([{ error: "no 8" }]);
+  });
+});
+
 describe("the names that a stream watches", () => {
   const streamOf = (at: number) => protocol.status()[at]?.stream ?? 0;
 

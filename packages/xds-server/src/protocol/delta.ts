@@ -67,6 +67,7 @@ function leave(sub: Subscription, name: string, context: ReceiveContext): void {
   else {
     sub.pending.delete(name);
     sub.retired.delete(name);
+    sub.answers.forget(name);
     sub.tidy();
   }
 }
@@ -95,7 +96,7 @@ export function buildDelta(
   const gone = [...removed].sort(byCodeUnits);
   const version = state.version.toString();
   const goneVersion = SetVersion.of(gone.map((name) => ({ name, version: "" }))).toString();
-  const frame = state.frame(`delta/${SetVersion.of(fresh).toString()}/${goneVersion}`, sub.nonce, () =>
+  const frame = state.frame(`delta/${SetVersion.of(fresh).toString()}/${goneVersion}`, sub.answers, () =>
     deltaFrame({
       type: sub.kind.type,
       version,

@@ -9,6 +9,8 @@ export interface Frame {
   readonly version: string;
   readonly resources: number;
   readonly removed: number;
+  /** Names of the resources, and of those that are gone. */
+  readonly names: readonly string[];
 }
 
 /** What goes into a response. */
@@ -93,6 +95,7 @@ function finish(writer: FrameWriter, content: ResponseContent): Frame {
     version: content.version,
     resources: content.resources.length,
     removed: content.removed.length,
+    names: [...content.resources.map(({ name }) => name), ...content.removed],
   };
 }
 

@@ -3,6 +3,9 @@ import type { Subscription } from "./subscription.ts";
 /** Nothing to wait for. */
 export const open = 0;
 
+/** How many times as long as for an answer a removal waits for a client that refused what should no longer refer to it. */
+const refusedPatience = 12;
+
 /**
  * Until when the pending changes of `sub` must wait, in epoch milliseconds; `open` when they may go.
  *
@@ -14,7 +17,7 @@ export const open = 0;
  */
 export function changesWaitUntil(sub: Subscription, others: Iterable<Subscription>, waitMs: number): number {
   if (sub.solicited) return open;
-  const ownAnswer = sub.awaiting?.deadline ?? open;
+  const ownAnswer = sub.answers.awaiting?.deadline ?? open;
   if (!sub.kind.refersToClusters || sub.backlog === undefined) return ownAnswer;
   const { latest, since } = sub.backlog;
   for (const other of others) {
@@ -25,19 +28,55 @@ export function changesWaitUntil(sub: Subscription, others: Iterable<Subscriptio
 
 /**
  * The same for telling the client what is gone: last, when whatever may have referred to it is answered. That may itself
- * have waited, hence twice the time.
+ * have waited, hence twice the time. What the client refused may refer to it still, for as long as the client keeps what
+ * it has: then the wait is much longer, and ends with the break of what refers to it.
  */
 export function removalsWaitUntil(sub: Subscription, others: Iterable<Subscription>, waitMs: number): number {
-  const ownAnswer = sub.awaiting?.deadline ?? open;
-  if (sub.retiredBacklog === undefined) return ownAnswer;
+  let until = sub.answers.awaiting?.deadline ?? open;
+  if (sub.retiredBacklog === undefined) return until;
   const { latest, since } = sub.retiredBacklog;
   for (const other of others) {
-    if (other.kind.refersToClusters && isBehind(other, latest)) return Math.max(ownAnswer, since + 2 * waitMs);
+    if (!other.kind.refersToClusters) continue;
+    if (isBehind(other, latest)) until = Math.max(until, since + 2 * waitMs);
+    if (isRefused(other, latest)) until = Math.max(until, since + refusedPatience * waitMs);
   }
-  return ownAnswer;
+  return until;
+}
+
+/** The client refuses some change up to the newest removal of `sub`, in a type that may refer to what is removed. */
+export function removesDespiteRefusal(sub: Subscription, others: Iterable<Subscription>): boolean {
+  const latest = sub.retiredBacklog?.latest;
+  if (latest === undefined) return false;
+  for (const other of others) if (other.kind.refersToClusters && isRefused(other, latest)) return true;
+  return false;
+}
+
+/** What of a subscription may go now, and when to look again at what may not (`0`: never). */
+export interface Due {
+  readonly changes: boolean;
+  readonly removals: boolean;
+  readonly at: number;
+}
+
+const nothingDue: Due = { changes: false, removals: false, at: 0 };
+
+/** What of `sub` is due at `now`. */
+export function dueOf(sub: Subscription, others: readonly Subscription[], waitMs: number, now: number): Due {
+  if (sub.state === undefined) return nothingDue;
+  const wantsChanges = sub.owed || sub.pending.size > 0;
+  const wantsRemovals = sub.retired.size > 0;
+  if (!wantsChanges && !wantsRemovals) return nothingDue;
+  const changesAt = wantsChanges ? changesWaitUntil(sub, others, waitMs) : Infinity;
+  const removalsAt = wantsRemovals ? removalsWaitUntil(sub, others, waitMs) : Infinity;
+  const at = Math.min(...[changesAt, removalsAt].filter((time) => time > now));
+  return { changes: changesAt <= now, removals: removalsAt <= now, at: at === Infinity ? 0 : at };
 }
 
 /** Some change up to `latest` is pending or unanswered. */
 function isBehind(sub: Subscription, latest: number): boolean {
-  return (sub.backlog?.oldest ?? Infinity) <= latest || (sub.awaiting?.oldest ?? Infinity) <= latest;
+  return (sub.backlog?.oldest ?? Infinity) <= latest || (sub.answers.awaiting?.oldest ?? Infinity) <= latest;
+}
+
+function isRefused(sub: Subscription, latest: number): boolean {
+  return (sub.answers.refusedOldest ?? Infinity) <= latest;
 }

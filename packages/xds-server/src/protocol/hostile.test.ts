@@ -4,7 +4,7 @@ import { resourceOf } from "../resource.ts";
 import { SnapshotCache } from "../snapshot-cache.ts";
 import { FakeXdsClock } from "../testing/fake-clock.ts";
 import { CDS, deltaAds, EDS, encodeContent, FakeStream, LDS, RDS, SDS, sotwAds } from "../testing/fake-stream.ts";
-import { grpcStatus } from "../transport.ts";
+import { grpcStatus, type Peer } from "../transport.ts";
 import { createXdsProtocol, type XdsLimits, type XdsProtocol } from "./xds-protocol.ts";
 
 const node = { id: "n", cluster: "c", metadata: { GENERATOR: "grpc" }, userAgentName: "envoy" };
@@ -26,8 +26,8 @@ beforeEach(() => {
   cache.setSnapshot("n", new Map([[CDS, [resourceOf("a", encodeContent("a", "1"))]]]));
 });
 
-function stream(path = sotwAds): FakeStream {
-  const fake = new FakeStream(path);
+function stream(path = sotwAds, peer?: Peer): FakeStream {
+  const fake = new FakeStream(path, undefined, peer);
   fake.open(protocol.accept);
   return fake;
 }
@@ -97,6 +97,86 @@ describe("limits", () => {
     const delta = stream(deltaAds);
     delta.delta({ node, typeUrl: EDS, resourceNamesSubscribe: resourceNames });
     expect(delta.ended?.code).toBe(grpcStatus.resourceExhausted);
+  });
+
+  it("a client that fills the server pays for it, and not the one that speaks next", () => {
+    start({ maxTotalNames: 30 });
+    cache.setSnapshot("n", new Map([[EDS, [resourceOf("name-1", encodeContent("name-1", "1"))]]]));
+    const early = stream();
+    early.sotw({ node, typeUrl: EDS, resourceNames: ["name-1"] });
+    const [held] = early.take();
+    const hostile = stream();
+    hostile.sotw({ node, typeUrl: RDS, resourceNames: manyNames(29) });
+    expect(hostile.ended).toBeUndefined();
+    early.sotw({ typeUrl: EDS, responseNonce: held?.nonce ?? "", resourceNames: ["name-1"] });
+    const late = stream(deltaAds);
+    late.delta({ node, typeUrl: EDS, resourceNamesSubscribe: ["name-1", "name-2"] });
+    expect(hostile.ended?.code).toBe(grpcStatus.resourceExhausted);
+    expect(late.take()).toHaveLength(1);
+    expect([early.ended, late.ended]).toEqual([undefined, undefined]);
+    expect(events.filter(({ type }) => type === "refused")).toHaveLength(1);
+  });
+
+  it("clients that share a large subscription do not pay for one that has its own", () => {
+    start({ maxTotalNames: 30 });
+    const sharing = [stream(), stream(), stream()];
+    for (const client of sharing) client.sotw({ node, typeUrl: EDS, resourceNames: manyNames(20) });
+    const alone = stream();
+    alone.sotw({ node, typeUrl: EDS, resourceNames: manyNames(9) });
+    expect(alone.ended).toBeUndefined();
+    alone.sotw({ typeUrl: RDS, resourceNames: ["x", "y"] });
+    expect(alone.ended?.code).toBe(grpcStatus.resourceExhausted);
+    expect(sharing.map(({ ended }) => ended)).toEqual([undefined, undefined, undefined]);
+  });
+
+  it("all streams of a connection have one budget, and get it back", () => {
+    start({ maxConnectionNames: 10 });
+    const peer = { address: "127.0.0.1:1", identities: [] };
+    const [one, two] = [stream(sotwAds, peer), stream(deltaAds, peer)];
+    one.sotw({ node, typeUrl: EDS, resourceNames: manyNames(6) });
+    two.delta({ node, typeUrl: EDS, resourceNamesSubscribe: manyNames(5) });
+    expect(two.ended).toMatchObject({
+      code: grpcStatus.resourceExhausted,
+      message: expect.stringContaining("one connection") as string,
+    });
+    expect(one.ended).toBeUndefined();
+    const other = stream();
+    other.sotw({ node, typeUrl: EDS, resourceNames: manyNames(10) });
+    expect(other.ended).toBeUndefined();
+    one.close();
+    const three = stream(sotwAds, peer);
+    three.sotw({ node, typeUrl: EDS, resourceNames: manyNames(10) });
+    expect(three.ended).toBeUndefined();
+  });
+
+  it.each([sotwAds, deltaAds])("many names of a type that nobody has are refused: %s", (path) => {
+    const client = stream(path);
+    const names = manyNames(1001);
+    if (path === sotwAds) client.sotw({ node, typeUrl: unknownType, resourceNames: names });
+    else client.delta({ node, typeUrl: unknownType, resourceNamesSubscribe: names });
+    expect(client.ended?.code).toBe(grpcStatus.resourceExhausted);
+    cache.update("n", new Map([[unknownType, { upserted: [resourceOf("x", encodeContent("x", "1"))], removed: [] }]]));
+    const served = stream(sotwAds);
+    served.sotw({ node, typeUrl: unknownType, resourceNames: [...names, "x"] });
+    expect(served.take()).toHaveLength(1);
+  });
+
+  it.each([sotwAds, deltaAds])("a large node is refused before it is decoded: %s", (path) => {
+    start({ nodeBytes: 1000 });
+    // Bytes that are no node: decoding them would be another error.
+    const field = path === sotwAds ? 2 : 1;
+    const client = stream(path);
+    client.sendBytes(Buffer.concat([Buffer.of(field * 8 + 2, 0xe9, 0x07), Buffer.alloc(1001, 0xff)]));
+    expect(client.ended).toEqual({
+      code: grpcStatus.resourceExhausted,
+      message: "the node has 1001 bytes, more than 1000",
+    });
+    start();
+    const usual = stream(path);
+    const large = { ...node, metadata: { LABELS: "x".repeat(60_000) } };
+    if (path === sotwAds) usual.sotw({ node: large, typeUrl: CDS });
+    else usual.delta({ node: large, typeUrl: CDS });
+    expect(usual.take()).toHaveLength(1);
   });
 
   it("names that come one by one count together", () => {
@@ -181,6 +261,37 @@ describe("a method that is not served", () => {
   );
 });
 
+describe("a client that is not authorized", () => {
+  it.each([sotwAds, deltaAds])("is refused with the reason, and the source does not hear of it: %s", (path) => {
+    const acquired: string[] = [];
+    const peer: Peer = { address: "192.0.2.1:1", identities: ["spiffe://cluster.local/ns/a/sa/b"] };
+    protocol = createXdsProtocol({
+      source: {
+        acquire: (asking, onChange) => {
+          acquired.push(asking.id);
+          return cache.acquire(asking, onChange);
+        },
+      },
+      authorize: (asking, { identities }) => (asking.id === "n" ? undefined : `not for ${identities.join()}`),
+    });
+    const send = (client: FakeStream, id: string): void => {
+      if (path === sotwAds) client.sotw({ node: { id }, typeUrl: CDS });
+      else client.delta({ node: { id }, typeUrl: CDS });
+    };
+    const refused = stream(path, peer);
+    send(refused, "other");
+    expect(refused.ended).toEqual({
+      code: grpcStatus.permissionDenied,
+      message: "not for spiffe://cluster.local/ns/a/sa/b",
+    });
+    const served = stream(path, peer);
+    send(served, "n");
+    expect(served.take()).toHaveLength(1);
+    expect(acquired).toEqual(["n"]);
+    expect(protocol.status()).toHaveLength(1);
+  });
+});
+
 describe("a source that throws", () => {
   it("ends the stream without its words", () => {
     protocol = createXdsProtocol({
@@ -226,31 +337,5 @@ describe("status", () => {
         ],
       },
     ]);
-  });
-});
-
-describe("drain", () => {
-  it("ends the streams over the time given and takes no new ones", async () => {
-    const clients = [stream(), stream(), stream()];
-    const done = protocol.drain(300, new AbortController().signal);
-    const open = (): number => clients.filter(({ ended }) => ended === undefined).length;
-    expect(stream().ended).toEqual({ code: grpcStatus.unavailable, message: "draining" });
-    clock.advance(0);
-    expect(open()).toBe(2);
-    clock.advance(100);
-    expect(open()).toBe(1);
-    clock.advance(100);
-    await done;
-    expect(open()).toBe(0);
-  });
-
-  it("ends the rest at once when it is aborted", async () => {
-    const clients = [stream(), stream()];
-    const abort = new AbortController();
-    const done = protocol.drain(60_000, abort.signal);
-    abort.abort();
-    await done;
-    expect(clients.map(({ ended }) => ended?.code)).toEqual([grpcStatus.unavailable, grpcStatus.unavailable]);
-    expect(clock.timers).toBe(0);
   });
 });

@@ -59,9 +59,24 @@ export class NameTable {
 
   #size = 0;
 
-  /** Names in all live sets, each set counted once. */
+  /** Names in all live sets, each set counted once, and what subscriptions hold beside the sets. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Counts names that a subscription holds beside the sets. */
+  count(names: number): void {
+    this.#size += names;
+  }
+
+  /** The part of a set's names that one of its users is charged with. */
+  costOf(shared: SharedNames): number {
+    return shared.names.size / Math.max(1, (shared as CountedNames).uses);
+  }
+
+  /** The same for a run. */
+  costOfRun(run: NameRun): number {
+    return this.costOf(run.shared) / Math.max(1, (run as CountedRun).uses);
   }
 
   /** The names in a run of `resource_names` fields; parsed only when no live subscription spelled them the same way. */
@@ -89,10 +104,11 @@ export class NameTable {
   acquire(names: ReadonlySet<string>): SharedNames {
     const key = keyOf(names);
     let counted = this.#sets.get(key);
-    if (counted !== undefined && !equalSets(counted.names, names)) return { names };
-    if (counted === undefined) {
+    if (counted === undefined || !equalSets(counted.names, names)) {
+      // Another set with the same key keeps its place, and this one is counted but not shared.
+      const taken = counted !== undefined;
       counted = { key, names, uses: 0 };
-      this.#sets.set(key, counted);
+      if (!taken) this.#sets.set(key, counted);
       this.#size += names.size;
     }
     counted.uses++;
@@ -101,10 +117,9 @@ export class NameTable {
 
   release(shared: SharedNames): void {
     const counted = shared as CountedNames;
-    if (this.#sets.get(counted.key) !== counted) return;
     counted.uses--;
     if (counted.uses > 0) return;
-    this.#sets.delete(counted.key);
+    if (this.#sets.get(counted.key) === counted) this.#sets.delete(counted.key);
     this.#size -= counted.names.size;
   }
 }
@@ -120,6 +135,7 @@ export class NameOverlay implements NameCollection {
   #base: SharedNames;
   readonly #added = new Set<string>();
   readonly #dropped = new Set<string>();
+  #counted = 0;
 
   constructor(table: NameTable, names: Iterable<string>) {
     this.#table = table;
@@ -146,23 +162,42 @@ export class NameOverlay implements NameCollection {
   }
 
   delete(name: string): boolean {
-    if (this.#added.delete(name)) return true;
+    if (this.#added.delete(name)) {
+      this.#count();
+      return true;
+    }
     if (!this.#base.names.has(name) || this.#dropped.has(name)) return false;
     this.#dropped.add(name);
     this.#rebase();
     return true;
   }
 
+  /** The part of the names in memory that this subscription is charged with. */
+  get cost(): number {
+    return this.#table.costOf(this.#base) + this.#counted;
+  }
+
   release(): void {
+    this.#added.clear();
+    this.#dropped.clear();
+    this.#count();
     this.#table.release(this.#base);
   }
 
+  #count(): void {
+    const difference = this.#added.size + this.#dropped.size;
+    this.#table.count(difference - this.#counted);
+    this.#counted = difference;
+  }
+
   #rebase(): void {
-    if (this.#added.size + this.#dropped.size <= Math.max(smallOverlay, this.#base.names.size / 4)) return;
+    this.#count();
+    if (this.#counted <= Math.max(smallOverlay, this.#base.names.size / 4)) return;
     const names = new Set(this);
     this.#table.release(this.#base);
     this.#base = this.#table.acquire(names);
     this.#added.clear();
     this.#dropped.clear();
+    this.#count();
   }
 }

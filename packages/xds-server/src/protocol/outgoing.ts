@@ -13,7 +13,7 @@ export interface BuildContext {
   readonly now: number;
   readonly controlPlane: string;
   /** Endpoint names whose cluster was sent on this stream after they were: the client waits for them even if unchanged. */
-  readonly warming: ReadonlySet<string>;
+  readonly warming: { has(name: string): boolean };
   nextNonce(): string;
 }
 

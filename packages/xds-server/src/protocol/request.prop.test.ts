@@ -45,7 +45,7 @@ describe("the request readers", () => {
           );
           expect(readSotwRequest(bytes, [some])).toEqual(request);
           expect(readSotwRequest(bytes, [Uint8Array.from(request.names)])).toEqual(request);
-          expect(readNode(request.node ?? new Uint8Array(0))).toEqual(message.node);
+          expect(readNode(request.node ?? new Uint8Array(0), 65_536)).toEqual(message.node);
         },
       ),
       { numRuns: 100 },
@@ -90,7 +90,11 @@ describe("the request readers", () => {
   it("answer junk with a reason, never with another error", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
-        for (const read of [readSotwRequest, (junk: Uint8Array) => readDeltaRequest(junk, limits), readNode]) {
+        for (const read of [
+          readSotwRequest,
+          (junk: Uint8Array) => readDeltaRequest(junk, limits),
+          (junk: Uint8Array) => readNode(junk, 65_536),
+        ]) {
           try {
             read(bytes);
           } catch (thrown) {

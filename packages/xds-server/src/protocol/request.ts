@@ -38,6 +38,12 @@ export class LimitExceededError extends Error {
   override readonly name = "LimitExceededError";
 }
 
+/** The client may not have what its node asks for. Ends the stream. */
+export class ClientRefusedError extends Error {
+  readonly code = "SBX_XDS_DENIED";
+  override readonly name = "ClientRefusedError";
+}
+
 const noBytes = new Uint8Array(0);
 
 function errorText(status: Uint8Array): string {
@@ -153,8 +159,12 @@ function readMapEntry(entry: Uint8Array): [string, string] {
   return [key, value];
 }
 
-/** Decodes a node. Thrown when it is not one: MalformedRequestError. */
-export function readNode(bytes: Uint8Array): Node {
+/** Decodes a node of at most `maxBytes`. Thrown when it is larger: LimitExceededError; when it is none: MalformedRequestError. */
+export function readNode(bytes: Uint8Array, maxBytes: number): Node {
+  // Before it is decoded: a node of many small parts costs far more than its bytes.
+  if (bytes.length > maxBytes) {
+    throw new LimitExceededError(`the node has ${bytes.length} bytes, more than ${maxBytes}`);
+  }
   try {
     return fromBinary(NodeSchema, bytes);
   } catch (cause) {

@@ -41,6 +41,11 @@ export function resourceKind(type: TypeUrl): ResourceKind {
   return kindOfType.get(type) ?? { ...plain, type, order: kinds.length };
 }
 
+/** The protocol has rules of its own for this type. */
+export function isKnownType(type: TypeUrl): boolean {
+  return kindOfType.has(type);
+}
+
 const services: readonly (readonly [service: string, noun: string, type: TypeUrl | undefined])[] = [
   ["discovery.v3.AggregatedDiscoveryService", "AggregatedResources", undefined],
   ["cluster.v3.ClusterDiscoveryService", "Clusters", typeUrls.cluster],

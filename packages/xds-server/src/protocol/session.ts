@@ -4,13 +4,15 @@ import type { XdsClock } from "../clock.ts";
 import type { ClientStatus, XdsEvent } from "../events.ts";
 import type { Resource } from "../resource.ts";
 import type { ChangedNames, ResourceSource, ViewLease } from "../source.ts";
-import { grpcStatus, type StreamCall, type StreamHandler } from "../transport.ts";
-import { clientStatus } from "./client-status.ts";
+import { grpcStatus, type Peer, type StreamCall, type StreamHandler } from "../transport.ts";
+import { clientStatus, nodeFacts, type NodeFacts } from "./client-status.ts";
 import { buildDelta, subscribeDelta } from "./delta.ts";
-import { changesWaitUntil, removalsWaitUntil } from "./gate.ts";
+import { dueOf, removesDespiteRefusal } from "./gate.ts";
+import type { NameBudget, NameHolder } from "./name-budget.ts";
 import type { NameTable } from "./names.ts";
 import type { BuildContext, Outgoing } from "./outgoing.ts";
 import {
+  ClientRefusedError,
   LimitExceededError,
   readDeltaRequest,
   readNode,
@@ -18,7 +20,7 @@ import {
   type NameLimits,
   type RequestHead,
 } from "./request.ts";
-import { resourceKind, typeOfRequest, type XdsMethod } from "./resource-kinds.ts";
+import { isKnownType, resourceKind, typeOfRequest, type XdsMethod } from "./resource-kinds.ts";
 import { buildSotw, subscribeSotw, type ReceiveContext } from "./sotw.ts";
 import { Subscription } from "./subscription.ts";
 import type { ViewStates } from "./view-state.ts";
@@ -31,7 +33,10 @@ export interface SessionShared {
   readonly clock: XdsClock;
   readonly names: NameTable;
   readonly views: ViewStates;
-  readonly limits: NameLimits & { readonly maxTypes: number; readonly maxTotalNames: number };
+  readonly budget: NameBudget;
+  readonly limits: NameLimits & { readonly maxTypes: number; readonly nodeBytes: number };
+  /** A reason refuses the client. */
+  readonly authorize: (node: Node, peer: Peer) => string | undefined;
   /** How long one response, or an order between types, is waited for. Milliseconds. */
   readonly answerTimeoutMs: number;
   readonly controlPlane: string;
@@ -41,9 +46,11 @@ export interface SessionShared {
 }
 
 const noNames: ReadonlySet<string> = new Set();
+/** Names of a type that neither the protocol nor the source knows: a client may try, but not fill the server with them. */
+const maxUnknownNames = 1_000;
 
 /** One stream: reads requests, keeps a subscription for each type, and writes what is due in the right order. */
-export class Session implements StreamHandler {
+export class Session implements StreamHandler, NameHolder {
   readonly id: number;
   readonly #call: StreamCall;
   readonly #method: XdsMethod;
@@ -52,9 +59,11 @@ export class Session implements StreamHandler {
   /** In response order. */
   readonly #subscriptions = new Map<TypeUrl, Subscription>();
   #ordered: readonly Subscription[] = [];
-  #node: Node | undefined;
+  #node: NodeFacts | undefined;
   #lease: ViewLease | undefined;
   #change = 0;
+  /** Names that the budget knows of. */
+  #named = 0;
   readonly #warming = new Warming();
   #writing = false;
   #pumping = false;
@@ -111,15 +120,30 @@ export class Session implements StreamHandler {
       task();
       this.#pump();
     } catch (error) {
-      this.#refuse(error);
+      this.refuse(error);
     }
   }
 
-  #refuse(error: unknown): void {
+  /** All streams of a connection have the same. */
+  get connection(): object {
+    return this.#call.peer;
+  }
+
+  nameCost(): number {
+    let cost = 0;
+    for (const { run, overlay } of this.#ordered) {
+      cost += (run === undefined ? 0 : this.#shared.names.costOfRun(run)) + (overlay?.cost ?? 0);
+    }
+    return cost;
+  }
+
+  /** Ends the stream because of what went wrong, with a reason where the client can do something about it. */
+  refuse(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
     this.#shared.onEvent({ type: "refused", peer: this.#call.peer.address, reason });
     if (error instanceof MalformedRequestError) this.end(grpcStatus.invalidArgument, reason);
     else if (error instanceof LimitExceededError) this.end(grpcStatus.resourceExhausted, reason);
+    else if (error instanceof ClientRefusedError) this.end(grpcStatus.permissionDenied, reason);
     else this.end(grpcStatus.internal, "internal error");
   }
 
@@ -129,6 +153,8 @@ export class Session implements StreamHandler {
     this.#wake?.();
     this.#lease?.release();
     for (const sub of this.#ordered) sub.close(this.#shared.views, this.#shared.names);
+    this.#shared.budget.change(this.connection, -this.#named);
+    this.#named = 0;
     this.#shared.onClosed(this.id);
     this.#shared.onEvent({ type: "stream-close", stream: this.id, node: this.#node?.id ?? "", reason });
   }
@@ -140,24 +166,24 @@ export class Session implements StreamHandler {
     );
     this.#identify(request);
     const { sub, first } = this.#subscription(request);
-    if (!first && request.nonce !== "" && request.nonce !== sub.nonce) {
+    this.#answer(sub, request);
+    if (!first && request.nonce !== "" && request.nonce !== sub.answers.nonce) {
       this.#stale(sub, request.nonce);
       return;
     }
-    this.#answer(sub, request);
     subscribeSotw(sub, request, first, this.#receiveContext());
-    this.#limitTotal();
+    this.#followNames(sub);
   }
 
   #receiveDelta(bytes: Uint8Array): void {
     const request = readDeltaRequest(bytes, this.#shared.limits);
     this.#identify(request);
     const { sub, first } = this.#subscription(request);
-    // A stale nonce is no answer, but what the request says about names counts all the same.
-    if (!first && request.nonce !== "" && request.nonce !== sub.nonce) this.#stale(sub, request.nonce);
-    else this.#answer(sub, request);
+    const known = this.#answer(sub, request) || request.nonce === sub.answers.nonce;
+    // An unknown nonce is no answer, but what the request says about names counts all the same.
+    if (!known && !first && request.nonce !== "") this.#stale(sub, request.nonce);
     subscribeDelta(sub, request, first, this.#receiveContext());
-    this.#limitTotal();
+    this.#followNames(sub);
   }
 
   #receiveContext(): ReceiveContext {
@@ -165,19 +191,31 @@ export class Session implements StreamHandler {
     return { change: this.#change, now: clock.now(), names, limits };
   }
 
-  #limitTotal(): void {
-    const { names, limits } = this.#shared;
-    if (names.size > limits.maxTotalNames) {
-      throw new LimitExceededError(`more than ${limits.maxTotalNames} resource names subscribed on this server`);
+  /** A request may have changed the names of `sub`. */
+  #followNames(sub: Subscription): void {
+    if (sub.kind.type === typeUrls.endpoint && this.#warming.names.size > 0) {
+      this.#warming.endpointsAsked((name) => sub.covers(name));
     }
+    const named = this.#ordered.reduce((sum, { names }) => sum + names.size, 0);
+    const more = named - this.#named;
+    if (more === 0) return;
+    const unknown = !isKnownType(sub.kind.type) && (sub.state?.known.size ?? 0) === 0;
+    if (more > 0 && unknown && sub.names.size > maxUnknownNames) {
+      throw new LimitExceededError(`more than ${maxUnknownNames} names of ${sub.kind.type}, of which there are none`);
+    }
+    this.#named = named;
+    this.#shared.budget.change(this.connection, more);
+    this.#shared.budget.fit(this);
   }
 
   /** Takes the node from the first request; later ones are not looked at. */
   #identify(request: RequestHead): void {
     if (this.#node !== undefined) return;
     if (request.node === undefined) throw new MalformedRequestError("the first request of a stream carries no node");
-    const node = readNode(request.node);
-    this.#node = node;
+    const node = readNode(request.node, this.#shared.limits.nodeBytes);
+    const refusal = this.#shared.authorize(node, this.#call.peer);
+    if (refusal !== undefined) throw new ClientRefusedError(refusal);
+    this.#node = nodeFacts(node);
     this.#shared.onEvent({ type: "stream-node", stream: this.id, node: node.id });
     this.#lease = this.#shared.source.acquire(node, (changed) => this.#contained(() => this.#changed(changed)));
   }
@@ -202,12 +240,14 @@ export class Session implements StreamHandler {
     this.#shared.onEvent({ type: "stale-nonce", ...this.#about(sub), nonce: shown });
   }
 
-  #answer(sub: Subscription, request: RequestHead): void {
-    const { nonce, error } = request;
-    if (nonce === "" || nonce !== sub.nonce || !sub.answer(error, this.#shared.clock.now())) return;
+  /** Returns whether the request answers a response that was not answered before. */
+  #answer(sub: Subscription, { nonce, error }: RequestHead): boolean {
+    const sent = nonce === "" ? undefined : sub.answers.answer(nonce, error, this.#shared.clock.now());
+    if (sent === undefined) return false;
     const about = this.#about(sub);
     if (error === undefined) this.#shared.onEvent({ type: "acked", ...about, nonce });
-    else this.#shared.onEvent({ type: "nacked", ...about, version: sub.sentVersion ?? "", nonce, error });
+    else this.#shared.onEvent({ type: "nacked", ...about, version: sent.version, nonce, error });
+    return true;
   }
 
   #about(sub: Subscription): { stream: number; node: string; resourceType: TypeUrl } {
@@ -249,7 +289,7 @@ export class Session implements StreamHandler {
     const now = this.#shared.clock.now();
     let wakeAt = Infinity;
     for (const sub of this.#ordered) {
-      const due = this.#due(sub, now);
+      const due = dueOf(sub, this.#ordered, this.#shared.answerTimeoutMs, now);
       if (due.at > now) wakeAt = Math.min(wakeAt, due.at);
       if (due.changes || due.removals) {
         const outgoing = this.#build(sub, due.removals, now);
@@ -263,21 +303,6 @@ export class Session implements StreamHandler {
     return false;
   }
 
-  /** What of a subscription may go now, and when to look again at what may not. */
-  #due(sub: Subscription, now: number): { changes: boolean; removals: boolean; at: number } {
-    const nothing = { changes: false, removals: false, at: 0 };
-    if (sub.state === undefined) return nothing;
-    const wantsChanges = sub.owed || sub.pending.size > 0;
-    const wantsRemovals = sub.retired.size > 0;
-    if (!wantsChanges && !wantsRemovals) return nothing;
-    const { answerTimeoutMs } = this.#shared;
-    const changesAt = wantsChanges ? changesWaitUntil(sub, this.#ordered, answerTimeoutMs) : Infinity;
-    const removalsAt = wantsRemovals ? removalsWaitUntil(sub, this.#ordered, answerTimeoutMs) : Infinity;
-    const later = [changesAt, removalsAt].filter((at) => at > now);
-    const at = Math.min(...later);
-    return { changes: changesAt <= now, removals: removalsAt <= now, at: at === Infinity ? 0 : at };
-  }
-
   #build(sub: Subscription, removals: boolean, now: number): Outgoing | undefined {
     const { state } = sub;
     if (state === undefined) return undefined;
@@ -288,7 +313,7 @@ export class Session implements StreamHandler {
       warming: sub.kind.type === typeUrls.endpoint ? this.#warming.names : noNames,
       nextNonce: this.#shared.nextNonce,
     };
-    const dropped = removals ? sub.takeRetired() : [];
+    const dropped = removals ? this.#takeRetired(sub) : [];
     const outgoing =
       sub.protocol === "sotw"
         ? buildSotw(sub, state, dropped.length > 0, context)
@@ -297,8 +322,20 @@ export class Session implements StreamHandler {
     return outgoing;
   }
 
+  /** Names of which the client may be told now that they are gone. */
+  #takeRetired(sub: Subscription): string[] {
+    const forced = removesDespiteRefusal(sub, this.#ordered);
+    const names = sub.takeRetired();
+    if (sub.kind.type === typeUrls.cluster) this.#warming.clustersGone(names);
+    if (forced && names.length > 0) {
+      this.#shared.onEvent({ type: "removed-despite-refusal", ...this.#about(sub), names: names.length });
+    }
+    return names;
+  }
+
   #write(sub: Subscription, { frame, fresh }: Outgoing, now: number): void {
-    sub.sent(frame.version, frame.nonce, now + this.#shared.answerTimeoutMs, sub.backlog?.oldest ?? this.#change, now);
+    sub.answered = true;
+    sub.answers.sent(frame, now + this.#shared.answerTimeoutMs, sub.backlog?.oldest ?? this.#change, now);
     sub.settle();
     this.#followWarming(sub, fresh, now);
     this.#shared.onEvent({
@@ -322,7 +359,9 @@ export class Session implements StreamHandler {
     if (this.#method.type !== undefined) return;
     if (sub.kind.type === typeUrls.endpoint) this.#warming.endpointsSent(fresh);
     if (sub.kind.type !== typeUrls.cluster) return;
-    const names = this.#warming.clustersSent(fresh);
-    this.#subscriptions.get(typeUrls.endpoint)?.resend(names, this.#change, now);
+    const endpoints = this.#subscriptions.get(typeUrls.endpoint);
+    // Before the first request for endpoints nobody knows which ones the client will ask for.
+    const names = this.#warming.clustersSent(fresh, (name) => endpoints?.covers(name) ?? true);
+    endpoints?.resend(names, this.#change, now);
   }
 }

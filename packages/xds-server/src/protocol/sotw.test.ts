@@ -297,6 +297,72 @@ describe("versions and nonces", () => {
     expect(protocol.status()[0]?.subscriptions[0]).not.toHaveProperty("error");
   });
 
+  it.each([EDS, RDS])("what a client refused of %s stays refused, and a new stream is sent it", (typeUrl) => {
+    const resourceNames = ["a", "b"];
+    put(typeUrl, { a: "1", b: "1" });
+    const client = stream();
+    client.sotw({ node, typeUrl, resourceNames });
+    ack(client, one(client), resourceNames);
+    put(typeUrl, { a: "bad" });
+    nack(client, one(client), "no", resourceNames);
+    put(typeUrl, { b: "2" });
+    const later = one(client);
+    ack(client, later, resourceNames);
+    expect(protocol.status()[0]?.subscriptions[0]).toMatchObject({ error: "no", ackedVersion: later.version });
+    client.close();
+    const again = stream();
+    again.sotw({ node, typeUrl, resourceNames, versionInfo: later.version });
+    const all = one(again);
+    expect(contents(all)).toEqual({ a: "bad", b: "2" });
+    ack(again, all, resourceNames);
+    expect(protocol.status()[0]?.subscriptions[0]).not.toHaveProperty("error");
+  });
+
+  it("what was refused and then accepted is not sent to a new stream", () => {
+    const resourceNames = ["a", "b"];
+    put(EDS, { a: "bad", b: "1" });
+    const client = stream();
+    client.sotw({ node, typeUrl: EDS, resourceNames });
+    nack(client, one(client), "no", resourceNames);
+    put(EDS, { a: "good" });
+    const fixed = one(client);
+    ack(client, fixed, resourceNames);
+    expect(protocol.status()[0]?.subscriptions[0]).toMatchObject({ error: "no" });
+    put(EDS, { b: "2" });
+    const rest = one(client);
+    ack(client, rest, resourceNames);
+    expect(protocol.status()[0]?.subscriptions[0]).not.toHaveProperty("error");
+    client.close();
+    for (const [response, sent] of [
+      [fixed, 1],
+      [rest, 0],
+    ] as const) {
+      const again = stream();
+      again.sotw({ node, typeUrl: EDS, resourceNames, versionInfo: response.version });
+      expect(again.take()).toHaveLength(sent);
+    }
+  });
+
+  it("a refusal that comes after a newer response counts too", () => {
+    const resourceNames = ["a", "b"];
+    put(EDS, { a: "1", b: "1" });
+    const client = stream();
+    client.sotw({ node, typeUrl: EDS, resourceNames });
+    ack(client, one(client), resourceNames);
+    put(EDS, { a: "bad" });
+    const refused = one(client);
+    clock.advance(5000);
+    put(EDS, { b: "2" });
+    const newer = one(client);
+    nack(client, refused, "no", resourceNames);
+    ack(client, newer, resourceNames);
+    expect(events.filter(({ type }) => type === "nacked")).toMatchObject([{ nonce: refused.nonce, error: "no" }]);
+    client.close();
+    const again = stream();
+    again.sotw({ node, typeUrl: EDS, resourceNames, versionInfo: newer.version });
+    expect(contents(one(again))).toEqual({ a: "bad", b: "2" });
+  });
+
   it("an update that changes nothing is not sent", () => {
     put(CDS, { a: "1" });
     const client = stream();
@@ -469,15 +535,34 @@ describe("order of one change on an aggregated stream", () => {
     expect(client.take()).toEqual([]);
   });
 
-  it("a refusal counts as an answer", () => {
+  it("a refusal of clusters or endpoints counts as an answer, one of what refers to them keeps the old clusters", () => {
     const client = connected();
     putAll(new Map(everything.map((type) => [type, { old: undefined, new: "1" }])));
-    for (let round = 0; round < 4; round++) {
-      for (const response of client.take()) nack(client, response, "no", names(response));
-    }
-    expect(events.filter((event) => event.type === "sent").slice(-1)).toMatchObject([
-      { resourceType: CDS, resources: 1 },
+    for (const response of client.take()) nack(client, response, "no", names(response));
+    const refer = client.take();
+    expect(refer.map(({ type }) => type)).toEqual([LDS, RDS]);
+    ack(client, refer[0] as Received);
+    nack(client, refer[1] as Received, "no", names(refer[1] as Received));
+    clock.advance(59_999);
+    expect(client.take()).toEqual([]);
+    clock.advance(1);
+    expect(contents(one(client))).toEqual({ new: "1" });
+    expect(events.filter(({ type }) => type === "removed-despite-refusal")).toMatchObject([
+      { resourceType: CDS, names: 1 },
     ]);
+  });
+
+  it("old clusters go as soon as what was refused is accepted", () => {
+    const client = connected();
+    putAll(new Map(everything.map((type) => [type, { old: undefined, new: "bad" }])));
+    for (const response of client.take()) ack(client, response, names(response));
+    const [listeners, routes] = client.take() as [Received, Received];
+    ack(client, listeners);
+    nack(client, routes, "no", names(routes));
+    put(RDS, { new: "good" });
+    ack(client, one(client), ["old", "new"]);
+    expect(contents(one(client))).toEqual({ new: "bad" });
+    expect(events.filter(({ type }) => type === "removed-despite-refusal")).toEqual([]);
   });
 
   it("goes on without the client's answers after the timeout", () => {

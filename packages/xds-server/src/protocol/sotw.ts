@@ -23,7 +23,7 @@ export function subscribeSotw(sub: Subscription, request: SotwRequest, first: bo
   const { change, now } = context;
   if (sub.run !== undefined && Buffer.compare(sub.run.run, request.names) === 0) {
     // Without a nonce it is no ACK: the client lost what it was sent.
-    if (request.nonce === "" && sub.answered && sub.awaiting === undefined && request.versionInfo !== sub.sentVersion) {
+    if (request.nonce === "" && sub.answered && noneOut(sub) && request.versionInfo !== sub.answers.sentVersion) {
       sub.ask(undefined, change, now, true);
     }
     return;
@@ -41,6 +41,10 @@ export function subscribeSotw(sub: Subscription, request: SotwRequest, first: bo
   sub.prune();
 }
 
+function noneOut(sub: Subscription): boolean {
+  return sub.answers.awaiting === undefined;
+}
+
 function adopt(sub: Subscription, run: NameRun, named: boolean, table: NameTable): void {
   sub.deselect();
   if (sub.run !== undefined) table.releaseRun(sub.run);
@@ -54,7 +58,8 @@ function adopt(sub: Subscription, run: NameRun, named: boolean, table: NameTable
 /**
  * The DiscoveryResponse that is due, from the newest content; `undefined` when there is nothing to say. The version is
  * that of all existing resources subscribed, also when the response carries only some of them, so that a client that
- * brings it back on its next stream is known to hold them all.
+ * brings it back on its next stream is known to hold them all. While the client refuses some, the version is another one,
+ * which no stream starts with: a client that brings it back is sent everything.
  */
 export function buildSotw(
   sub: Subscription,
@@ -64,17 +69,19 @@ export function buildSotw(
 ): Outgoing | undefined {
   const version = versionOf(sub, state);
   if (sub.owed && sub.claim === version && !sub.existing().some(({ name }) => context.warming.has(name))) {
-    sub.holds(version, context.now);
+    sub.answered = true;
+    sub.answers.holds(version, context.now);
     return undefined;
   }
   const content = sub.kind.wholeState ? wholeState(sub, dropped) : someOf(sub, state);
   if (content === undefined) return undefined;
   const fresh = sub.owed ? content.resources : state.existing(sub.pending);
-  const key = content.whole ? version : `${version}/${SetVersion.of(content.resources).toString()}`;
-  const frame = state.frame(key, sub.nonce, () =>
+  const marked = content.whole ? version : markDoubted(sub, version);
+  const key = content.whole ? version : `${marked}/${SetVersion.of(content.resources).toString()}`;
+  const frame = state.frame(key, sub.answers, () =>
     sotwFrame({
       type: sub.kind.type,
-      version,
+      version: marked,
       nonce: context.nextNonce(),
       resources: sortedByName(content.resources),
       removed: [],
@@ -95,6 +102,12 @@ function versionOf(sub: Subscription, state: TypeState): string {
   const version = base.copy();
   for (const resource of sub.tombstones()) version.add(resource);
   return version.toString();
+}
+
+/** The version of a client that does not hold all that it was sent. */
+function markDoubted(sub: Subscription, version: string): string {
+  const doubted = sub.doubted();
+  return doubted.size === 0 ? version : `${version}-${SetVersion.of(doubted.values()).toString()}`;
 }
 
 function mayHoldSome(sub: Subscription): boolean {

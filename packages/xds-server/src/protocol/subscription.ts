@@ -1,18 +1,10 @@
 import { byCodeUnits } from "../code-units.ts";
 import type { SubscriptionStatus } from "../events.ts";
 import type { Resource, ResourceView } from "../resource.ts";
+import { Answers } from "./answers.ts";
 import type { NameCollection, NameOverlay, NameRun, NameTable } from "./names.ts";
 import type { ResourceKind } from "./resource-kinds.ts";
 import type { Selection, TypeState, ViewStates } from "./view-state.ts";
-
-/** A response that the client has not answered yet. */
-export interface Awaiting {
-  readonly nonce: string;
-  /** Epoch milliseconds after which the server stops waiting for the answer. */
-  readonly deadline: number;
-  /** The oldest change in it. */
-  readonly oldest: number;
-}
 
 /** Changes that wait to be sent. Numbers are the stream's change counter. */
 interface Backlog {
@@ -55,18 +47,14 @@ export class Subscription {
   readonly retired = new Map<string, Resource | undefined>();
   retiredBacklog: Backlog | undefined;
 
-  awaiting: Awaiting | undefined;
+  readonly answers: Answers;
   /** The client has been answered, or holds what it would be answered. */
   answered = false;
-  nonce = "";
-  sentVersion: string | undefined;
-  #sentAt: number | undefined;
-  #acked: { readonly version: string; readonly nonce: string; readonly at: number } | undefined;
-  #error: string | undefined;
 
   constructor(kind: ResourceKind, protocol: "sotw" | "delta") {
     this.kind = kind;
     this.protocol = protocol;
+    this.answers = new Answers(protocol === "sotw" && kind.wholeState);
   }
 
   covers(name: string): boolean {
@@ -165,6 +153,7 @@ export class Subscription {
       this.pending.add(name);
     } else if (this.kind.removedLast) {
       this.pending.delete(name);
+      if (this.protocol === "sotw") this.answers.forget(name);
       if (this.protocol === "sotw" && (!this.kind.wholeState || !this.answered)) return;
       this.retired.set(name, this.protocol === "sotw" ? gone.get(name) : undefined);
       this.retiredBacklog ??= { oldest: change, latest: change, since: now };
@@ -173,6 +162,7 @@ export class Subscription {
     } else if (this.protocol === "delta" || this.kind.wholeState) this.pending.add(name);
     else {
       this.pending.delete(name);
+      this.answers.forget(name);
       return;
     }
     this.#mark(change, now);
@@ -200,6 +190,7 @@ export class Subscription {
     if (this.wildcard) return;
     for (const name of this.pending) if (!this.names.has(name)) this.pending.delete(name);
     for (const name of this.retired.keys()) if (!this.names.has(name)) this.retired.delete(name);
+    this.answers.forgetUnless((name) => this.names.has(name));
     this.tidy();
   }
 
@@ -242,29 +233,14 @@ export class Subscription {
     this.backlog = undefined;
   }
 
-  /** The client holds this version already, from an earlier stream. */
-  holds(version: string, now: number): void {
-    this.answered = true;
-    this.sentVersion = version;
-    this.#acked = { version, nonce: "", at: now };
-  }
-
-  sent(version: string, nonce: string, deadline: number, oldest: number, now: number): void {
-    this.answered = true;
-    this.nonce = nonce;
-    this.sentVersion = version;
-    this.#sentAt = now;
-    this.awaiting = { nonce, deadline, oldest: Math.min(oldest, this.awaiting?.oldest ?? oldest) };
-  }
-
-  /** The client answered the newest response. A second answer to it changes nothing; returns whether this is the first. */
-  answer(error: string | undefined, now: number): boolean {
-    const first = this.awaiting !== undefined;
-    this.awaiting = undefined;
-    if (!first) return false;
-    this.#error = error;
-    if (error === undefined) this.#acked = { version: this.sentVersion ?? "", nonce: this.nonce, at: now };
-    return true;
+  /** Existing resources, other than those pending, of which the client may not hold what it was sent last. */
+  doubted(): Map<string, Resource> {
+    const found = new Map<string, Resource>();
+    for (const name of this.answers.doubted()) {
+      const resource = this.pending.has(name) || !this.covers(name) ? undefined : this.state?.known.get(name);
+      if (resource !== undefined) found.set(name, resource);
+    }
+    return found;
   }
 
   /** What is subscribed by name, sorted. The wildcard is no name. */
@@ -277,13 +253,7 @@ export class Subscription {
       resourceType: this.kind.type,
       wildcard: this.wildcard,
       names: this.names.has("*") ? this.names.size - 1 : this.names.size,
-      ...(this.sentVersion === undefined ? {} : { sentVersion: this.sentVersion }),
-      ...(this.nonce === "" ? {} : { sentNonce: this.nonce }),
-      ...(this.#sentAt === undefined ? {} : { sentAt: this.#sentAt }),
-      ...(this.#acked === undefined
-        ? {}
-        : { ackedVersion: this.#acked.version, ackedNonce: this.#acked.nonce, ackedAt: this.#acked.at }),
-      ...(this.#error === undefined ? {} : { error: this.#error }),
+      ...this.answers.status(),
     };
   }
 }

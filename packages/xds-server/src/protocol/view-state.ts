@@ -117,10 +117,10 @@ export class TypeState {
     return found;
   }
 
-  /** The response with this content, encoded at the first call. `notNonce` is the one nonce that it must not have. */
-  frame(key: string, notNonce: string, encode: () => Frame): Frame {
+  /** The response with this content, encoded at the first call, with a nonce that is not in use on the stream. */
+  frame(key: string, nonces: { inUse(nonce: string): boolean }, encode: () => Frame): Frame {
     const cached = this.#frames.get(key);
-    if (cached !== undefined && cached.nonce !== notNonce) return cached;
+    if (cached !== undefined && !nonces.inUse(cached.nonce)) return cached;
     const frame = encode();
     this.#frames.delete(key);
     this.#frames.set(key, frame);

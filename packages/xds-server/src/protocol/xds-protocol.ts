@@ -1,8 +1,10 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
+import type { Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import { systemXdsClock, type XdsClock } from "../clock.ts";
 import type { ClientStatus, XdsEvent } from "../events.ts";
 import type { ResourceSource } from "../source.ts";
-import { grpcStatus, type AcceptStream } from "../transport.ts";
+import { grpcStatus, type AcceptStream, type Peer } from "../transport.ts";
+import { NameBudget } from "./name-budget.ts";
 import { NameTable } from "./names.ts";
 import { xdsMethods } from "./resource-kinds.ts";
 import { Session } from "./session.ts";
@@ -18,8 +20,15 @@ export interface XdsLimits {
   readonly maxNames: number;
   /** UTF-8 bytes of one name. */
   readonly maxNameBytes: number;
-  /** Names in all subscriptions together; equal subscriptions count once. */
+  /** Names in all subscriptions of one connection. */
+  readonly maxConnectionNames: number;
+  /**
+   * Names in all subscriptions together; equal subscriptions count once. Past it, the stream ends whose connection asks
+   * for most, whichever stream spoke last.
+   */
   readonly maxTotalNames: number;
+  /** Bytes of the node that a client sends with its first request. */
+  readonly nodeBytes: number;
 }
 
 /** The limits that hold where none are given. */
@@ -28,7 +37,9 @@ export const defaultXdsLimits: XdsLimits = {
   maxTypes: 32,
   maxNames: 200_000,
   maxNameBytes: 4096,
+  maxConnectionNames: 500_000,
   maxTotalNames: 5_000_000,
+  nodeBytes: 65_536,
 };
 
 /** What `createXdsProtocol` needs. */
@@ -41,6 +52,11 @@ export interface XdsProtocolOptions {
    * that refers to it. Milliseconds; 5000 by default.
    */
   readonly answerTimeoutMs?: number;
+  /**
+   * Called with the node of a stream's first request and whoever sent it. A returned text refuses the client: its stream
+   * ends with PERMISSION_DENIED and this reason, before the source hears of it.
+   */
+  readonly authorize?: (node: Node, peer: Peer) => string | undefined;
   /** `control_plane.identifier` of every response; left out by default. */
   readonly controlPlane?: string;
   /** Called synchronously for everything that happens; must not throw. */
@@ -58,11 +74,6 @@ export interface XdsProtocol {
    * out on each call. Empty for a stream that is not open.
    */
   watchedNames(stream: number): ReadonlyMap<TypeUrl, readonly string[]>;
-  /**
-   * Refuses new streams and ends the open ones with UNAVAILABLE, evenly over `spreadMs`, so that clients do not reconnect
-   * all at once. Resolves when none is open; when the signal aborts, the rest end at once.
-   */
-  drain(spreadMs: number, signal: AbortSignal): Promise<void>;
 }
 
 /** Speaks SotW and delta xDS, aggregated and by type, for whatever `source` holds. */
@@ -71,33 +82,37 @@ export function createXdsProtocol(options: XdsProtocolOptions): XdsProtocol {
   const limits = { ...defaultXdsLimits, ...options.limits };
   const onEvent = options.onEvent ?? (() => {});
   const sessions = new Map<number, Session>();
-  let drained: (() => void) | undefined;
-  let draining = false;
   let streams = 0;
   let nonces = 0;
+  const names = new NameTable();
   const shared = {
     source: options.source,
     clock,
-    names: new NameTable(),
+    names,
+    budget: new NameBudget(
+      limits,
+      () => names.size,
+      () => sessions.values(),
+    ),
     views: new ViewStates(),
     limits,
     answerTimeoutMs: options.answerTimeoutMs ?? 5000,
+    authorize: options.authorize ?? (() => undefined),
     controlPlane: options.controlPlane ?? "",
     onEvent,
     nextNonce: () => (++nonces).toString(36),
     onClosed: (stream: number) => {
       sessions.delete(stream);
-      if (sessions.size === 0) drained?.();
     },
   };
 
   const accept: AcceptStream = (call) => {
     const method = xdsMethods.get(call.path);
     if (method === undefined) return undefined;
-    const reason = draining ? "draining" : sessions.size >= limits.maxStreams ? "too many streams" : undefined;
-    if (reason !== undefined) {
+    if (sessions.size >= limits.maxStreams) {
+      const reason = "too many streams";
       onEvent({ type: "refused", peer: call.peer.address, reason });
-      call.end(draining ? grpcStatus.unavailable : grpcStatus.resourceExhausted, reason);
+      call.end(grpcStatus.resourceExhausted, reason);
       return { message: () => {}, closed: () => {} };
     }
     const session = new Session(++streams, call, method, shared);
@@ -105,32 +120,9 @@ export function createXdsProtocol(options: XdsProtocolOptions): XdsProtocol {
     return session;
   };
 
-  const drain = async (spreadMs: number, signal: AbortSignal): Promise<void> => {
-    draining = true;
-    const open = [...sessions.values()];
-    const cancels: (() => void)[] = [];
-    const end = (session: Session): void => session.end(grpcStatus.unavailable, "draining");
-    const endAll = (): void => {
-      for (const cancel of cancels) cancel();
-      for (const session of open) end(session);
-    };
-    if (open.length === 0) return;
-    const empty = new Promise<void>((resolve) => (drained = resolve));
-    if (signal.aborted) endAll();
-    else {
-      for (const [at, session] of open.entries()) {
-        cancels.push(clock.after((spreadMs * at) / open.length, () => end(session)));
-      }
-      signal.addEventListener("abort", endAll, { once: true });
-    }
-    await empty;
-    signal.removeEventListener("abort", endAll);
-  };
-
   return {
     accept,
     status: () => [...sessions.values()].map((session) => session.status()),
     watchedNames: (stream) => sessions.get(stream)?.watchedNames() ?? new Map(),
-    drain,
   };
 }

@@ -1,13 +1,15 @@
 import { create, fromJsonString, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { anyRegistry, typeUrls } from "@signalbox/envoy-api";
 import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import { ClusterLoadAssignmentSchema } from "@signalbox/envoy-api/envoy/config/endpoint/v3/endpoint";
 import { DiscoveryResponseSchema } from "@signalbox/envoy-api/envoy/service/discovery/v3/discovery";
 import { resourceOf } from "../resource.ts";
 import { SnapshotCache } from "../snapshot-cache.ts";
-import { createRestDiscovery, type RestResponse } from "./rest-discovery.ts";
+import type { ResourceSource } from "../source.ts";
+import { FakeXdsClock } from "../testing/fake-clock.ts";
+import { createRestDiscovery, type RestDiscovery, type RestResponse } from "./rest-discovery.ts";
 
 const cache = new SnapshotCache();
 const cluster = (name: string) => resourceOf(name, toBinary(ClusterSchema, create(ClusterSchema, { name })));
@@ -83,6 +85,81 @@ describe("REST discovery", () => {
 
   it.each(["/v3/discovery:runtime", "/v2/discovery:clusters", "/"])("does not serve %s", async (path) => {
     expect(await rest(path, Buffer.from("{}"))).toBeUndefined();
+  });
+
+  describe("a client that polls", () => {
+    let open: string[];
+    let acquired: number;
+    let clock: FakeXdsClock;
+    const source: ResourceSource = {
+      acquire: (node, onChange) => {
+        const lease = cache.acquire(node, onChange);
+        acquired++;
+        open.push(node.id);
+        return {
+          current: () => lease.current(),
+          release: () => {
+            open.splice(open.indexOf(node.id), 1);
+            lease.release();
+          },
+        };
+      },
+    };
+    const poll = (polled: RestDiscovery, id: string) =>
+      polled("/v3/discovery:clusters", Buffer.from(JSON.stringify({ node: { id } })));
+    beforeEach(() => {
+      open = [];
+      acquired = 0;
+      clock = new FakeXdsClock();
+    });
+
+    it("keeps its view from one poll to the next, and for a time after the last one", async () => {
+      const polled = createRestDiscovery({ source, clock });
+      for (let round = 0; round < 4; round++) {
+        await poll(polled, "n");
+        clock.advance(20_000);
+      }
+      expect({ acquired, open }).toEqual({ acquired: 1, open: ["n"] });
+      clock.advance(10_000);
+      expect({ open, timers: clock.timers }).toEqual({ open: [], timers: 0 });
+      expect((await poll(polled, "n"))?.status).toBe(200);
+      expect(acquired).toBe(2);
+    });
+
+    it("each with its own time, and only so many of them", async () => {
+      const polled = createRestDiscovery({ source, clock, maxHeld: 2, holdMs: 1000 });
+      await poll(polled, "a");
+      clock.advance(500);
+      await poll(polled, "b");
+      await poll(polled, "c");
+      expect(open).toEqual(["b", "c"]);
+      await poll(polled, "b");
+      await poll(polled, "d");
+      expect(open).toEqual(["b", "d"]);
+      clock.advance(500);
+      expect(open).toEqual(["b", "d"]);
+      clock.advance(500);
+      expect({ open, timers: clock.timers }).toEqual({ open: [], timers: 0 });
+    });
+
+    it("is let go when the service closes, and answered afterwards all the same", async () => {
+      const polled = createRestDiscovery({ source, clock });
+      await poll(polled, "n");
+      await poll(polled, "m");
+      polled.close();
+      expect({ open, timers: clock.timers }).toEqual({ open: [], timers: 0 });
+      expect((await poll(polled, "n"))?.status).toBe(200);
+      expect({ open, timers: clock.timers }).toEqual({ open: [], timers: 0 });
+    });
+
+    it("sees what changed meanwhile", async () => {
+      cache.setSnapshot("moving", new Map([[typeUrls.cluster, [cluster("a")]]]));
+      const polled = createRestDiscovery({ source, clock });
+      const before = await poll(polled, "moving");
+      cache.setSnapshot("moving", new Map([[typeUrls.cluster, [cluster("b")]]]));
+      const after = await poll(polled, "moving");
+      expect([before, after].map((response) => response && names(response))).toEqual([["a"], ["b"]]);
+    });
   });
 
   it("rejects, and does not throw, when the source throws", async () => {

@@ -1,17 +1,18 @@
 import { create, fromJsonString, toJson, type JsonValue } from "@bufbuild/protobuf";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { anyRegistry, typeUrls, type TypeUrl } from "@signalbox/envoy-api";
-import { NodeSchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import {
   DiscoveryRequestSchema,
   DiscoveryResponseSchema,
   type DiscoveryRequest,
 } from "@signalbox/envoy-api/envoy/service/discovery/v3/discovery";
+import { systemXdsClock, type XdsClock } from "../clock.ts";
 import { byCodeUnits } from "../code-units.ts";
 import { resourceKind } from "../protocol/resource-kinds.ts";
 import type { Resource, ResourceView } from "../resource.ts";
 import { SetVersion } from "../set-version.ts";
 import type { ResourceSource } from "../source.ts";
+import { HeldLeases } from "./held-leases.ts";
 
 /** An HTTP answer. */
 export interface RestResponse {
@@ -25,6 +26,11 @@ export interface RestDiscoveryOptions {
   readonly source: ResourceSource;
   /** Names in one request; 10,000 by default. */
   readonly maxNames?: number;
+  /** Milliseconds for which a client's view is kept after its last poll; 30,000 by default. */
+  readonly holdMs?: number;
+  /** Clients whose views are kept; 1000 by default. Past it, that of the longest silent one is let go. */
+  readonly maxHeld?: number;
+  readonly clock?: XdsClock;
 }
 
 /**
@@ -32,7 +38,11 @@ export interface RestDiscoveryOptions {
  * 200 with a DiscoveryResponse as JSON; 304 when the request's `version_info` is the current one; 400 with a reason when
  * the request is no DiscoveryRequest; 503 while nothing is known for the node.
  */
-export type RestDiscovery = (path: string, body: Uint8Array) => Promise<RestResponse | undefined>;
+export interface RestDiscovery {
+  (path: string, body: Uint8Array): Promise<RestResponse | undefined>;
+  /** Lets go of all views that are kept for the next poll. Later requests are answered, and keep nothing. */
+  close(): void;
+}
 
 const paths: ReadonlyMap<string, TypeUrl> = new Map([
   ["/v3/discovery:clusters", typeUrls.cluster],
@@ -51,7 +61,8 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 /** xDS by polling. Source: Envoy's xDS protocol documentation, "REST-JSON polling subscriptions". */
 export function createRestDiscovery(options: RestDiscoveryOptions): RestDiscovery {
   const bodies = new WeakMap<ResourceView, Map<TypeUrl, CachedBody>>();
-  const maxNames = options.maxNames ?? 10_000;
+  const { source, maxNames = 10_000, holdMs = 30_000, maxHeld = 1_000, clock = systemXdsClock } = options;
+  const held = new HeldLeases({ source, holdMs, maxHeld, clock });
 
   const answer = (path: string, body: Uint8Array): RestResponse | undefined => {
     const type = paths.get(path);
@@ -67,13 +78,9 @@ export function createRestDiscovery(options: RestDiscoveryOptions): RestDiscover
     }
     if (request.typeUrl !== "" && request.typeUrl !== type) return text(400, `type_url is not ${type}`);
     if (request.resourceNames.length > maxNames) return text(400, `more than ${maxNames} resource names`);
-    const lease = options.source.acquire(request.node ?? create(NodeSchema), () => {});
-    try {
-      const view = lease.current();
-      return view === undefined ? text(503, "nothing is known for this node yet") : respond(view, type, request);
-    } finally {
-      lease.release();
-    }
+    return held.use(request.node, (view) =>
+      view === undefined ? text(503, "nothing is known for this node yet") : respond(view, type, request),
+    );
   };
 
   const respond = (view: ResourceView, type: TypeUrl, request: DiscoveryRequest): RestResponse => {
@@ -95,7 +102,9 @@ export function createRestDiscovery(options: RestDiscoveryOptions): RestDiscover
   };
 
   // A promise, so that a source that throws rejects and does not throw through the HTTP server.
-  return (path, body) => Promise.resolve().then(() => answer(path, body));
+  const discovery = (path: string, body: Uint8Array): Promise<RestResponse | undefined> =>
+    Promise.resolve().then(() => answer(path, body));
+  return Object.assign(discovery, { close: () => held.close() });
 }
 
 const resourceJson = new WeakMap<Resource, JsonValue>();

@@ -6,7 +6,7 @@ import {
   DiscoveryRequestSchema,
   DiscoveryResponseSchema,
 } from "@signalbox/envoy-api/envoy/service/discovery/v3/discovery";
-import type { AcceptStream, StreamCall, StreamHandler } from "../transport.ts";
+import type { AcceptStream, Peer, StreamCall, StreamHandler } from "../transport.ts";
 
 /** A response as a client sees it. */
 export interface Received {
@@ -36,7 +36,7 @@ export type ReadResource = (bytes: Uint8Array) => [name: string, content: string
 /** The client's end of a stream over no transport: the seam's test double. */
 export class FakeStream implements StreamCall {
   readonly path: string;
-  readonly peer: StreamCall["peer"] = { address: "127.0.0.1:1", identities: [] };
+  readonly peer: Peer;
   readonly received: Received[] = [];
   ended: { readonly code: number; readonly message: string } | undefined;
   /** While true, writes stay unfinished. */
@@ -45,8 +45,13 @@ export class FakeStream implements StreamCall {
   readonly #unfinished: (() => void)[] = [];
   #handler: StreamHandler | undefined;
 
-  constructor(path: string, read: ReadResource = decodeContent) {
+  constructor(
+    path: string,
+    read: ReadResource = decodeContent,
+    peer: Peer = { address: "127.0.0.1:1", identities: [] },
+  ) {
     this.path = path;
+    this.peer = peer;
     this.#read = read;
   }
 

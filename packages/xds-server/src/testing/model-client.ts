@@ -28,11 +28,12 @@ function readModelResource(bytes: Uint8Array): [string, string] {
 interface Interest {
   /** `undefined`: never asked on this stream. */
   names: readonly string[] | undefined;
+  /** What the server said last. */
   held: Map<string, string>;
   nonce: string;
   version: string;
-  /** What was held when `version` was accepted. */
-  accepted: ReadonlyMap<string, string>;
+  /** What the client took: all that was said but what it refused. It comes back with this. */
+  readonly accepted: Map<string, string>;
 }
 
 function newInterest(): Interest {
@@ -103,7 +104,9 @@ export class ModelClient {
     const resourceNamesUnsubscribe = (before ?? []).filter((name) => !names.includes(name));
     const resourceNamesSubscribe = names.filter((name) => before?.includes(name) !== true);
     if (!names.includes("*")) {
-      for (const name of interest.held.keys()) if (!names.includes(name)) interest.held.delete(name);
+      for (const map of [interest.held, interest.accepted]) {
+        for (const name of map.keys()) if (!names.includes(name)) map.delete(name);
+      }
     }
     const request = { typeUrl, resourceNamesSubscribe, resourceNamesUnsubscribe, initialResourceVersions };
     // A first request that names nothing would be the old wildcard.
@@ -131,15 +134,16 @@ export class ModelClient {
       for (const [name, content] of response.resources) interest.held.set(name, content);
       if (!refuse) {
         interest.version = response.version;
-        interest.accepted = new Map(interest.held);
+        if (typeUrl === CDS || typeUrl === LDS) interest.accepted.clear();
+        for (const [name, content] of response.resources) interest.accepted.set(name, content);
       }
       this.#requestSotw(typeUrl, interest, refuse ? "no" : undefined);
       return;
     }
-    for (const [name, content] of response.resources) {
-      if (this.#wants(interest, name)) interest.held.set(name, content);
+    for (const map of refuse ? [interest.held] : [interest.held, interest.accepted]) {
+      for (const [name, content] of response.resources) if (this.#wants(interest, name)) map.set(name, content);
+      for (const name of response.removed) map.delete(name);
     }
-    for (const name of response.removed) interest.held.delete(name);
     this.#stream.delta({ typeUrl, responseNonce: nonce, ...(refuse ? { errorDetail: { message: "no" } } : {}) });
   }
 
@@ -158,8 +162,8 @@ export class ModelClient {
         Object.assign(interest, newInterest());
         continue;
       }
+      interest.held = new Map(interest.accepted);
       if (this.#protocol === "sotw") {
-        interest.held = new Map(interest.accepted);
         this.#requestSotw(typeUrl, interest);
       } else {
         const versions = [...interest.held].map(([name, content]): [string, string] => [

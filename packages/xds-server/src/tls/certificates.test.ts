@@ -121,6 +121,12 @@ describe("a TLS listener", () => {
   });
 });
 
+/** Whole at any moment: what is read in the middle of a write in place would count as one more state. */
+async function replace(path: string, content: Buffer): Promise<void> {
+  await writeFile(`${path}.next`, content);
+  await rename(`${path}.next`, path);
+}
+
 describe("certificate files", () => {
   async function follow(): Promise<{ port: number; events: string[] }> {
     const { listener, port } = await startTls();
@@ -187,11 +193,11 @@ describe("certificate files", () => {
   ] as const)("with %s are reported once, and the old ones stay", async (_name, file, content) => {
     const { port, events } = await follow();
     const good = readFileSync(files[file]);
-    await copyFile(join(testdata, content), files[file]);
+    await replace(files[file], readFileSync(join(testdata, content)));
     await waitFor(() => events.length > 0, "a report");
     expect(await serverName(port)).toBe("server");
-    await writeFile(files[file], good);
-    await writeFile(files.certFile, Buffer.concat([pem("server.crt"), Buffer.from("\n")]));
+    await replace(files[file], good);
+    await replace(files.certFile, Buffer.concat([pem("server.crt"), Buffer.from("\n")]));
     await waitFor(() => events.includes("changed"), "a change to good ones");
     expect(events).toHaveLength(2);
   });

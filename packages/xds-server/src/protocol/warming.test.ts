@@ -1,0 +1,59 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import { Cluster_DiscoveryType, ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
+import { resourceOf, type Resource } from "../resource.ts";
+import { Warming } from "./warming.ts";
+
+function cluster(name: string, serviceName = ""): Resource {
+  const message = create(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { serviceName },
+  });
+  return resourceOf(name, toBinary(ClusterSchema, message));
+}
+const endpoints = (name: string): Resource => resourceOf(name, new Uint8Array(0));
+const all = (): boolean => true;
+
+describe("what a client waits for", () => {
+  it("is the endpoints of clusters sent, until they are sent", () => {
+    const warming = new Warming();
+    expect([...warming.clustersSent([cluster("a"), cluster("b", "of-b")], all)]).toEqual(["a", "of-b"]);
+    expect([warming.names.has("a"), warming.names.has("b"), warming.names.has("of-b")]).toEqual([true, false, true]);
+    warming.endpointsSent([endpoints("of-b")]);
+    expect([warming.names.has("a"), warming.names.has("of-b")]).toEqual([true, false]);
+  });
+
+  it("is nothing of which it was told that the cluster is gone, but what another cluster needs", () => {
+    const warming = new Warming();
+    warming.clustersSent([cluster("a", "shared"), cluster("b", "shared"), cluster("c")], all);
+    warming.clustersGone(["a", "c", "never"]);
+    expect([warming.names.has("shared"), warming.names.size]).toEqual([true, 1]);
+    warming.clustersGone(["b"]);
+    expect(warming.names.size).toBe(0);
+  });
+
+  it("is not what a cluster needed before it changed", () => {
+    const warming = new Warming();
+    warming.clustersSent([cluster("a", "before")], all);
+    warming.clustersSent([cluster("a", "after")], all);
+    expect([warming.names.has("before"), warming.names.has("after")]).toEqual([false, true]);
+  });
+
+  it("is nothing that it does not ask for", () => {
+    const warming = new Warming();
+    const sent = warming.clustersSent([cluster("a"), cluster("b")], (name) => name === "a");
+    expect([sent.size, warming.names.size]).toEqual([2, 1]);
+    warming.endpointsAsked((name) => name === "b");
+    expect(warming.names.size).toBe(0);
+  });
+
+  it("does not grow while clusters come and go", () => {
+    const warming = new Warming();
+    for (let round = 0; round < 100; round++) {
+      warming.clustersSent([cluster(`c${round}`)], all);
+      warming.clustersGone([`c${round}`]);
+    }
+    expect(warming.names.size).toBe(0);
+  });
+});
