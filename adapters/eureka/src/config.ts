@@ -1,4 +1,4 @@
-import { didYouMean, parseProtocol, type HealthStatus, type Protocol } from "@signalbox/model";
+import { didYouMean, parseProtocol, type Protocol } from "@signalbox/model";
 import { ConfigError, type ConfigFault } from "@signalbox/registry";
 import { z } from "zod";
 
@@ -7,9 +7,6 @@ export const statuses = ["UP", "DOWN", "STARTING", "OUT_OF_SERVICE", "UNKNOWN"] 
 
 /** Status of an instance. A word that Eureka does not know counts as `UNKNOWN`, as in its own clients. */
 export type EurekaStatus = (typeof statuses)[number];
-
-/** What an instance with a status counts as; `omit` leaves it out. */
-export type StatusPolicy = HealthStatus | "omit";
 
 const text = z.string().min(1);
 const listFromOne = (value: unknown) => (typeof value === "string" ? [value] : value);

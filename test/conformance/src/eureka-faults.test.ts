@@ -41,6 +41,15 @@ async function listed(server: RunningEureka): Promise<number> {
   return applications.application.reduce((sum, { instance }) => sum + instance.length, 0);
 }
 
+/** Registers with one peer until the other one has it, too: a replication that meets a busy machine is given up. */
+async function putInBoth(one: RunningEureka, two: RunningEureka, app: string): Promise<void> {
+  const isInBoth = async (): Promise<boolean> => {
+    await put(one, app);
+    return (await listed(two)) === ids.length;
+  };
+  await waitFor(isInBoth, { what: "the replication", deadlineMs: 60_000, intervalMs: 1000 });
+}
+
 describe("one server", () => {
   let server: RunningEureka;
 
@@ -129,8 +138,7 @@ describe("two peers", () => {
   it("of which one restarts empty: neither it, nor it alone, makes an endpoint leave", async () => {
     const [one, two] = await startEurekaPeers();
     closing.push(() => Promise.all([one.stop(), two.stop()]));
-    await put(one, "paired");
-    await waitFor(async () => (await listed(two)) === 3, { what: "the replication", deadlineMs: 60_000 });
+    await putInBoth(one, two, "paired");
     const reader = read({ urls: [one.url, two.url], timeoutSeconds: 1, losses: { holdSeconds: 600 } });
     // Before: all are served.
     await reader.serves("paired", all);
@@ -166,8 +174,7 @@ describe("two peers", () => {
   it("of which both restart, one after the other: nobody who registers again is lost", async () => {
     const [one, two] = await startEurekaPeers();
     closing.push(() => Promise.all([one.stop(), two.stop()]));
-    await put(one, "rolled");
-    await waitFor(async () => (await listed(two)) === 3, { what: "the replication", deadlineMs: 60_000 });
+    await putInBoth(one, two, "rolled");
     const reader = read({ urls: [one.url, two.url] });
     // Before: all are served.
     await reader.serves("rolled", all);

@@ -1,4 +1,4 @@
-import { createRequire } from "node:module";
+import { Eureka } from "eureka-js-client";
 
 /** An instance as eureka-js-client registers it. */
 export interface JsInstance {
@@ -10,22 +10,13 @@ export interface JsInstance {
   readonly port: number;
 }
 
-/** The parts of eureka-js-client that write. It has no types of its own. */
-interface JsClient {
-  start(done: (error?: Error | null) => void): void;
-  stop(done: (error?: Error | null) => void): void;
-  register(done: (error?: Error | null) => void): void;
-}
-
-const { Eureka } = createRequire(import.meta.url)("eureka-js-client") as { Eureka: new (config: object) => JsClient };
-
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A registration by an independent client, which keeps it alive with heartbeats until it is stopped. */
 export class JsRegistration {
-  readonly #client: JsClient;
+  readonly #client: Eureka;
 
-  private constructor(client: JsClient) {
+  private constructor(client: Eureka) {
     this.#client = client;
   }
 

@@ -136,7 +136,7 @@ function web(instances: number) {
   };
 }
 
-describe("the Kubernetes adapter and a real API server in trouble", () => {
+describe("the Kubernetes adapter and a real API server in trouble", { timeout: 180_000 }, () => {
   it("keeps everything while the server is dead by kill -9, says so, and goes on by itself when it is back", async () => {
     const key = await world.set(web(3));
     const following = byRoad();

@@ -16,8 +16,13 @@ export function signalbox(...args: readonly string[]): string {
 
 /** Options of `startDaemon`. */
 export interface DaemonOptions {
-  /** The configuration without its ports: `xds.plaintext` and `debug` are added. Relative paths start from `dir`. */
-  readonly config: Readonly<Record<string, unknown>>;
+  /**
+   * The configuration without its ports: `xds.plaintext` and `debug` are added. A text is YAML, and names neither. Relative paths start
+   * from `dir`.
+   */
+  readonly config: Readonly<Record<string, unknown>> | string;
+  /** Environment variables besides the process's own. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Files to write beside the configuration before the start, by name. */
   readonly files?: Readonly<Record<string, string>>;
 }
@@ -46,17 +51,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const [xdsPort = 0, debugPort = 0] = await freePorts(2);
   const dir = await mkdtemp(join(tmpdir(), "signalbox-daemon-"));
   for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(join(dir, name), text);
-  const config = {
-    ...options.config,
-    xds: { plaintext: { port: xdsPort }, ...(options.config["xds"] as object | undefined) },
-    debug: { port: debugPort },
-  };
-  await writeFile(join(dir, "signalbox.yaml"), JSON.stringify(config, null, 2));
+  await writeFile(join(dir, "signalbox.yaml"), configText(options.config, xdsPort, debugPort));
   let log = "";
   let child: ChildProcess;
   let exited: Promise<ExitStatus>;
   const start = async () => {
     const started = spawn(process.execPath, [binary, "run", "--config", join(dir, "signalbox.yaml")], {
+      env: { ...process.env, ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     child = started;
@@ -99,4 +100,12 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       child.kill(name);
     },
   };
+}
+
+function configText(config: DaemonOptions["config"], xdsPort: number, debugPort: number): string {
+  const plaintext = { port: xdsPort };
+  const debug = { port: debugPort };
+  if (typeof config === "string")
+    return `${config}\nxds: ${JSON.stringify({ plaintext })}\ndebug: ${JSON.stringify(debug)}\n`;
+  return JSON.stringify({ ...config, xds: { plaintext, ...(config["xds"] as object | undefined) }, debug }, null, 2);
 }

@@ -1,4 +1,5 @@
 import { Agent, request } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 
 /** What one request came to. */
 export interface Answer {
@@ -36,8 +37,11 @@ export interface Traffic {
   stop(): Promise<readonly Answer[]>;
 }
 
-/** Starts `clients` loops that send GET requests for `host` to a proxy, each on one kept-alive connection. */
-export function startTraffic(port: number, host: string, clients = 2): Traffic {
+/**
+ * Starts `clients` loops that send GET requests for `host` to a proxy, each on one kept-alive connection, with `pauseMs` after each
+ * answer.
+ */
+export function startTraffic(port: number, host: string, clients = 2, pauseMs = 0): Traffic {
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
   const answers: Answer[] = [];
   const waiters = new Set<(answer: Answer) => void>();
@@ -47,6 +51,7 @@ export function startTraffic(port: number, host: string, clients = 2): Traffic {
       const answer = await get(port, host, agent);
       answers.push(answer);
       for (const waiter of waiters) waiter(answer);
+      if (pauseMs > 0) await delay(pauseMs);
     }
   };
   const loops = Array.from({ length: clients }, loop);
