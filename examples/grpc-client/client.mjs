@@ -1,5 +1,6 @@
 // Asks a gRPC server for its health, found by xDS: node client.mjs xds:///payments.shop.svc.cluster.local:7070
 // GRPC_XDS_BOOTSTRAP names the file that `signalbox bootstrap --grpc` wrote.
+import { Buffer } from "node:buffer";
 import { Client, credentials } from "@grpc/grpc-js";
 import { register } from "@grpc/grpc-js-xds";
 

@@ -1,4 +1,5 @@
 // A gRPC server that only answers health checks: node server.mjs [port]. Without a port it is the quickstart's service payments.
+import { Buffer } from "node:buffer";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 
 const server = new Server();

@@ -67,8 +67,9 @@ export class XdsMetrics {
         this.#instruments.count("signalbox_xds_streams_total", { service: serviceOf(event.method) });
         break;
       case "stream-node":
-      // Its response is counted with the others.
+        break;
       case "removed-despite-refusal":
+        // Its response is counted with the others.
         break;
       case "stream-close":
         this.#streams.delete(event.stream);
