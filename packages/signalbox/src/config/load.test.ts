@@ -109,7 +109,7 @@ describe("loading a configuration file", () => {
       name: "a provider far from all",
       text: "registries:\n  - provider: zookeeper\n    name: a\n",
       expected: [
-        'signalbox.yaml:2:15: registries[0].provider: no adapter for "zookeeper"; this version has: probe, static',
+        'signalbox.yaml:2:15: registries[0].provider: no adapter for "zookeeper"; this version has: consul, eureka, kubernetes, probe, static',
       ],
     },
     {
