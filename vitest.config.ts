@@ -10,6 +10,8 @@ export default defineConfig({
         ...shared,
         test: {
           name: "unit",
+          // Some tests start processes or real servers of their own; a busy machine must not fail them.
+          testTimeout: 20_000,
           include: ["packages/*/src/**/*.test.ts", "adapters/*/src/**/*.test.ts", "test/repository/src/*.test.ts"],
         },
       },
