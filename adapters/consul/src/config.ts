@@ -13,7 +13,7 @@ export const serviceKinds = [
 ] as const;
 
 /** What an instance in state "warning" counts as; `omit` leaves it out. */
-export type WarningPolicy = "healthy" | "degraded" | "unhealthy" | "omit";
+type WarningPolicy = "healthy" | "degraded" | "unhealthy" | "omit";
 
 const text = z.string().min(1);
 const listFromOne = (value: unknown) => (typeof value === "string" ? [value] : value);
