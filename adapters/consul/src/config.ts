@@ -12,9 +12,6 @@ export const serviceKinds = [
   "api-gateway",
 ] as const;
 
-/** What an instance in state "warning" counts as; `omit` leaves it out. */
-type WarningPolicy = "healthy" | "degraded" | "unhealthy" | "omit";
-
 const text = z.string().min(1);
 const listFromOne = (value: unknown) => (typeof value === "string" ? [value] : value);
 const texts = z.preprocess(listFromOne, z.array(text));
