@@ -25,14 +25,27 @@ export interface EventBus {
   close(): Promise<void>;
 }
 
-/** Thrown when a writer publishes after another one took the lead, or after the bus was closed. */
+/**
+ * Thrown when a writer publishes after another one took the lead, or after the bus was closed. Also when the engine behind
+ * a bus cannot tell whether it stored something: the writer then gives up its epoch, and `cause` says why.
+ */
 export class FencedError extends Error {
   readonly code = "SBX_BUS_FENCED";
   readonly epoch: string;
 
-  constructor(epoch: string) {
-    super(`the writer of epoch ${epoch} no longer leads`);
+  constructor(epoch: string, options?: ErrorOptions) {
+    super(`the writer of epoch ${epoch} no longer leads`, options);
     this.name = "FencedError";
     this.epoch = epoch;
+  }
+}
+
+/** Thrown when somebody wants to lead a bus that was closed. */
+export class BusClosedError extends Error {
+  readonly code = "SBX_BUS_CLOSED";
+
+  constructor() {
+    super("the bus was closed");
+    this.name = "BusClosedError";
   }
 }

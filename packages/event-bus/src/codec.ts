@@ -86,7 +86,8 @@ export function decodeEvent(text: string): ChangeEvent {
   }
 }
 
-function encodeDelta({ entries, workloads, objects }: CatalogDelta): unknown {
+/** A delta as JSON can hold it, sorted by key. */
+export function encodeDelta({ entries, workloads, objects }: CatalogDelta): unknown {
   const keyed = <K extends string, V>(delta: Delta<K, V>, keyOf: (value: V) => K) => ({
     upserted: [...delta.upserted].sort((a, b) => byCodeUnit(keyOf(a), keyOf(b))),
     removed: [...delta.removed].sort(byCodeUnit),
@@ -124,7 +125,8 @@ function catalogFrom(value: unknown): Catalog {
   return Object.freeze({ revision, entries, workloads, objects });
 }
 
-function deltaFrom(value: unknown): CatalogDelta {
+/** Reads what `encodeDelta` gave, after a trip through JSON. Throws an EventFormatError. */
+export function deltaFrom(value: unknown): CatalogDelta {
   const delta = record(value, "delta");
   const keyed = <K extends string, V>(name: string, read: (item: unknown, path: string) => V): Delta<K, V> => {
     const path = `delta.${name}`;

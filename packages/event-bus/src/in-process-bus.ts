@@ -1,12 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { deepFreeze } from "@signalbox/model";
 import type { Catalog, CatalogDelta, Revision } from "@signalbox/model";
-import { FencedError } from "./bus.ts";
+import { BusClosedError, FencedError } from "./bus.ts";
 import type { BusWriter, EventBus } from "./bus.ts";
 import { isEmptyDelta } from "./delta.ts";
 import type { ChangeEvent } from "./event.ts";
-import { CatalogFold } from "./fold.ts";
-import { Mailbox } from "./mailbox.ts";
+import { Hub } from "./hub.ts";
 
 /** How an in-process bus behaves. */
 export interface InProcessBusOptions {
@@ -34,16 +32,6 @@ export interface InProcessBus extends EventBus {
   status(): InProcessBusStatus;
 }
 
-/** Thrown when somebody wants to lead a bus that was closed. */
-export class BusClosedError extends Error {
-  readonly code = "SBX_BUS_CLOSED";
-
-  constructor() {
-    super("the bus was closed");
-    this.name = "BusClosedError";
-  }
-}
-
 /**
  * Makes a bus for writers and consumers in one process. Leading never waits: the newest writer fences the one before. A
  * consumer's events wait in one coalescing slot, so nobody holds back anybody. When the writer's signal aborts, it no
@@ -55,79 +43,50 @@ export function createInProcessBus(options: InProcessBusOptions = {}): InProcess
 
 class Bus implements InProcessBus {
   readonly #newEpoch: () => string;
-  readonly #slack: number;
-  readonly #mailboxes = new Set<Mailbox>();
+  readonly #hub: Hub;
   #closed = false;
-  #fold = new CatalogFold();
-  #revision: Revision | undefined;
   #writer: Writer | undefined;
 
   constructor(options: InProcessBusOptions) {
     this.#newEpoch = options.newEpoch ?? randomUUID;
-    this.#slack = options.slack ?? 1024;
+    this.#hub = new Hub(options.slack ?? 1024);
   }
 
   async lead(snapshot: () => Omit<Catalog, "revision">, signal: AbortSignal): Promise<BusWriter> {
     signal.throwIfAborted();
     if (this.#closed) throw new BusClosedError();
     const content = snapshot();
-    for (const values of [content.entries, content.workloads, content.objects])
-      values.forEach((value) => deepFreeze(value));
     this.#writer?.fence();
-    this.#fold = new CatalogFold(content);
-    this.#revision = Object.freeze({ epoch: this.#newEpoch(), sequence: 0 });
-    const writer = new Writer(this.#revision.epoch, (delta) => this.#accept(delta));
+    const epoch = this.#newEpoch();
+    this.#hub.begin({ epoch, sequence: 0 }, content);
+    const writer = new Writer(epoch, (delta) => this.#accept(delta));
     this.#writer = writer;
     writer.endWith(signal);
-    for (const mailbox of this.#mailboxes) mailbox.putSnapshot();
     return Promise.resolve(writer);
   }
 
-  async *subscribe(consumer: string, signal: AbortSignal): AsyncGenerator<ChangeEvent, void, undefined> {
-    if (signal.aborted || this.#closed) return;
-    const mailbox = new Mailbox(consumer);
-    this.#mailboxes.add(mailbox);
-    if (this.#revision !== undefined) mailbox.putSnapshot();
-    try {
-      for (;;) {
-        await mailbox.arrived(signal);
-        if (isAborted(signal) || mailbox.closed) return;
-        const mail = mailbox.take();
-        if (mail?.type === "snapshot" && this.#revision !== undefined) {
-          yield Object.freeze({ v: 1, type: "snapshot", catalog: this.#fold.catalog(this.#revision) });
-        } else if (mail?.type === "delta") {
-          yield deepFreeze({ v: 1, ...mail });
-        }
-      }
-    } finally {
-      this.#mailboxes.delete(mailbox);
-    }
+  subscribe(consumer: string, signal: AbortSignal): AsyncGenerator<ChangeEvent, void, undefined> {
+    return this.#hub.subscribe(consumer, signal);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#writer?.fence();
-    for (const mailbox of this.#mailboxes) mailbox.close();
+    this.#hub.close();
     return Promise.resolve();
   }
 
   status(): InProcessBusStatus {
-    return {
-      ...(this.#revision && { revision: this.#revision }),
-      led: this.#writer?.leads ?? false,
-      consumers: [...this.#mailboxes].map(({ consumer, pending }) => ({ name: consumer, pending })),
-    };
+    const { consumers, revision } = this.#hub;
+    return { ...(revision && { revision }), led: this.#writer?.leads ?? false, consumers };
   }
 
   #accept(delta: CatalogDelta): Revision {
-    const previous = this.#revision;
+    const previous = this.#hub.revision;
     if (previous === undefined) throw new TypeError("a writer cannot exist before the first epoch");
     if (isEmptyDelta(delta)) return previous;
     const revision = Object.freeze({ epoch: previous.epoch, sequence: previous.sequence + 1 });
-    this.#fold.apply(deepFreeze(delta));
-    this.#revision = revision;
-    const limit = this.#fold.size + this.#slack;
-    for (const mailbox of this.#mailboxes) mailbox.putDelta(previous, revision, delta, limit);
+    this.#hub.advance(revision, delta);
     return revision;
   }
 }
@@ -163,9 +122,4 @@ class Writer implements BusWriter {
     signal.addEventListener("abort", end, { once: true });
     this.#forget = () => signal.removeEventListener("abort", end);
   }
-}
-
-// A property read that the compiler does not narrow over an await.
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

@@ -121,6 +121,7 @@ class History {
   async #lead(keepContent: boolean): Promise<void> {
     const before = this.#writer;
     const bus = await this.#open();
+    if (before !== undefined) await this.#world.depose?.();
     this.#writer = await SuiteWriter.lead(bus, keepContent ? before?.fold : undefined, this.#deadline());
     this.#remember();
     if (before)

@@ -5,6 +5,11 @@ export interface BusWorld {
   readonly bus: EventBus;
   /** Opens the same bus as another process would. Without it, `bus` serves writers and consumers alike. */
   another?(): Promise<EventBus>;
+  /**
+   * Takes the lead from whoever has it, as when the engine no longer hears of it, so that another one may lead at once. Without it, whoever
+   * asks leads at once.
+   */
+  depose?(): Promise<void>;
   /** How many subscriptions are open, for the leak check. */
   subscriptions?(): number;
   /** Called after each test, when `bus` and all from `another` were closed. */
