@@ -7,6 +7,7 @@ export type { RegistryMetrics } from "./registry-metrics.ts";
 export type { DebugServerOptions, MetricsText, RestAnswer } from "./options.ts";
 export type { DebugAddress, DebugServer, InjectRequest } from "./server.ts";
 export type {
+  BusView,
   ClientView,
   ConfigDumpRequest,
   DebugSources,

@@ -1,5 +1,5 @@
 import type { Catalog, CatalogDelta, Revision } from "@signalbox/model";
-import { collectDefaultMetrics } from "prom-client";
+import { AggregatorRegistry, collectDefaultMetrics } from "prom-client";
 import { CatalogMetrics } from "./catalog-metrics.ts";
 import { Instruments } from "./instruments.ts";
 import type { MetricsText } from "./options.ts";
@@ -25,6 +25,11 @@ export interface MetricsOptions {
   readonly now?: () => number;
   /** Whether `process_*` and `nodejs_*` are collected, which costs a timer for the event loop's delay. On by default. */
   readonly processMetrics?: boolean;
+  /**
+   * What other processes that serve clients of the same catalog say of theirs: the result of `json` of each. What they count about
+   * clients is added up at each scrape.
+   */
+  readonly others?: () => readonly (readonly object[])[];
 }
 
 /** All metrics of one process. The composition root hands its methods to the stages. No call throws. */
@@ -37,13 +42,15 @@ export interface SignalboxMetrics extends MetricsText {
   debounced(seconds: number): void;
   /** Seconds that the translation of one change took. */
   translated(seconds: number): void;
+  /** All that is counted about clients, as JSON data for `others` of another process. */
+  json(): Promise<readonly object[]>;
   /** What the registry with this id records with. */
   forRegistry(id: string): RegistryMetrics;
 }
 
 /** Makes the metrics of a process. `metricCatalogue` lists them. */
 export function createMetrics(options: MetricsOptions): SignalboxMetrics {
-  const { sources, now = () => Date.now(), processMetrics = true } = options;
+  const { others = () => [], sources, now = () => Date.now(), processMetrics = true } = options;
   const instruments = new Instruments();
   if (processMetrics) collectDefaultMetrics({ register: instruments.registry });
   const catalog = new CatalogMetrics(instruments, now);
@@ -54,10 +61,17 @@ export function createMetrics(options: MetricsOptions): SignalboxMetrics {
   instruments.set("signalbox_build_info", 1, { version: sources.version.version, node_version: process.version });
   return {
     contentType: instruments.registry.contentType,
-    text: () => {
+    text: async () => {
       readRegistries(instruments, sources, now());
       readClients(instruments, sources);
-      return instruments.registry.metrics();
+      const elsewhere = others();
+      if (elsewhere.length === 0) return instruments.registry.metrics();
+      const here = await instruments.registry.getMetricsAsJSON();
+      return AggregatorRegistry.aggregate([here, ...elsewhere]).metrics();
+    },
+    json: async () => {
+      const all = await instruments.registry.getMetricsAsJSON();
+      return all.filter(({ name, type }) => isOfClients(name) && String(type) !== "gauge");
     },
     xdsEvent: (event) => xds.event(event),
     busEvent: (event) => catalog.event(event),
@@ -65,6 +79,11 @@ export function createMetrics(options: MetricsOptions): SignalboxMetrics {
     translated: (seconds) => instruments.observe("pilot_pushcontext_init_seconds", seconds),
     forRegistry: (id) => registries.forRegistry(id),
   };
+}
+
+/** Whether a metric is about clients: each process counts its own. Gauges about them are read from `clients` of the sources. */
+function isOfClients(name: string): boolean {
+  return /^(pilot_xds|pilot_total_xds_rejects|pilot_proxy_convergence_time|signalbox_xds_)/.test(name);
 }
 
 const registryGauges = [

@@ -1,4 +1,5 @@
 import type { Page } from "./answer.ts";
+import { busPages } from "./bus-pages.ts";
 import { clientPages } from "./client-pages.ts";
 import { configPages } from "./config-pages.ts";
 import { healthPages } from "./health-pages.ts";
@@ -14,6 +15,7 @@ export function debugPages(options: Pick<DebugServerOptions, "sources" | "metric
   const pages: Page[] = [
     ...healthPages(sources),
     ...servicePages(sources),
+    ...busPages(sources),
     ...clientPages(sources),
     ...configPages(sources),
     ...profilePages(profile),

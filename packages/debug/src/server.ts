@@ -9,6 +9,7 @@ import type { Answer, Page } from "./answer.ts";
 import type { DebugServerOptions } from "./options.ts";
 import { debugPages } from "./pages.ts";
 import { isOn } from "./service-pages.ts";
+import type { DebugSources } from "./sources.ts";
 
 /** Where a server listens. */
 export interface DebugAddress {
@@ -108,7 +109,7 @@ function createApp(options: DebugServerOptions): FastifyInstance {
     return send(request, reply, failure(405, "SBX_METHOD", "This page only answers GET and HEAD."));
   });
   guard(app, options.allowedHosts ?? []);
-  for (const page of pages) addPage(app, page);
+  for (const page of pages) addPage(app, page, options.sources);
   if (options.rest !== undefined) addRest(app, options.rest, options.restBodyLimit ?? 4 * 2 ** 20);
   return app;
 }
@@ -135,10 +136,11 @@ function guard(app: FastifyInstance, allowedHosts: readonly string[]): void {
   });
 }
 
-function addPage(app: FastifyInstance, page: Page): void {
+function addPage(app: FastifyInstance, page: Page, sources: DebugSources): void {
   app.get(page.path, async (request, reply) => {
     const gone = new AbortController();
     reply.raw.once("close", () => gone.abort());
+    await sources.refresh?.(page.path);
     return send(request, reply, await page.answer(queryOf(request), gone.signal));
   });
 }

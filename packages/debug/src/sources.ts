@@ -58,6 +58,20 @@ export interface RegistryView {
   readonly restarts?: number;
 }
 
+/** The bus between the catalog and its publishers, as one process sees it. `LogBusStatus` of `@signalbox/event-bus` has this shape. */
+export interface BusView {
+  /** The revision that this process's consumers are led to. */
+  readonly revision?: { readonly epoch: string; readonly sequence: number };
+  /** Whether this process is the writer, as far as it knows. */
+  readonly led: boolean;
+  /** The consumers in this process, with the number of changed keys that wait for each. */
+  readonly consumers: readonly { readonly name: string; readonly pending: number }[];
+  /** How far this process is in reading from an engine: `idle`, `waiting`, `loading`, `following` or `unreachable`. */
+  readonly follower?: string;
+  /** Why the engine cannot be used now. */
+  readonly error?: string;
+}
+
 /** One condition of readiness. */
 export interface ReadinessCheck {
   /** For example `catalog` or `xds`. */
@@ -90,11 +104,15 @@ export interface ConfigDumpRequest {
  */
 export interface DebugSources {
   readonly version: VersionView;
+  /** Called before a page is made, with its path: time to ask other processes for what it shows. A failure is not the page's. */
+  refresh?(path: string): Promise<void>;
   /** Empty means ready. */
   readiness(): readonly ReadinessCheck[];
   /** The catalog as it is now; `undefined` before there is one. */
   catalog(): Catalog | undefined;
   registries(): readonly RegistryView[];
+  /** The bus. Without it there is no page about it. */
+  bus?(): BusView;
   clients(): readonly ClientView[];
   /** Names that a stream subscribed to, by type URL. Without it the pages show only how many there are. */
   watchedNames?(stream: number): ReadonlyMap<string, readonly string[]>;

@@ -4,5 +4,7 @@ export { isEmptyDelta, mergeDeltas } from "./delta.ts";
 export { CatalogFold, foldEvent, GapError, sameRevision } from "./fold.ts";
 export { createInProcessBus } from "./in-process-bus.ts";
 export type { BusWriter, EventBus } from "./bus.ts";
+export type { BusClock } from "./clock.ts";
 export type { ChangeEvent } from "./event.ts";
 export type { InProcessBus, InProcessBusOptions, InProcessBusStatus } from "./in-process-bus.ts";
+export type { BusLogger, LogBus, LogBusOptions, LogBusStatus } from "./log/log-bus.ts";

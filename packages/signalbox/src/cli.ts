@@ -1,7 +1,8 @@
 import { Command, CommanderError, Option } from "commander";
 import { gather, withBootstrapFlags, wholeNumber, type BootstrapFlags } from "./commands/bootstrap-flags.ts";
 import { CommandFailure, exitCodes, type CommandContext } from "./commands/context.ts";
-import type { RunFlags } from "./commands/run.ts";
+import type { DaemonFlags } from "./commands/plan.ts";
+import type { Role } from "./compose.ts";
 import { version } from "./version.ts";
 
 const anyPort = wholeNumber(0, 65_535);
@@ -50,6 +51,8 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
     ]),
   );
   addRun(program, context, exit);
+  addDiscover(program, context, exit);
+  addPublish(program, context, exit);
   addCatalog(program, context);
   addRender(program, context);
   addBootstrap(program, context);
@@ -65,6 +68,10 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
       const { configJsonSchema } = await import("./config/json-schema.ts");
       context.stdout.write(`${JSON.stringify(configJsonSchema(), undefined, 2)}\n`);
     });
+  program.command("worker", { hidden: true }).action(async () => {
+    const { workerMain } = await import("./workers/worker.ts");
+    await workerMain();
+  });
   program
     .command("version")
     .description("Print the version.")
@@ -76,10 +83,61 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
 }
 
 function addRun(program: Command, context: CommandContext, exit: (code: number) => void): void {
-  program
+  const command = program
     .command("run")
-    .description("Run the daemon: read the registries, serve xDS, metrics and the debug API until SIGTERM.")
-    .option("-c, --config <file>", "configuration file (default: signalbox.yaml, if there is one)")
+    .description("Run the daemon: read the registries, serve xDS, metrics and the debug API until SIGTERM.");
+  withConfigFlags(withXdsPort(withSourceFlags(command)))
+    .addOption(
+      new Option("--workers <n>", "serve xDS in so many processes that share the port").argParser(wholeNumber(1, 256)),
+    )
+    .addHelpText(
+      "after",
+      examples([
+        "signalbox run --config signalbox.yaml",
+        "signalbox run --kubernetes --consul http://127.0.0.1:8500 --files services.yaml   # no configuration file",
+        "signalbox run --config signalbox.yaml --workers 4",
+        "kill -HUP <pid>                           # read the configuration again",
+      ]),
+    )
+    .action(daemonAction("all", context, exit));
+}
+
+function addDiscover(program: Command, context: CommandContext, exit: (code: number) => void): void {
+  const command = program
+    .command("discover")
+    .description(
+      "Read the registries and publish the catalog over NATS or Redis. Of several, one leads; the others stand by.",
+    );
+  withConfigFlags(withBusFlags(withSourceFlags(command)))
+    .addHelpText(
+      "after",
+      examples([
+        "signalbox discover --config signalbox.yaml",
+        "signalbox discover --consul http://127.0.0.1:8500 --nats nats://127.0.0.1:4222    # no configuration file",
+        "curl http://127.0.0.1:15014/debug/busz    # does this one lead?",
+      ]),
+    )
+    .action(daemonAction("discover", context, exit));
+}
+
+function addPublish(program: Command, context: CommandContext, exit: (code: number) => void): void {
+  const command = program
+    .command("publish")
+    .description("Serve the catalog that comes over NATS or Redis by xDS. Run as many as clients need.");
+  withConfigFlags(withXdsPort(withBusFlags(command)))
+    .addHelpText(
+      "after",
+      examples([
+        "signalbox publish --config signalbox.yaml",
+        "signalbox publish --nats nats://127.0.0.1:4222                                     # no configuration file",
+        "signalbox publish --redis redis://127.0.0.1:6379 --xds-port 15110 --debug-port 15114",
+      ]),
+    )
+    .action(daemonAction("publish", context, exit));
+}
+
+function withSourceFlags(command: Command): Command {
+  return command
     .option("--files <path>", "serve these files instead, with default settings; may be repeated", gather, [])
     .option("--consul <url>", "serve this Consul, with the token in CONSUL_HTTP_TOKEN; may be repeated", gather, [])
     .option("--eureka <urls>", "serve this Eureka: its servers with commas; may be repeated", gather, [])
@@ -88,23 +146,34 @@ function addRun(program: Command, context: CommandContext, exit: (code: number) 
         .argParser(gather)
         .preset("kubectl")
         .default([]),
-    )
-    .addOption(new Option("--xds-port <port>", "without a file: port of xDS (default: 15010)").argParser(anyPort))
+    );
+}
+
+function withBusFlags(command: Command): Command {
+  return command
+    .option("--nats <servers>", "the bus: NATS servers, with commas")
+    .option("--redis <url>", "the bus: a Redis server");
+}
+
+function withXdsPort(command: Command): Command {
+  return command.addOption(
+    new Option("--xds-port <port>", "without a file: port of xDS (default: 15010)").argParser(anyPort),
+  );
+}
+
+function withConfigFlags(command: Command): Command {
+  return command
+    .option("-c, --config <file>", "configuration file (default: signalbox.yaml, if there is one)")
     .addOption(new Option("--debug-port <port>", "without a file: port of debug (default: 15014)").argParser(anyPort))
     .option("--watch", "reload when the configuration file changes", true)
-    .option("--no-watch", "do not reload when the configuration file changes; SIGHUP still does")
-    .addHelpText(
-      "after",
-      examples([
-        "signalbox run --config signalbox.yaml",
-        "signalbox run --kubernetes --consul http://127.0.0.1:8500 --files services.yaml   # no configuration file",
-        "kill -HUP <pid>                           # read the configuration again",
-      ]),
-    )
-    .action(async (flags: RunFlags) => {
-      const { runCommand } = await import("./commands/run.ts");
-      exit(await runCommand(flags, context));
-    });
+    .option("--no-watch", "do not reload when the configuration file changes; SIGHUP still does");
+}
+
+function daemonAction(role: Role, context: CommandContext, exit: (code: number) => void) {
+  return async (flags: Partial<DaemonFlags> & Pick<DaemonFlags, "watch">): Promise<void> => {
+    const { daemonCommand } = await import("./commands/daemon.ts");
+    exit(await daemonCommand(role, { consul: [], eureka: [], files: [], kubernetes: [], ...flags }, context));
+  };
 }
 
 function addCatalog(program: Command, context: CommandContext): void {

@@ -4,14 +4,24 @@ import type { ConfigDumpRequest, DebugSources, ReadinessCheck } from "@signalbox
 import { typeUrls } from "@signalbox/envoy-api";
 import { NodeSchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import { configDump, type MeshConfig, type XdsPublisher } from "@signalbox/xds";
-import type { XdsServer } from "@signalbox/xds-server";
+import type { Catalog } from "@signalbox/model";
+import type { Role } from "./compose.ts";
+import type { StatusBus } from "./config/bus.ts";
+import type { XdsFront } from "./publishing.ts";
 import { version } from "./version.ts";
 
-/** The stages that the debug pages read, each looked up when it is read. */
+/** The stages that the debug pages read, each looked up when it is read. Those of another process's role are absent. */
 export interface DebuggedStages {
-  aggregate(): AggregateController;
-  publisher(): XdsPublisher;
-  xds(): XdsServer | undefined;
+  readonly role: Role;
+  aggregate(): AggregateController | undefined;
+  publisher(): XdsPublisher | undefined;
+  xds(): XdsFront | undefined;
+  catalog(): Catalog;
+  /** Whether there is a catalog to show. Where clients are served, it is one that they can have. */
+  known(): boolean;
+  readonly bus: Pick<StatusBus, "status">;
+  /** Asks other processes for what a page shows, before it is made. */
+  refresh?(path: string): Promise<void>;
   /** Whether clients are being sent away. */
   draining(): boolean;
   readonly mesh: MeshConfig;
@@ -21,14 +31,17 @@ export interface DebuggedStages {
 export function debugSources(stages: DebuggedStages): DebugSources {
   return {
     version: { version: version() },
+    ...(stages.refresh && { refresh: (path: string) => stages.refresh?.(path) ?? Promise.resolve() }),
     readiness: () => readiness(stages),
-    catalog: () => (stages.publisher().status().revision === undefined ? undefined : stages.aggregate().catalog()),
-    registries: () => stages.aggregate().status(),
+    catalog: () => (stages.known() ? stages.catalog() : undefined),
+    registries: () => stages.aggregate()?.status() ?? [],
+    bus: () => stages.bus.status(),
     clients: () => stages.xds()?.status().clients ?? [],
     watchedNames: (stream) => stages.xds()?.watchedNames(stream) ?? new Map<string, readonly string[]>(),
     configDump: ({ metadata, nodeCluster, nodeId }, request) => {
       const node = create(NodeSchema, { id: nodeId, cluster: nodeCluster, metadata: metadata as JsonObject });
-      const lease = stages.publisher().source.acquire(node, () => {});
+      const lease = stages.publisher()?.source.acquire(node, () => {});
+      if (lease === undefined) return Promise.resolve(undefined);
       try {
         const view = lease.current();
         return Promise.resolve(view === undefined ? undefined : selected(configDump(view), request));
@@ -41,27 +54,43 @@ export function debugSources(stages: DebuggedStages): DebugSources {
 }
 
 function readiness(stages: DebuggedStages): readonly ReadinessCheck[] {
-  const registries = stages.aggregate().status();
+  return [catalogCheck(stages), ...(stages.role === "discover" ? [] : [xdsCheck(stages)]), ...busCheck(stages)];
+}
+
+function catalogCheck(stages: DebuggedStages): ReadinessCheck {
+  const registries = stages.aggregate()?.status() ?? [];
   const waiting = registries.filter(({ state }) => state === "INIT").map(withProblem);
   const old = registries
     .filter(({ state }) => state !== "INIT" && state !== "SYNCED")
     .map((registry) => `${withProblem(registry)} is ${registry.state}, last read ${age(registry.ageMs ?? 0)} ago`);
   const missing = waiting.length === 0 ? [] : [`waiting for ${waiting.join(", ")}`];
   const note = [...missing, ...old].join("; ");
-  const synced = stages.publisher().status().revision !== undefined;
+  const ready = stages.known();
+  const reason = missing[0] ?? (stages.role === "publish" ? "the bus has given no catalog yet" : "not published yet");
+  return { name: "catalog", ready, ...(ready ? {} : { reason }), ...(ready && note !== "" && { note }) };
+}
+
+function xdsCheck(stages: DebuggedStages): ReadinessCheck {
   const server = stages.xds();
   const draining = stages.draining();
   const open = server === undefined || server.status().plaintext !== undefined || server.status().tls !== undefined;
-  const listening = open && !draining;
-  return [
-    {
-      name: "catalog",
-      ready: synced,
-      ...(synced ? {} : { reason: missing[0] ?? "not published yet" }),
-      ...(synced && note !== "" && { note }),
-    },
-    { name: "xds", ready: listening, ...(listening ? {} : { reason: draining ? "draining" : "not listening yet" }) },
-  ];
+  const ready = open && !draining;
+  return { name: "xds", ready, ...(ready ? {} : { reason: draining ? "draining" : "not listening yet" }) };
+}
+
+/**
+ * The bus between processes. A publisher that cannot reach it serves what it has, and stays ready. Discovery that cannot reach it is of no use;
+ * a standby is ready to take over.
+ */
+function busCheck(stages: DebuggedStages): readonly ReadinessCheck[] {
+  const { bus, role } = stages;
+  if (role === "all") return [];
+  const { error, led } = bus.status();
+  const trouble = error === undefined ? undefined : `the engine cannot be used: ${error}`;
+  if (role === "publish") return [{ name: "bus", ready: true, ...(trouble !== undefined && { note: trouble }) }];
+  if (stages.draining()) return [{ name: "bus", ready: false, reason: "draining" }];
+  if (trouble !== undefined && !led) return [{ name: "bus", ready: false, reason: trouble }];
+  return [{ name: "bus", ready: true, note: led ? "this process leads" : "standby: another process leads" }];
 }
 
 function withProblem({ id, problem }: RegistryStatus): string {

@@ -1,11 +1,10 @@
-import type { AggregateController } from "@signalbox/aggregate";
-import type { DebugAddress, DebugServer, SignalboxMetrics } from "@signalbox/debug";
+import type { DebugAddress, DebugServer } from "@signalbox/debug";
 import type { EventBus } from "@signalbox/event-bus";
-import type { XdsPublisher } from "@signalbox/xds";
-import type { FilePublisher, XdsServer, XdsServerAddresses } from "@signalbox/xds-server";
+import type { XdsServerAddresses } from "@signalbox/xds-server";
 import type { SignalboxConfig } from "./config/schema.ts";
 import { untilAborted, type Deferred } from "./deferred.ts";
 import { listenFailure } from "./listen-error.ts";
+import type { XdsFront } from "./publishing.ts";
 
 /** The addresses that are open. */
 export interface Listening {
@@ -13,14 +12,15 @@ export interface Listening {
   readonly debug?: DebugAddress;
 }
 
-/** The stages that run. */
+/** A part of the pipeline: runs until `signal` aborts, and rejects when it fails. */
+export type Stage = (signal: AbortSignal) => Promise<void>;
+
+/** What runs. */
 export interface Parts {
-  readonly aggregate: AggregateController;
-  readonly bus: EventBus;
-  readonly publisher: XdsPublisher;
-  readonly metrics: SignalboxMetrics;
-  readonly xdsServer: XdsServer | undefined;
-  readonly fileWriter: FilePublisher | undefined;
+  /** In the order in which a change travels. */
+  readonly stages: readonly Stage[];
+  readonly bus: Pick<EventBus, "close">;
+  readonly xdsServer: Pick<XdsFront, "drain" | "listen"> | undefined;
   readonly debugServer: DebugServer | undefined;
   readonly drainMs: number;
   /** What the servers were told to open. */
@@ -33,12 +33,7 @@ export interface Parts {
  */
 export async function runParts(parts: Parts, signal: AbortSignal, listening: Deferred<Listening>): Promise<void> {
   const end = new AbortController();
-  const stages = [
-    parts.aggregate.run(end.signal),
-    parts.publisher.run(parts.bus, end.signal),
-    count(parts.bus, parts.metrics, end.signal),
-    ...(parts.fileWriter === undefined ? [] : [parts.fileWriter.run(end.signal)]),
-  ];
+  const stages = parts.stages.map((stage) => stage(end.signal));
   try {
     const failed = Promise.race(stages).then(() => {
       if (!signal.aborted) throw new Error("a stage of the pipeline ended before it was asked to");
@@ -66,8 +61,4 @@ async function listen({ debugServer, ports, xdsServer }: Parts, listening: Defer
   const debug = await debugServer?.listen().catch(failed("debug"));
   const xds = (await xdsServer?.listen().catch(failed("xds"))) ?? {};
   listening.resolve({ xds, ...(debug === undefined ? {} : { debug }) });
-}
-
-async function count(bus: EventBus, metrics: SignalboxMetrics, signal: AbortSignal): Promise<void> {
-  for await (const event of bus.subscribe("metrics", signal)) metrics.busEvent(event);
 }

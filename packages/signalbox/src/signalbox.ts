@@ -16,10 +16,12 @@ import {
   type RegistryModule,
 } from "@signalbox/registry";
 import type { ClientStatus } from "@signalbox/xds-server";
-import { compose, type Pipeline } from "./compose.ts";
+import { compose, type ComposeOptions, type Pipeline, type Role } from "./compose.ts";
+import type { StatusBus } from "./config/bus.ts";
 import { parseConfig } from "./config/check.ts";
 import { planRegistries, type PlannedRegistry } from "./config/registries.ts";
 import type { SignalboxConfig, SignalboxConfigInput } from "./config/schema.ts";
+import type { Discovery } from "./discovery.ts";
 import { registrySteps, restartFields, type RunningRegistry } from "./reload.ts";
 import type { Listening } from "./run-parts.ts";
 
@@ -107,15 +109,49 @@ async function planConfig(input: SignalboxConfigInput, modules: SignalboxOptions
   return { config, registries: planned };
 }
 
-/** A Signalbox that can also take over a plan that was already checked. */
-export interface PlannedSignalbox extends Signalbox {
-  /** Like `reload`, for a plan. */
+/** What every process of Signalbox does, whatever its role. */
+export interface Daemon extends Pick<Signalbox, "run" | "listening" | "synced" | "catalog" | "registries"> {
+  /** Like `reload`, for a plan that was already checked. */
   takeOver(plan: Plan): Promise<ReloadReport>;
 }
 
-/** Like `createSignalbox`, for a plan that was already checked. */
-export function createFromPlan(plan: Plan, options: SignalboxOptions): PlannedSignalbox {
+/** A Signalbox that can also take over a plan that was already checked. */
+export interface PlannedSignalbox extends Signalbox, Daemon {}
+
+/** How a Signalbox is made whose plan was already checked. */
+export interface PlanOptions extends SignalboxOptions {
+  /** Default: everything. */
+  readonly role?: Role;
+  /** The bus between processes; it is closed at the end. Default: one inside this process. */
+  readonly bus?: StatusBus;
+  /** Serve xDS in so many processes. */
+  readonly workers?: ComposeOptions["workers"];
+}
+
+/** Like `createSignalbox`, for a plan that was already checked, and for any role that reads registries. */
+export function createFromPlan(plan: Plan, options: PlanOptions): PlannedSignalbox {
   return new PipelineSignalbox(plan, options);
+}
+
+/** A process that only publishes what comes over the bus. */
+export function createPublisher(plan: Plan, options: PlanOptions & { readonly bus: StatusBus }): Daemon {
+  const pipeline = compose(plan.config, {
+    ...options,
+    role: "publish",
+    baseDir: resolve(options.baseDir ?? "."),
+    registries: [],
+  });
+  return {
+    run: (signal) => pipeline.run(signal),
+    listening: (signal) => pipeline.listening(signal),
+    synced: (signal) => pipeline.synced(signal),
+    catalog: () => pipeline.catalog(),
+    registries: () => [],
+    takeOver: ({ config }) => {
+      const needRestart = restartFields(plan.config, config);
+      return Promise.resolve({ added: [], replaced: [], removed: [], needRestart });
+    },
+  };
 }
 
 /** Milliseconds between two looks at whether new registries have spoken. */
@@ -125,6 +161,7 @@ class PipelineSignalbox implements PlannedSignalbox {
   readonly #modules: SignalboxOptions["modules"];
   readonly #running = new Map<RegistryId, RunningRegistry>();
   readonly #pipeline: Pipeline;
+  readonly #discovery: Discovery;
   readonly #aggregate: AggregateController;
   readonly #clock: Clock;
   /** What the servers were started with: the measure of what needs a restart. */
@@ -133,15 +170,27 @@ class PipelineSignalbox implements PlannedSignalbox {
   /** Aborts when running ends; undefined before it began. */
   #ended: AbortSignal | undefined;
 
-  constructor(plan: Plan, options: SignalboxOptions) {
+  constructor(plan: Plan, options: PlanOptions) {
     this.#config = plan.config;
     this.#modules = options.modules;
     this.#clock = options.clock ?? systemClock;
     const own = options.registries ?? [];
-    this.#pipeline = compose(plan.config, { ...options, baseDir: resolve(options.baseDir ?? "."), registries: own });
-    this.#aggregate = this.#pipeline.aggregate;
+    const { role = "all" } = options;
+    const pipeline = compose(plan.config, {
+      ...options,
+      role,
+      baseDir: resolve(options.baseDir ?? "."),
+      registries: own,
+    });
+    if (pipeline.discovery === undefined) throw new TypeError(`the role ${role} reads no registries`);
+    this.#pipeline = pipeline;
+    this.#discovery = pipeline.discovery;
+    this.#aggregate = pipeline.discovery.aggregate;
     for (const { planned, precedence } of registrySteps(new Map(), plan.registries).steps) {
-      this.#aggregate.addRegistry(this.#pipeline.createRegistry(planned), { precedence, freshness: planned.freshness });
+      this.#aggregate.addRegistry(this.#discovery.createRegistry(planned), {
+        precedence,
+        freshness: planned.freshness,
+      });
       this.#running.set(planned.id, { fingerprint: planned.fingerprint, precedence });
     }
   }
@@ -215,7 +264,7 @@ class PipelineSignalbox implements PlannedSignalbox {
     const { moved, removed, steps } = registrySteps(this.#running, plan.registries);
     const needRestart = restartFields(this.#config, plan.config);
     const ended = steps.map(async ({ action, planned, precedence }) => {
-      const registry = this.#pipeline.createRegistry(planned);
+      const registry = this.#discovery.createRegistry(planned);
       const { freshness } = planned;
       this.#running.set(planned.id, { fingerprint: planned.fingerprint, precedence });
       if (action === "add") this.#aggregate.addRegistry(registry, { precedence, freshness });

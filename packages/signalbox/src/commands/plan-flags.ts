@@ -15,6 +15,10 @@ export interface SourceFlags {
   /** For each Eureka the addresses of its servers, with commas. */
   readonly eureka: readonly string[];
   readonly files: readonly string[];
+  /** Addresses of NATS servers, with commas. */
+  readonly nats?: string;
+  /** Address of a Redis server. */
+  readonly redis?: string;
   readonly xdsPort?: number;
   readonly debugPort?: number;
 }
@@ -30,6 +34,18 @@ type Environment = CommandContext["environment"];
 /** Whether any flag names a source. */
 export function hasSources({ consul, eureka, files, kubernetes }: SourceFlags): boolean {
   return consul.length + eureka.length + files.length + kubernetes.length > 0;
+}
+
+/** Whether a flag names a bus between processes. */
+export function hasBus({ nats, redis }: Pick<SourceFlags, "nats" | "redis">): boolean {
+  return (nats ?? redis) !== undefined;
+}
+
+function busOf({ nats, redis }: SourceFlags): Pick<SignalboxConfigInput, "bus"> {
+  if (nats !== undefined && redis !== undefined)
+    throw new CommandFailure("give either --nats or --redis: a catalog travels over one bus", exitCodes.usage);
+  if (nats !== undefined) return { bus: { type: "nats", servers: nats.split(",").map((server) => server.trim()) } };
+  return redis === undefined ? {} : { bus: { type: "redis", url: redis } };
 }
 
 /**
@@ -67,6 +83,7 @@ export async function planFlags(flags: SourceFlags, environment: Environment): P
   const entries = entriesOf(flags, environment);
   const config = parseConfig({
     registries: entries.map(({ entry }) => entry),
+    ...busOf(flags),
     ...(flags.xdsPort === undefined ? {} : { xds: { plaintext: { port: flags.xdsPort } } }),
     ...(flags.debugPort === undefined ? {} : { debug: { port: flags.debugPort } }),
   });

@@ -17,6 +17,9 @@ export const defaults = {
   onExpired: "keep",
   restore: "at-deadline",
   saveEvery: "10s",
+  busName: "signalbox",
+  natsServer: "nats://127.0.0.1:4222",
+  redisUrl: "redis://127.0.0.1:6379",
 } as const;
 
 const port = z.int().min(0).max(65535);
@@ -166,6 +169,76 @@ const debugSchema = z
   ])
   .describe("Health, metrics, the debug API and xDS by REST. `false` turns them off.");
 
+/** A secret: the text itself (from an environment variable, `${NAME}`), or the file that holds it. */
+const secret = z.union([z.string().min(1), z.strictObject({ file: z.string().min(1) })]);
+/** A secret as the configuration names it. */
+export type SecretValue = z.output<typeof secret>;
+
+const busName = z
+  .string()
+  .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, "lower-case letters, digits and '-', at most 63 characters")
+  .default(defaults.busName)
+  .describe("Names the catalog: processes with one name share one. An engine can carry several.");
+
+const busTls = z
+  .strictObject({
+    ca: filePath
+      .exactOptional()
+      .describe("PEM file with the authorities that the engine's certificate must come from."),
+    cert: filePath.exactOptional().describe("PEM file with a client certificate."),
+    key: filePath.exactOptional().describe("PEM file with the key of the client certificate."),
+  })
+  .describe("TLS to the engine. Without it, what the server's address says.");
+/** The certificates for an engine as the configuration names them. */
+export type BusTls = z.output<typeof busTls>;
+
+const username = z.string().min(1).exactOptional().describe("Name to log in with.");
+const password = secret
+  .exactOptional()
+  .describe("Password: `${NAME}` or `{file: path}`. A file is read at each connection.");
+
+const busSchema = z
+  .discriminatedUnion("type", [
+    z
+      .strictObject({ type: z.literal("in-process").describe("Within one process: for `signalbox run`.") })
+      .describe("No bus between processes."),
+    z
+      .strictObject({
+        type: z.literal("nats").describe("NATS with JetStream."),
+        name: busName,
+        servers: z
+          .array(z.string().min(1))
+          .min(1)
+          .default([defaults.natsServer])
+          .describe("Addresses of NATS servers, as nats://host:port."),
+        username,
+        password,
+        token: secret.exactOptional().describe("Token to log in with."),
+        credentials: filePath.exactOptional().describe("File with a JWT and an nkey, as nsc writes it."),
+        tls: busTls.exactOptional(),
+        replicas: z
+          .union([z.literal(1), z.literal(3), z.literal(5)])
+          .default(1)
+          .describe("Copies of the streams in a cluster."),
+      })
+      .describe("Change events over NATS JetStream."),
+    z
+      .strictObject({
+        type: z.literal("redis").describe("Redis."),
+        name: busName,
+        url: z
+          .string()
+          .min(1)
+          .default(defaults.redisUrl)
+          .describe("Address of the server: redis://host:port/database, or rediss:// for TLS."),
+        username,
+        password,
+        tls: busTls.exactOptional(),
+      })
+      .describe("Change events over Redis streams."),
+  ])
+  .describe("The road between discovery and publishers. `type` is `in-process` unless given.");
+
 /** The configuration file. Its input form is what users write; its output form has every default filled in. */
 export const configSchema = z
   .strictObject({
@@ -173,10 +246,7 @@ export const configSchema = z
     registries: z.array(registrySchema).default([]).describe("Where services come from, most trusted first."),
     rules: z.array(ruleSchema).default([]).describe("Where Istio objects come from."),
     mesh: meshSchema.prefault({}),
-    bus: z
-      .strictObject({ type: z.literal("in-process").default("in-process").describe("The kind of bus.") })
-      .prefault({})
-      .describe("The road between the catalog and the publishers."),
+    bus: busSchema.prefault({ type: "in-process" }),
     xds: xdsSchema.prefault({}),
     debug: debugSchema.prefault({}),
     state: z

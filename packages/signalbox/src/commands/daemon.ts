@@ -1,30 +1,31 @@
-import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { watchDocuments } from "@signalbox/files";
 import type { Logger } from "@signalbox/registry";
+import type { Role } from "../compose.ts";
+import { openBus } from "../config/bus.ts";
 import { ConfigFileError, loadConfig, type LoadedConfig } from "../config/load.ts";
 import { createLogger, isPretty } from "../logger.ts";
-import { createFromPlan, type Plan, type PlannedSignalbox } from "../signalbox.ts";
+import { createFromPlan, createPublisher, type Daemon, type Plan, type PlanOptions } from "../signalbox.ts";
 import { CommandFailure, exitCodes, type CommandContext } from "./context.ts";
-import { hasSources, planFlags, type SourceFlags } from "./plan-flags.ts";
-import { defaultConfigFile, readConfig } from "./read-config.ts";
+import { planOf, withoutBus, type DaemonFlags } from "./plan.ts";
 import { onHangup, untilStopped } from "./signals.ts";
 import { programName, troubles, welcome } from "./welcome.ts";
 
-/** The flags of `signalbox run`. */
-export interface RunFlags extends SourceFlags {
-  readonly config?: string;
-  readonly watch: boolean;
-}
-
-/** `signalbox run`: the daemon. Resolves with the exit code: 0 after SIGTERM or SIGINT, 1 when it failed. */
-export async function runCommand(flags: RunFlags, context: CommandContext): Promise<number> {
-  const plan = await planOf(flags, context);
+/** The daemon in one of its roles. Resolves with the exit code: 0 after SIGTERM or SIGINT, 1 when it failed. */
+export async function daemonCommand(role: Role, flags: DaemonFlags, context: CommandContext): Promise<number> {
+  const plan = await planOf(role, flags, context);
   const logger = createLogger(plan.config.log, context.terminal);
   const loaded = "path" in plan ? plan : undefined;
   for (const warning of loaded?.warnings ?? []) logger.warn("config-doubtful", { warning });
-  if (plan.registries.length === 0) logger.warn("config-empty", { hint: "add registries or rules: nothing is served" });
-  const signalbox = createFromPlan(plan, { logger, ...(loaded === undefined ? {} : { baseDir: loaded.baseDir }) });
+  if (role !== "publish" && plan.registries.length === 0)
+    logger.warn("config-empty", { hint: "add registries or rules: nothing is served" });
+  const { workers: count } = flags;
+  const workers = count === undefined ? undefined : { count, terminal: context.terminal };
+  const signalbox = await createDaemon(role, plan, {
+    logger,
+    baseDir: loaded?.baseDir ?? ".",
+    ...(workers && { workers }),
+  });
   using stopped = untilStopped();
   const { environment } = context;
   const followed = { loaded, signalbox, logger, watch: flags.watch, environment };
@@ -50,46 +51,25 @@ export async function runCommand(flags: RunFlags, context: CommandContext): Prom
   }
 }
 
-async function planOf(flags: RunFlags, context: CommandContext): Promise<Plan | LoadedConfig> {
-  const { config = existsSync(defaultConfigFile) ? defaultConfigFile : undefined } = flags;
-  if (hasSources(flags)) {
-    if (flags.config === undefined) return planFlags(flags, context.environment);
-    throw new CommandFailure(
-      "give either --config, or any of --kubernetes, --consul, --eureka and --files",
-      exitCodes.usage,
-    );
+type DaemonOptions = Pick<PlanOptions, "workers"> & { readonly logger: Logger; readonly baseDir: string };
+
+async function createDaemon(role: Role, plan: Plan, options: DaemonOptions): Promise<Daemon> {
+  const { bus: settings } = plan.config;
+  const { logger } = options;
+  if (role === "all") {
+    if (settings.type !== "in-process")
+      logger.warn("bus-not-used", { hint: "run keeps everything in one process; discover and publish use the bus" });
+    return createFromPlan(plan, options);
   }
-  if (config !== undefined && (flags.xdsPort ?? flags.debugPort) !== undefined)
-    throw new CommandFailure(
-      `--xds-port and --debug-port are for running without a configuration file; ${config} names the ports`,
-      exitCodes.usage,
-    );
-  if (config !== undefined) return readConfig(config, context);
-  throw new CommandFailure(
-    `nothing to run: there is no ${defaultConfigFile} here, and none of --config, --kubernetes, --consul, --eureka and --files was given
-
-Where there is a registry, name it:
-
-  signalbox run --kubernetes
-  signalbox run --consul http://127.0.0.1:8500
-  signalbox run --eureka http://127.0.0.1:8761/eureka
-
-Without one, write services.yaml:
-
-  services:
-    - name: web
-      namespace: default
-      ports: [{ name: http, number: 8000 }]
-      endpoints: ["127.0.0.1:9001"]
-
-and run  signalbox run --files services.yaml
-A configuration file has more to say: signalbox schema prints what it may hold.`,
-    exitCodes.usage,
-  );
+  const bus = await openBus(settings, options);
+  if (bus === undefined) throw new CommandFailure(withoutBus(role), exitCodes.usage);
+  return role === "publish"
+    ? createPublisher(plan, { ...options, bus })
+    : createFromPlan(plan, { ...options, bus, role });
 }
 
 async function greet(
-  signalbox: PlannedSignalbox,
+  signalbox: Daemon,
   plan: Plan,
   logger: Logger,
   context: CommandContext,
@@ -104,7 +84,7 @@ async function greet(
   await signalbox.synced(signal);
   const registries = signalbox.registries();
   const fields = {
-    services: signalbox.services().length,
+    services: signalbox.catalog().entries.size,
     registries: registries.map(({ id, problem, state }) =>
       [id, state, ...(problem === undefined ? [] : [problem])].join(" "),
     ),
@@ -121,7 +101,7 @@ function addressText({ address, port }: { readonly address: string; readonly por
 
 interface Followed {
   readonly loaded: LoadedConfig | undefined;
-  readonly signalbox: PlannedSignalbox;
+  readonly signalbox: Daemon;
   readonly logger: Logger;
   readonly watch: boolean;
   readonly environment: CommandContext["environment"];

@@ -1,0 +1,66 @@
+import { resolve } from "node:path";
+import { createAggregate, type AggregateController } from "@signalbox/aggregate";
+import type { SignalboxMetrics } from "@signalbox/debug";
+import type { EventBus } from "@signalbox/event-bus";
+import type { Clock, Logger, Registry } from "@signalbox/registry";
+import { durationMs } from "./config/duration.ts";
+import type { PlannedRegistry } from "./config/registries.ts";
+import type { SignalboxConfig } from "./config/schema.ts";
+import { withFields } from "./event-log.ts";
+import { createShardFiles } from "./state/shard-files.ts";
+
+/** What every stage is made with. */
+export interface StageContext {
+  /** Folder that relative paths of the configuration start from. */
+  readonly baseDir: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly metrics: SignalboxMetrics;
+}
+
+/** The upper half of the pipeline: from the registries to the bus. */
+export interface Discovery {
+  readonly aggregate: AggregateController;
+  /** Makes a registry of a plan; the caller adds it to the aggregate. */
+  createRegistry(planned: PlannedRegistry): Registry;
+}
+
+/** Makes the upper half. `registries` come before those of the configuration. */
+export function composeDiscovery(
+  config: SignalboxConfig,
+  bus: Pick<EventBus, "lead">,
+  registries: readonly Registry[],
+  { baseDir, clock, logger, metrics }: StageContext,
+): Discovery {
+  const { aggregate: gathering, state } = config;
+
+  // Adapters: each knows one platform and says what is true there.
+  const createRegistry = ({ config: own, id, module, name }: PlannedRegistry): Registry =>
+    module.create(own, {
+      name,
+      logger: withFields(logger, { registry: id }),
+      clock,
+      metrics: metrics.forRegistry(id),
+      baseDir,
+    });
+
+  // Aggregate: makes one catalog of all registries and publishes what changed on the bus.
+  const aggregate = createAggregate({
+    bus,
+    debounce: gathering.debounce,
+    syncDeadlineMs: gathering.syncDeadlineMs,
+    ...(state && {
+      state: {
+        archive: createShardFiles({ dir: resolve(baseDir, state.dir), logger }),
+        restore: state.restore,
+        saveEveryMs: durationMs(state.saveEvery),
+      },
+    }),
+    clock,
+    logger,
+    metrics: (id) => metrics.forRegistry(id),
+    onPublish: ({ debounceMs }) => metrics.debounced(debounceMs / 1000),
+  });
+  registries.forEach((registry, index) => aggregate.addRegistry(registry, { precedence: index - registries.length }));
+  return { aggregate, createRegistry };
+}
