@@ -56,7 +56,8 @@ interface TlsTexts {
 }
 
 function tlsOf(tls: BusTls, baseDir: string): () => Promise<TlsTexts> {
-  const read = (path: BusTls["ca"]) => (path === undefined ? undefined : readFile(resolve(baseDir, pathOf(path)), "utf8"));
+  const read = (path: BusTls["ca"]) =>
+    path === undefined ? undefined : readFile(resolve(baseDir, pathOf(path)), "utf8");
   return async () => {
     const [ca, cert, key] = await Promise.all([read(tls.ca), read(tls.cert), read(tls.key)]);
     return { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert }), ...(key !== undefined && { key }) };
