@@ -68,10 +68,6 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
       const { configJsonSchema } = await import("./config/json-schema.ts");
       context.stdout.write(`${JSON.stringify(configJsonSchema(), undefined, 2)}\n`);
     });
-  program.command("worker", { hidden: true }).action(async () => {
-    const { workerMain } = await import("./workers/worker.ts");
-    await workerMain();
-  });
   program
     .command("version")
     .description("Print the version.")
@@ -93,9 +89,8 @@ function addRun(program: Command, context: CommandContext, exit: (code: number) 
     .addHelpText(
       "after",
       examples([
-        "signalbox run --config signalbox.yaml",
-        "signalbox run --kubernetes --consul http://127.0.0.1:8500 --files services.yaml   # no configuration file",
         "signalbox run --config signalbox.yaml --workers 4",
+        "signalbox run --kubernetes --consul http://127.0.0.1:8500 --files services.yaml   # no configuration file",
         "kill -HUP <pid>                           # read the configuration again",
       ]),
     )

@@ -68,8 +68,8 @@ describe("checking a configuration", () => {
     },
     {
       name: "another kind of bus",
-      data: { bus: { type: "nats" } },
-      faults: ['bus.type: must be in-process, not "nats"'],
+      data: { bus: { type: "kafka" } },
+      faults: ['bus.type: must be one of in-process, nats, redis, not "kafka"'],
     },
     {
       name: "neither false nor a mapping",

@@ -200,7 +200,7 @@ const password = secret
 const busSchema = z
   .discriminatedUnion("type", [
     z
-      .strictObject({ type: z.literal("in-process").describe("Within one process: for `signalbox run`.") })
+      .strictObject({ type: z.literal("in-process").default("in-process").describe("Within one process: for `signalbox run`.") })
       .describe("No bus between processes."),
     z
       .strictObject({
@@ -246,7 +246,7 @@ export const configSchema = z
     registries: z.array(registrySchema).default([]).describe("Where services come from, most trusted first."),
     rules: z.array(ruleSchema).default([]).describe("Where Istio objects come from."),
     mesh: meshSchema.prefault({}),
-    bus: busSchema.prefault({ type: "in-process" }),
+    bus: busSchema.prefault({}),
     xds: xdsSchema.prefault({}),
     debug: debugSchema.prefault({}),
     state: z

@@ -2,6 +2,7 @@ import cluster, { type Worker } from "node:cluster";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { EventBus } from "@signalbox/event-bus";
 import { createSocketBusServer, type SocketBusServer } from "@signalbox/event-bus/sockets";
 import { backoff, type Clock, type Logger } from "@signalbox/registry";
@@ -56,7 +57,7 @@ export class WorkerPool {
     this.#folder = await mkdtemp(join(tmpdir(), "signalbox-"));
     this.#bus = createSocketBusServer(bus, this.#busPath());
     await this.#bus.listen();
-    cluster.setupPrimary({ args: ["worker"], serialization: "advanced" });
+    cluster.setupPrimary({ exec: fileURLToPath(new URL("worker-process.js", import.meta.url)), args: [], serialization: "advanced" });
     // The first one opens the port; where it may choose one, the others share its choice.
     for (let index = 0; index < count; index++) {
       const member = new Member(index, this.#options, () => this.#start());
