@@ -55,7 +55,7 @@ describe("parseConsulConfig", () => {
   });
 
   it.each([
-    { name: "no URL", input: {}, fault: "url: is required" },
+    { name: "no URL", input: {}, fault: "url: is missing" },
     { name: "another scheme", input: { url: "ftp://a" }, fault: "url: must be an http:// or https:// URL" },
     { name: "no URL at all", input: { url: "consul:8500" }, fault: "url: must be an http:// or https:// URL" },
     { name: "credentials in the URL", input: { url: "http://u:p@h" }, fault: "url: must hold no credentials" },

@@ -1,6 +1,5 @@
-import type { ObjectFault, ObjectPath } from "@signalbox/istio-objects";
-import { didYouMean } from "@signalbox/model";
-import { ConfigError } from "@signalbox/registry";
+import type { ObjectFault } from "@signalbox/istio-objects";
+import { describe, listOf, maxBytes, parseWith, schemaFaults, text as name } from "@signalbox/registry/config";
 import { z } from "zod";
 
 /** Configuration of one static registry. */
@@ -17,26 +16,19 @@ export interface StaticConfig {
   readonly maxFileBytes: number;
 }
 
-const name = z.string().min(1);
 const port = z.int().min(1).max(65535);
-const listFromOne = (value: unknown) => (typeof value === "string" ? [value] : value);
 
-const configShape = {
-  paths: z.preprocess(listFromOne, z.array(name).min(1)),
+const configSchema = z.strictObject({
+  paths: listOf(name, 1),
   namespace: name.default("default"),
   domain: name.default("cluster.local"),
   cluster: name.optional(),
-  maxFileBytes: z
-    .int()
-    .min(1)
-    .default(16 * 1024 * 1024),
-};
+  maxFileBytes: maxBytes.default(16 * 1024 * 1024),
+});
 
 /** Checks the configuration of a static registry and fills in the defaults. Throws a ConfigError that names every faulty field. */
 export function parseStaticConfig(input: unknown): StaticConfig {
-  const result = z.strictObject(configShape).safeParse(input);
-  if (result.success) return result.data;
-  throw new ConfigError(explain(result.error.issues, input, () => Object.keys(configShape)));
+  return parseWith(configSchema, input);
 }
 
 /** Labels as they are: zod's own record would lose a label named `__proto__`. */
@@ -107,32 +99,24 @@ const serviceShape = {
   name,
   namespace: name.optional(),
   hostname: name.optional(),
-  addresses: z.preprocess(listFromOne, z.array(name)).optional(),
+  addresses: listOf(name).optional(),
   ports: z.array(z.preprocess(expandPort, z.strictObject(portShape))).min(1),
   resolution: oneOf("STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS", "NONE").optional(),
   labels: labels.optional(),
   external: z.boolean().optional(),
-  exportTo: z.preprocess(listFromOne, z.array(name)).optional(),
+  exportTo: listOf(name).optional(),
   workloadSelector: labels.optional(),
-  serviceAccounts: z.preprocess(listFromOne, z.array(name)).optional(),
+  serviceAccounts: listOf(name).optional(),
   endpoints: z.array(z.preprocess(expandEndpoint, z.strictObject(endpointShape))).optional(),
 };
 
-const fileShape = { services: z.array(z.strictObject(serviceShape)) };
-const fileSchema = z.strictObject(fileShape);
+const fileSchema = z.strictObject({ services: z.array(z.strictObject(serviceShape)) });
 
 /** One service of the short form, as it was written, with shorthands written out. */
 export type ShortService = z.output<typeof fileSchema>["services"][number];
 
 /** One endpoint of the short form. Its `port` is a map; the key "" stands for the service's only port. */
 export type ShortEndpoint = NonNullable<ShortService["endpoints"]>[number];
-
-const shapes = new Map<string, object>([
-  ["services", serviceShape],
-  ["ports", portShape],
-  ["endpoints", endpointShape],
-  ["locality", localityShape],
-]);
 
 /** Reads a short-form document. Every service is read for itself: a broken one does not hide the others. Indexes are those of the list. */
 export function parseShortForm(value: unknown): {
@@ -145,12 +129,15 @@ export function parseShortForm(value: unknown): {
     for (const [index, service] of result.data.services.entries()) services.set(index, service);
     return { services, faults: [] };
   }
-  const knownAt = (path: ObjectPath) => {
-    const last = path.findLast((part) => typeof part === "string");
-    return Object.keys((last === undefined ? fileShape : shapes.get(last)) ?? {});
-  };
-  const faults = explain(result.error.issues, value, knownAt);
-  const list = valueAt(value, ["services"]);
+  const faults = schemaFaults(fileSchema, value, result.error.issues).map(
+    ({ message, onKey = false, path }): ObjectFault => ({
+      path,
+      at: onKey ? "key" : "value",
+      severity: "error",
+      message,
+    }),
+  );
+  const list: unknown = (Object(value) as { readonly services?: unknown }).services;
   for (const [index, item] of (Array.isArray(list) ? list : []).entries()) {
     const one = fileSchema.shape.services.element.safeParse(item);
     if (one.success) services.set(index, one.data);
@@ -172,56 +159,4 @@ function expandEndpoint(value: unknown): unknown {
   const [, inBrackets, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):([0-9]+)$/.exec(value) ?? [];
   const address = inBrackets ?? plain;
   return address === undefined ? { address: value } : { address, port: Number(port) };
-}
-
-/** Says in plain words what a schema found wrong, one fault for each key or value. */
-function explain(
-  issues: readonly z.core.$ZodIssue[],
-  input: unknown,
-  knownAt: (path: ObjectPath) => readonly string[],
-): ObjectFault[] {
-  return issues.flatMap((issue): ObjectFault[] => {
-    const path = issue.path.map((part) => (typeof part === "symbol" ? String(part) : part));
-    if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => {
-        const known = knownAt(path);
-        const near = didYouMean(key, known);
-        const hint = near === undefined ? `known here: ${known.join(", ")}` : `did you mean "${near}"?`;
-        return { path: [...path, key], at: "key", severity: "error", message: `unknown key; ${hint}` };
-      });
-    }
-    return [{ path, at: "value", severity: "error", message: messageOf(issue, valueAt(input, path)) }];
-  });
-}
-
-function messageOf(issue: z.core.$ZodIssue, value: unknown): string {
-  if (issue.code === "custom") return issue.message;
-  if (value === undefined) return "is required";
-  switch (issue.code) {
-    case "invalid_type":
-      return `must be ${issue.expected === "object" ? "a map" : `of type ${issue.expected}`}, not ${describe(value)}`;
-    case "invalid_value":
-      return `must be one of ${issue.values.map(String).join(", ")}, not ${describe(value)}`;
-    case "too_small":
-      return typeof value === "number" ? `must be at least ${issue.minimum}, not ${value}` : "must not be empty";
-    case "too_big":
-      return `must be at most ${issue.maximum}, not ${describe(value)}`;
-    default:
-      return issue.message;
-  }
-}
-
-function valueAt(value: unknown, path: ObjectPath): unknown {
-  let at = value;
-  for (const part of path) {
-    if (typeof at !== "object" || at === null || !Object.hasOwn(at, part)) return undefined;
-    at = (at as Record<string | number, unknown>)[part];
-  }
-  return at;
-}
-
-function describe(value: unknown): string {
-  if (Array.isArray(value)) return "a list";
-  if (typeof value === "string") return `"${value}"`;
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : value === null ? "null" : "a map";
 }

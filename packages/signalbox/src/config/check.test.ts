@@ -54,7 +54,7 @@ describe("checking a configuration", () => {
       faults: ['xds.files.dri: unknown key; did you mean "dir"?'],
     },
     { name: "a missing key", data: { registries: [{ name: "a" }] }, faults: ["registries[0].provider: is missing"] },
-    { name: "a wrong type", data: { registries: {} }, faults: ["registries: must be a list, not a mapping"] },
+    { name: "a wrong type", data: { registries: {} }, faults: ["registries: must be a list, not a map"] },
     { name: "text for a number", data: { debug: { port: "1" } }, faults: ['debug.port: must be a number, not "1"'] },
     {
       name: "a port out of range",
@@ -72,11 +72,11 @@ describe("checking a configuration", () => {
       faults: ['bus.type: must be in-process, not "nats"'],
     },
     {
-      name: "neither false nor a mapping",
+      name: "neither false nor a map",
       data: { debug: true },
-      faults: ["debug: must be false or a mapping, not true"],
+      faults: ["debug: must be false or a map, not true"],
     },
-    { name: "an empty section", data: { debug: null }, faults: ["debug: must be false or a mapping, not empty"] },
+    { name: "an empty section", data: { debug: null }, faults: ["debug: must be false or a map, not empty"] },
     {
       name: "a name that is no name",
       data: { registries: [{ provider: "static", name: "a/b" }] },
@@ -141,7 +141,7 @@ describe("checking a configuration", () => {
       data: { state: { dir: "x", saveEvery: "never" } },
       faults: ['state.saveEvery: must be a duration such as "10s", "1m30s" or "12h"'],
     },
-    { name: "a list instead of a mapping", data: [], faults: ["(root): must be a mapping, not a list"] },
+    { name: "a list instead of a map", data: [], faults: ["(root): must be a map, not a list"] },
   ])("refuses $name", ({ data, faults }) => {
     expect(() => parseConfig(data)).toThrow(new ConfigError(checkConfig(data).faults ?? []));
     expect(checkConfig(data).faults?.map((fault) => `${formatPath(fault.path)}: ${fault.message}`)).toEqual(faults);
