@@ -2,8 +2,9 @@ import { registryId, type RegistryId } from "@signalbox/model";
 import type { Registry, RegistryDeps, RegistrySink } from "@signalbox/registry";
 import { problemOf, watchSource, type StaticBatch, type StaticFile, type UnreadableFile } from "./client.ts";
 import type { StaticConfig } from "./config.ts";
-import { convertFile, diffFiles, formatFault, mergeFiles } from "./convert.ts";
-import type { FileContent, MergedFiles, StaticFault } from "./convert.ts";
+import { formatFault, type FileContent, type StaticFault } from "./convert/file-content.ts";
+import { diffFiles, mergeFiles, type MergedFiles } from "./convert/merge-files.ts";
+import { convertFile } from "./convert.ts";
 
 /** The name of this kind of registry. */
 export const provider = "static";
