@@ -44,7 +44,6 @@ describe("parseConsulConfig", () => {
     { token: "abc", parsed: { value: "abc" } },
     { token: { value: "abc" }, parsed: { value: "abc" } },
     { token: { file: "token" }, parsed: { file: "token" } },
-    { token: { env: "CONSUL_HTTP_TOKEN" }, parsed: { env: "CONSUL_HTTP_TOKEN" } },
   ])("takes a token as $token", ({ token, parsed }) => {
     expect(parseConsulConfig({ url, token }).token).toEqual(parsed);
   });
@@ -88,8 +87,13 @@ describe("parseConsulConfig", () => {
     },
     {
       name: "a token of two places",
-      input: { url, token: { file: "a", env: "B" } },
-      fault: "token: must be the token, or a map with one of",
+      input: { url, token: { file: "a", value: "b" } },
+      fault: "token: must be the secret as text, or a map with either `file` or `value`",
+    },
+    {
+      name: "a token of the environment",
+      input: { url, token: { env: "CONSUL_HTTP_TOKEN" } },
+      fault: "token: has no `env`: write an environment variable as text, `${NAME}`",
     },
     { name: "a port out of range", input: { url, servicePort: 0 }, fault: "servicePort: must be at least 1, not 0" },
     { name: "a list", input: [], fault: "(root): must be a map, not a list" },

@@ -5,6 +5,7 @@ import {
   portKeys,
   protocol,
   schemeOf,
+  secret,
   text,
   texts,
   tls,
@@ -35,7 +36,6 @@ const localityKeys = z.strictObject({
   zone: texts.default(["zone", "availability-zone", "availability_zone"]),
   subzone: texts.default(["subzone", "rack"]),
 });
-const tokenMessage = "must be the token, or a map with one of `file`, `value` and `env`";
 
 const schema = z.strictObject({
   url: text
@@ -44,14 +44,7 @@ const schema = z.strictObject({
   datacenters: texts.default([]),
   namespaces: texts.default([]),
   partitions: texts.default([]),
-  token: z
-    .preprocess(
-      (value) => (typeof value === "string" ? { value } : value),
-      z.union([z.strictObject({ file: text }), z.strictObject({ value: text }), z.strictObject({ env: text })], {
-        error: tokenMessage,
-      }),
-    )
-    .optional(),
+  token: secret.optional(),
   tls: tls.optional(),
   include: selection.prefault({}),
   exclude: selection.extend({ names: texts.default(["consul"]) }).prefault({}),
@@ -77,9 +70,6 @@ const schema = z.strictObject({
 
 /** Configuration of one Consul registry. What each member means is in the README. */
 export type ConsulConfig = z.output<typeof schema>;
-
-/** Where the ACL token is. */
-export type ConsulToken = NonNullable<ConsulConfig["token"]>;
 
 /** Checks the configuration of a Consul registry and fills in the defaults. Throws a ConfigError that names every faulty field. */
 export function parseConsulConfig(input: unknown): ConsulConfig {

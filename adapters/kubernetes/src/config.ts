@@ -1,4 +1,4 @@
-import type { PemSource } from "@signalbox/http-client";
+import type { ConfiguredTls } from "@signalbox/http-client";
 import { isHostname } from "@signalbox/model";
 import { ConfigError, type ConfigFault } from "@signalbox/registry";
 import { listOf, maxBytes, parseWith, secret, text, tls } from "@signalbox/registry/config";
@@ -14,19 +14,6 @@ export interface NamespaceChoice {
   readonly selector?: Readonly<Record<string, string>> | undefined;
 }
 
-/** TLS to an API server that is named by its URL. */
-export interface ConfigTls {
-  /** Authorities of the server's certificate, instead of the well-known ones. */
-  readonly ca?: PemSource | undefined;
-  /** The client's certificate; needs `key`. */
-  readonly cert?: PemSource | undefined;
-  readonly key?: PemSource | undefined;
-  /** Name expected in the server's certificate, instead of the host of the URL. */
-  readonly serverName?: string | undefined;
-  /** Takes any certificate. */
-  readonly insecureSkipVerify: boolean;
-}
-
 /** Configuration of one Kubernetes registry: one cluster, or one set of manifests. */
 export interface KubernetesConfig {
   /** Path of a kubeconfig file. */
@@ -38,7 +25,7 @@ export interface KubernetesConfig {
   /** Address of the API server, for access without a kubeconfig. */
   readonly url?: string | undefined;
   /** TLS to `url`. Files are followed. */
-  readonly tls?: ConfigTls | undefined;
+  readonly tls?: ConfiguredTls | undefined;
   /** A bearer token for `url`. A file is read again when it changes, and after an answer of 401. */
   readonly token?: { readonly file: string } | { readonly value: string } | undefined;
   /** Files, directories and globs with Kubernetes objects, instead of a cluster. */

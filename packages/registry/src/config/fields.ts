@@ -26,11 +26,17 @@ export const portKeys = z
   .record(text, protocol)
   .transform((record): ReadonlyMap<string, Protocol> => new Map(Object.entries(record)));
 
-/** A password or a token: in a file, or as it is. */
+/**
+ * A password or a token: in a file, or as it is. Adapters do not look at the environment: whoever reads the configuration puts
+ * variables in.
+ */
 export const secret = z.preprocess(
   (value) => (typeof value === "string" ? { value } : value),
   z.union([z.strictObject({ file: text }), z.strictObject({ value: text })], {
-    error: "must be the secret as text, or a map with either `file` or `value`",
+    error: ({ input }) =>
+      typeof input === "object" && input !== null && "env" in input
+        ? "has no `env`: write an environment variable as text, `${NAME}`"
+        : "must be the secret as text, or a map with either `file` or `value`",
   }),
 );
 

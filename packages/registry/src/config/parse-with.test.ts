@@ -43,6 +43,10 @@ describe("a configuration that is parsed with a schema", () => {
     { input: { protocol: "gopher" }, says: 'protocol: "gopher" is not a protocol' },
     { input: { portKeys: { rpc: "gopher" } }, says: 'portKeys.rpc: "gopher" is not a protocol' },
     { input: { token: {} }, says: "token: must be the secret as text, or a map with either `file` or `value`" },
+    {
+      input: { token: { env: "TOKEN" } },
+      says: "token: has no `env`: write an environment variable as text, `${NAME}`",
+    },
     { input: { tls: { ca: "x" } }, says: "tls.ca: must be a map with either `file` or `pem`" },
     { input: { tls: { key: { file: "x" } } }, says: "tls.cert: is missing: cert and key go together" },
     { input: { tls: { cert: { pem: "x" } } }, says: "tls.key: is missing: cert and key go together" },

@@ -37,7 +37,8 @@ export function hasSources({ consul, eureka, files, kubernetes }: SourceFlags): 
  * gives `consul`, `consul-2` and so on. Consul's token comes from `CONSUL_HTTP_TOKEN`, as for Consul's own programs.
  */
 export function entriesOf(flags: SourceFlags, environment: Environment): readonly FlagEntry[] {
-  const token = (environment["CONSUL_HTTP_TOKEN"] ?? "") === "" ? {} : { token: { env: "CONSUL_HTTP_TOKEN" } };
+  const { CONSUL_HTTP_TOKEN: value = "" } = environment;
+  const token = value === "" ? {} : { token: { value } };
   const each = (provider: string, values: readonly string[], keys: (value: string) => object): FlagEntry[] =>
     values.map((value, index) => ({
       flag: `--${provider}`,
