@@ -35,6 +35,8 @@ export interface ConsulAnswer<T> {
    * does Consul tell an anonymous reader.
    */
   readonly filtered: boolean | undefined;
+  /** How far the server that answered was behind its leader. `undefined` where only the leader may answer, or nobody says. */
+  readonly behindMs?: number;
 }
 
 /** What is kept for the agent beside the watches of services: lists and checks. */
@@ -114,18 +116,19 @@ export class ConsulClient {
       const lastContactMs = Number(headers.get("x-consul-lastcontact") ?? 0);
       if (knowsNoLeader(headers) || lastContactMs > maxStaleSeconds * 1000)
         return this.#checked(await this.#get(path, scope, { signal: options.signal }, false));
+      return this.#checked(answer, lastContactMs);
     }
     return this.#checked(answer);
   }
 
-  #checked({ headers, index, value }: RawAnswer): ConsulAnswer<unknown> | undefined {
+  #checked({ headers, index, value }: RawAnswer, behindMs?: number): ConsulAnswer<unknown> | undefined {
     // The streaming backend says "false" always (hashicorp/consul#9776).
     if (!isStreaming(headers) && knowsNoLeader(headers))
       throw new SourceError("UNREACHABLE", "the agent knows no leader");
     if (value === undefined) return undefined;
     const filtered = headers.get("x-consul-results-filtered-by-acls") === "true";
     const tells = filtered || (!isStreaming(headers) && this.#config.token !== undefined);
-    return { value, index, filtered: tells ? filtered : undefined };
+    return { value, index, filtered: tells ? filtered : undefined, ...(behindMs !== undefined && { behindMs }) };
   }
 
   async #get(path: string, scope: ConsulScope, options: ReadOptions, stale: boolean): Promise<RawAnswer> {

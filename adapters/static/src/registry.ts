@@ -82,7 +82,8 @@ export class StaticRegistry implements Registry {
       for (const fault of found.slice(0, maximumFaultLines)) logger.warn("static-file-fault", fault);
       const more = found.length - maximumFaultLines;
       if (more > 0) logger.warn("static-file-faults-omitted", { file: source.file, more });
-      if (errors.length > 0) metrics.counter("rejected_objects");
+      metrics.counter("static_files_read_total");
+      if (errors.length > 0) metrics.counter("static_files_rejected_total");
       // Without older content, the good objects of a whole file are better than none.
       const usable = errors.length === 0 || (content.readable && !contents.has(source.file));
       if (usable) contents.set(source.file, content);
