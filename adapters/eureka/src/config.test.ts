@@ -95,6 +95,11 @@ describe("parseEurekaConfig", () => {
       fault: "auth.password: must be the secret as text, or a map with either `file` or `value`",
     },
     { name: "an unknown protocol", input: { urls, protocol: "htcpcp" }, fault: 'protocol: "htcpcp" is not a protocol' },
+    {
+      name: "HTTP on secure ports",
+      input: { urls, secureProtocol: "grpc" },
+      fault: "secureProtocol: cannot be read by proxies on secure ports, where callers speak TLS; use HTTPS",
+    },
     { name: "an unknown health", input: { urls, status: { DOWN: "dead" } }, fault: "status.DOWN: must be one of" },
     {
       name: "a namespace with a slash",

@@ -1,3 +1,4 @@
+import { isHttp } from "@signalbox/model";
 import { ConfigError } from "@signalbox/registry";
 import {
   maxBytes,
@@ -80,7 +81,9 @@ const schema = z.strictObject({
   status: status.prefault({}),
   hostnames: z.enum(["dns", "omit"]).default("dns"),
   protocol: protocol.prefault("HTTP"),
-  secureProtocol: protocol.prefault("HTTPS"),
+  secureProtocol: protocol
+    .refine((name) => !isHttp(name), "cannot be read by proxies on secure ports, where callers speak TLS; use HTTPS")
+    .prefault("HTTPS"),
   protocolKeys: texts.default(["istio.protocol", "protocol"]),
   portKeys: portKeys.prefault({ gRPC_port: "GRPC", "gRPC.port": "GRPC", "grpc.port": "GRPC" }),
   weightKeys: texts.default(["weight"]),

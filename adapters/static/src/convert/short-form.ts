@@ -4,6 +4,7 @@ import {
   instanceKey,
   isCidr,
   isHostname,
+  isHttp,
   isIpAddress,
   parseProtocol,
   protocolFromPortName,
@@ -120,6 +121,11 @@ function shortInstances(
   if (own.has("") && ports.length > 1) {
     const names = ports.map((port) => `${port.name}: ${own.get("") ?? ""}`).join(", ");
     fail(["port"], `the service has several ports, so say which one is meant: {${names}}`);
+  }
+  const readable = ports.find(({ protocol }) => isHttp(protocol));
+  if (endpoint.tls === "simple" && readable !== undefined) {
+    const spoken = `port ${readable.name} is ${readable.protocol}, which callers speak without TLS`;
+    fail(["tls"], `${spoken}; make it HTTPS, or leave this out`);
   }
   for (const name of own.keys()) {
     if (name !== "" && !ports.some((port) => port.name === name))
