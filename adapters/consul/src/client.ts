@@ -1,14 +1,13 @@
-import { resolve } from "node:path";
 import {
   HttpError,
+  sourceIn,
+  tlsIn,
   type HttpAnswer,
   type HttpClient,
   type HttpClientOptions,
-  type HttpTls,
 } from "@signalbox/http-client";
-import type { PemSource, SecretSource } from "@signalbox/http-client";
 import { SourceError, type Problem } from "@signalbox/registry";
-import type { ConsulConfig, ConsulToken } from "./config.ts";
+import type { ConsulConfig } from "./config.ts";
 
 /** The part of a Consul installation that one query sees. Absent members mean the agent's own. */
 export interface ConsulScope {
@@ -36,6 +35,8 @@ export interface ConsulAnswer<T> {
    * does Consul tell an anonymous reader.
    */
   readonly filtered: boolean | undefined;
+  /** How far the server that answered was behind its leader. `undefined` where only the leader may answer, or nobody says. */
+  readonly behindMs?: number;
 }
 
 /** What is kept for the agent beside the watches of services: lists and checks. */
@@ -47,12 +48,11 @@ export type ServiceList = ReadonlyMap<string, readonly string[]>;
 /** The options of the connection to the agent. Relative files start from `baseDir`. */
 export function httpOptions(config: ConsulConfig, baseDir: string, scopes: number): HttpClientOptions {
   const { url, token, tls, concurrency } = config;
-  const at = (file: string) => resolve(baseDir, file);
   return {
     url,
     connections: concurrency + scopes + spareConnections,
-    ...(token && { auth: { type: "header", name: "X-Consul-Token", value: secretOf(token, at) } }),
-    ...(tls && { tls: tlsOf(tls, at) }),
+    ...(token && { auth: { type: "header", name: "X-Consul-Token", value: sourceIn(token, baseDir) } }),
+    ...(tls && { tls: tlsIn(tls, baseDir) }),
   };
 }
 
@@ -116,18 +116,19 @@ export class ConsulClient {
       const lastContactMs = Number(headers.get("x-consul-lastcontact") ?? 0);
       if (knowsNoLeader(headers) || lastContactMs > maxStaleSeconds * 1000)
         return this.#checked(await this.#get(path, scope, { signal: options.signal }, false));
+      return this.#checked(answer, lastContactMs);
     }
     return this.#checked(answer);
   }
 
-  #checked({ headers, index, value }: RawAnswer): ConsulAnswer<unknown> | undefined {
+  #checked({ headers, index, value }: RawAnswer, behindMs?: number): ConsulAnswer<unknown> | undefined {
     // The streaming backend says "false" always (hashicorp/consul#9776).
     if (!isStreaming(headers) && knowsNoLeader(headers))
       throw new SourceError("UNREACHABLE", "the agent knows no leader");
     if (value === undefined) return undefined;
     const filtered = headers.get("x-consul-results-filtered-by-acls") === "true";
     const tells = filtered || (!isStreaming(headers) && this.#config.token !== undefined);
-    return { value, index, filtered: tells ? filtered : undefined };
+    return { value, index, filtered: tells ? filtered : undefined, ...(behindMs !== undefined && { behindMs }) };
   }
 
   async #get(path: string, scope: ConsulScope, options: ReadOptions, stale: boolean): Promise<RawAnswer> {
@@ -236,31 +237,6 @@ function ofHttpError(error: HttpError): SourceError {
 
 function protocolError(message: string, options?: ErrorOptions): SourceError {
   return new SourceError("PROTOCOL_ERROR", message, options);
-}
-
-function secretOf(token: ConsulToken, at: (file: string) => string): SecretSource {
-  if ("file" in token) return { file: at(token.file) };
-  if ("value" in token) return token;
-  const { env } = token;
-  return {
-    get: () => {
-      const value = process.env[env];
-      if (value === undefined || value === "") return Promise.reject(new Error(`the environment has no ${env}`));
-      return Promise.resolve(value);
-    },
-  };
-}
-
-function tlsOf(tls: NonNullable<ConsulConfig["tls"]>, at: (file: string) => string): HttpTls {
-  const pem = (source: PemSource): PemSource => ("file" in source ? { file: at(source.file) } : source);
-  const { ca, cert, key, serverName, insecureSkipVerify } = tls;
-  return {
-    insecureSkipVerify,
-    ...(ca && { ca: pem(ca) }),
-    ...(cert && { cert: pem(cert) }),
-    ...(key && { key: pem(key) }),
-    ...(serverName !== undefined && { serverName }),
-  };
 }
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -44,7 +44,6 @@ describe("parseConsulConfig", () => {
     { token: "abc", parsed: { value: "abc" } },
     { token: { value: "abc" }, parsed: { value: "abc" } },
     { token: { file: "token" }, parsed: { file: "token" } },
-    { token: { env: "CONSUL_HTTP_TOKEN" }, parsed: { env: "CONSUL_HTTP_TOKEN" } },
   ])("takes a token as $token", ({ token, parsed }) => {
     expect(parseConsulConfig({ url, token }).token).toEqual(parsed);
   });
@@ -55,7 +54,7 @@ describe("parseConsulConfig", () => {
   });
 
   it.each([
-    { name: "no URL", input: {}, fault: "url: is required" },
+    { name: "no URL", input: {}, fault: "url: is missing" },
     { name: "another scheme", input: { url: "ftp://a" }, fault: "url: must be an http:// or https:// URL" },
     { name: "no URL at all", input: { url: "consul:8500" }, fault: "url: must be an http:// or https:// URL" },
     { name: "credentials in the URL", input: { url: "http://u:p@h" }, fault: "url: must hold no credentials" },
@@ -88,8 +87,13 @@ describe("parseConsulConfig", () => {
     },
     {
       name: "a token of two places",
-      input: { url, token: { file: "a", env: "B" } },
-      fault: "token: must be the token, or a map with one of",
+      input: { url, token: { file: "a", value: "b" } },
+      fault: "token: must be the secret as text, or a map with either `file` or `value`",
+    },
+    {
+      name: "a token of the environment",
+      input: { url, token: { env: "CONSUL_HTTP_TOKEN" } },
+      fault: "token: has no `env`: write an environment variable as text, `${NAME}`",
     },
     { name: "a port out of range", input: { url, servicePort: 0 }, fault: "servicePort: must be at least 1, not 0" },
     { name: "a list", input: [], fault: "(root): must be a map, not a list" },

@@ -166,7 +166,7 @@ describe("indexes", () => {
     await running.sink.waitFor(() => labels()?.[0] === "v2", 10_000);
     expect(labels()).toEqual(["v2", "v2", undefined]);
     expect(running.count("db")).toBe(1);
-    expect(running.counted).toContain("registry_relists_total restart");
+    expect(running.counted).toContain("consul_index_resets_total restart");
     await running.passing(() => running.count("web") === 2 && running.count("db") === undefined);
     expect(running.clock.now() - Date.UTC(2026, 0, 1)).toBeGreaterThanOrEqual(3_600_000);
     await running.passing(() => running.sink.aliveCount > 0);
@@ -236,7 +236,7 @@ describe("what is told of trouble", () => {
     fake.bump();
     await running.fails("UNREACHABLE");
     await eventually(
-      () => running.counted.filter((name) => name === "registry_read_errors_total UNREACHABLE").length >= 10,
+      () => running.counted.filter((name) => name === "consul_read_errors_total UNREACHABLE").length >= 10,
     );
     expect(running.sink.degradations).toHaveLength(1);
     put("db", 2);
@@ -415,15 +415,34 @@ describe("which services", () => {
   });
 });
 
+describe("metrics", () => {
+  it("count good reads of lists and services, and know no lag where the leader answers", async () => {
+    put("web", 1);
+    await using running = run();
+    await running.has("web", 1);
+    expect(running.counted).toEqual(
+      expect.arrayContaining(["consul_reads_total list", "consul_reads_total service"]) as unknown,
+    );
+    expect(running.observed).toEqual([]);
+  });
+});
+
 describe("stale reads", () => {
   it("are asked for where configured, and made again where the server lags too far behind", async () => {
     put("web", 1);
     await using running = run({ consistency: { mode: "stale", maxStaleSeconds: 5 } });
     await running.has("web", 1);
     expect(fake.requests.every(({ query }) => query.has("stale"))).toBe(true);
+    const lag = { name: "consul_lag_seconds", value: 4 };
+    fake.lastContactMs = 4000;
+    put("api", 1);
+    await running.has("api", 1);
+    expect(running.observed).toContainEqual({ ...lag, labels: { kind: "service" } });
+    expect(running.observed).toContainEqual({ ...lag, labels: { kind: "list" } });
     fake.lastContactMs = 6000;
     put("db", 1);
     await running.has("db", 1);
+    expect(running.observed.every(({ value }) => value <= 5)).toBe(true);
     const fresh = fake.requests.filter(({ query }) => !query.has("stale"));
     expect(fresh.length).toBeGreaterThan(0);
     expect(running.sink.degradations).toEqual([]);

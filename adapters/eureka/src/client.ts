@@ -1,5 +1,11 @@
-import { resolve } from "node:path";
-import { createHttpClient, HttpError, type HttpClient, type HttpClientOptions } from "@signalbox/http-client";
+import {
+  createHttpClient,
+  HttpError,
+  sourceIn,
+  tlsIn,
+  type HttpClient,
+  type HttpClientOptions,
+} from "@signalbox/http-client";
 import { SourceError, type Problem } from "@signalbox/registry";
 import { parseAnswer, type EurekaAnswer } from "./client/answer.ts";
 import type { EurekaConfig } from "./config.ts";
@@ -34,24 +40,14 @@ export function httpOptions(
   baseDir: string,
 ): HttpClientOptions {
   const { auth, tls, timeoutSeconds } = config;
-  const at = <T extends { readonly file: string } | object>(source: T): T =>
-    "file" in source ? { ...source, file: resolve(baseDir, source.file) } : source;
   return {
     url,
     connections: 2,
     connectMs: timeoutSeconds * 1000,
     // Without it the answer is XML.
     headers: { accept: "application/json" },
-    ...(auth && { auth: { type: "basic", username: auth.username, password: at(auth.password) } }),
-    ...(tls && {
-      tls: {
-        ...(tls.ca && { ca: at(tls.ca) }),
-        ...(tls.cert && { cert: at(tls.cert) }),
-        ...(tls.key && { key: at(tls.key) }),
-        ...(tls.serverName !== undefined && { serverName: tls.serverName }),
-        insecureSkipVerify: tls.insecureSkipVerify,
-      },
-    }),
+    ...(auth && { auth: { type: "basic", username: auth.username, password: sourceIn(auth.password, baseDir) } }),
+    ...(tls && { tls: tlsIn(tls, baseDir) }),
   };
 }
 

@@ -68,7 +68,7 @@ describe("parseEurekaConfig", () => {
   });
 
   it.each([
-    { name: "no URLs", input: {}, fault: "urls: is required" },
+    { name: "no URLs", input: {}, fault: "urls: is missing" },
     { name: "an empty list", input: { urls: [] }, fault: "urls: must not be empty" },
     { name: "another scheme", input: { urls: "ftp://a" }, fault: "urls[0]: must be an http:// or https:// URL" },
     { name: "no URL", input: { urls: "eureka" }, fault: "urls[0]: must be an http:// or https:// URL" },
@@ -92,9 +92,14 @@ describe("parseEurekaConfig", () => {
     {
       name: "a password without a source",
       input: { urls, auth: { username: "u", password: {} } },
-      fault: "auth.password: must be a map with either `file` or `value`",
+      fault: "auth.password: must be the secret as text, or a map with either `file` or `value`",
     },
     { name: "an unknown protocol", input: { urls, protocol: "htcpcp" }, fault: 'protocol: "htcpcp" is not a protocol' },
+    {
+      name: "HTTP on secure ports",
+      input: { urls, secureProtocol: "grpc" },
+      fault: "secureProtocol: cannot be read by proxies on secure ports, where callers speak TLS; use HTTPS",
+    },
     { name: "an unknown health", input: { urls, status: { DOWN: "dead" } }, fault: "status.DOWN: must be one of" },
     {
       name: "a namespace with a slash",
@@ -104,7 +109,7 @@ describe("parseEurekaConfig", () => {
     {
       name: "a key without its certificate",
       input: { urls: "https://a", tls: { key: { file: "k" } } },
-      fault: "tls.cert: is required",
+      fault: "tls.cert: is missing: cert and key go together",
     },
     { name: "TLS for a plain URL", input: { urls, tls: {} }, fault: "urls[0]: must begin with https://" },
     { name: "no map", input: "a", fault: '(root): must be a map, not "a"' },

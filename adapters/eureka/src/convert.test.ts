@@ -117,7 +117,30 @@ describe("ports", () => {
     expect(endpoints(record)).toEqual([
       "w1/port 10.0.0.1:31000 http-80 disabled",
       "w2/port 10.0.0.2:31001 http-80 disabled",
-      "w3/securePort 10.0.0.3:8444 http-80 simple",
+    ]);
+  });
+
+  it("agree about TLS on one number: the smaller group is left out, and each of it is named", () => {
+    const plain = (id: string) => web({ id, ip: `10.0.0.${id.slice(1)}`, port: 8443 });
+    const secure = (id: string) => web({ id, ip: `10.0.0.${id.slice(1)}`, securePort: 8443 });
+    const protocol = (id: string, name: string) => ({ ...plain(id), metadata: { protocol: name } });
+    const told = (list: readonly Registration[], settings: object = {}) => {
+      const record = one(list, settings);
+      return [...ports(record), ...record.instances.map(({ id, tls }) => `${id} ${tls}`), ...faultsOf(list, settings)];
+    };
+    const noSecure = ["http-8443 HTTP", "w1/port disabled", "w2 port"];
+    const noPlain = ["https-8443 HTTPS", "w1/securePort simple", "w2/securePort simple", "w3 port"];
+    expect(told([plain("w1"), secure("w2")])).toEqual(noSecure);
+    expect(told([secure("w2"), plain("w1")])).toEqual(noSecure);
+    expect(told([secure("w1"), secure("w2"), plain("w3")])).toEqual(noPlain);
+    expect(told([secure("w1"), secure("w2"), protocol("w3", "grpc")])).toEqual(noPlain);
+    expect(told([secure("w1"), secure("w2"), protocol("w3", "auto")])).toEqual(noPlain);
+    // Who names TLS speaks it, too.
+    const all = ["https-8443 HTTPS", "w1/port disabled", "w2/securePort simple"];
+    expect(told([protocol("w1", "https"), secure("w2")])).toEqual(all);
+    expect(told([plain("w1"), secure("w2")], { protocol: "HTTPS" })).toEqual(all);
+    expect(told([{ ...secure("w1"), port: 8080 }, secure("w2")], { servicePort: 80 })).toEqual([
+      ...["http-80 HTTP", "w1/port disabled", "w2 port"],
     ]);
   });
 

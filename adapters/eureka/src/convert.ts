@@ -1,11 +1,4 @@
-import {
-  byCodeUnit,
-  type Port,
-  type Protocol,
-  type RegistryId,
-  type ServiceInstance,
-  type ServiceRecord,
-} from "@signalbox/model";
+import { byCodeUnit, type Port, type RegistryId, type ServiceInstance, type ServiceRecord } from "@signalbox/model";
 import type { EurekaInstance } from "./client/answer.ts";
 import type { EurekaConfig } from "./config.ts";
 import {
@@ -20,6 +13,7 @@ import {
   type EurekaFault,
 } from "./convert/endpoint.ts";
 import { hostnameOf, servicesOf } from "./convert/names.ts";
+import { portsOf, type Placed } from "./convert/ports.ts";
 
 /** What the conversion needs to know. */
 export interface ConvertContext {
@@ -51,7 +45,7 @@ export function convertService(
     if (!known) faults.push(fault);
   };
   const sorted = [...instances].sort((a, b) => byCodeUnit(a.app, b.app) || byCodeUnit(a.id, b.id));
-  const endpoints = sorted.flatMap((instance) => {
+  const placed = sorted.flatMap((instance) => {
     const choice = servicesOf(instance, config).get(name) ?? "all";
     const all = endpointsOf(instance, config, report).filter(
       ({ secure }) => choice === "all" || secure === (choice === "secure"),
@@ -59,7 +53,7 @@ export function convertService(
     if (all.length === 0) report(faultOf(instance, "port", "no port is enabled"));
     return collapse(all, config);
   });
-  const ports = portsOf(name, endpoints, config, report);
+  const { endpoints, ports } = portsOf(name, placed, config, report);
   if (ports.size === 0) return { faults };
   const made = endpoints.flatMap((endpoint) => instanceOf(endpoint, ports, { config, registry }, report) ?? []);
   const hasNames = made.some(({ addresses: [first] }) => first.type === "hostname");
@@ -84,11 +78,6 @@ export function convertService(
   };
 }
 
-/** An endpoint and the number of the service port that it serves. */
-interface Placed extends EurekaEndpoint {
-  readonly servicePort: number;
-}
-
 /** With `servicePort`, an instance's own port takes that number: the plain one, or else the secure one. */
 function collapse(endpoints: readonly EurekaEndpoint[], { servicePort }: EurekaConfig): readonly Placed[] {
   if (servicePort === undefined) return endpoints.map((endpoint) => ({ ...endpoint, servicePort: endpoint.port }));
@@ -99,34 +88,6 @@ function collapse(endpoints: readonly EurekaEndpoint[], { servicePort }: EurekaC
     // The other one of the two would stand for another random number.
     return own.includes(endpoint) || endpoint.port === servicePort ? [] : [{ ...endpoint, servicePort: endpoint.port }];
   });
-}
-
-/** The union of the ports, by number. Each protocol is the one that metadata names; where it names two, neither is believed. */
-function portsOf(
-  name: string,
-  endpoints: readonly Placed[],
-  config: EurekaConfig,
-  report: (fault: EurekaFault) => void,
-): ReadonlyMap<number, Port> {
-  const numbers = [...new Set(endpoints.map(({ servicePort }) => servicePort))].sort((a, b) => a - b);
-  return new Map(
-    numbers.map((number): [number, Port] => {
-      const here = endpoints.filter(({ servicePort }) => servicePort === number);
-      const explicit = new Set(here.filter((one) => one.explicit).map(({ protocol }) => protocol));
-      const plain = here.find(({ secure }) => !secure);
-      const fallback = plain === undefined ? config.secureProtocol : plain.explicit ? config.protocol : plain.protocol;
-      const [only] = explicit;
-      let protocol: Protocol = only ?? fallback;
-      if (explicit.size > 1) {
-        protocol = "UNSUPPORTED";
-        const names = [...explicit].sort(byCodeUnit).join(", ");
-        const message = `port ${number} is said to be ${names}; it is detected from the traffic`;
-        report({ app: name, instance: "", what: "protocol", message });
-      }
-      const prefix = protocol === "UNSUPPORTED" ? "port" : protocol.toLowerCase();
-      return [number, { name: `${prefix}-${number}`, number, protocol }];
-    }),
-  );
 }
 
 function instanceOf(

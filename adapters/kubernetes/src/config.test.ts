@@ -64,21 +64,24 @@ describe("the configuration of a Kubernetes registry", () => {
     { config: { token: "x" }, says: ["token: needs url"] },
     {
       config: { url: "https://a", token: { path: "x" } },
-      says: ["token: must be the token, or a map with either `file` or `value`"],
+      says: ["token: must be the secret as text, or a map with either `file` or `value`"],
     },
     {
       config: { url: "https://a", tls: { cert: { file: "x" } } },
-      says: ["tls.key: is required: cert and key go together"],
+      says: ["tls.key: is missing: cert and key go together"],
     },
     { config: { url: "https://a", tls: { ca: "x" } }, says: ["tls.ca: must be a map with either `file` or `pem`"] },
     { config: { url: "https://a", tls: { caFile: "x" } }, says: [expect.stringContaining("tls.caFile: unknown key")] },
     { config: { url: "http://a", tls: {} }, says: ["url: must begin with https:// where tls is given"] },
     { config: { inCluster: true, tls: {} }, says: ["tls: needs url"] },
     { config: { inCluster: true, context: "x" }, says: ["context: belongs to a kubeconfig"] },
-    { config: { pageSize: 0, domain: "-" }, says: ["domain: must be a domain name", "pageSize: must be at least 1"] },
-    { config: { nodes: "yes" }, says: ["nodes: must be of type boolean"] },
+    {
+      config: { pageSize: 0, domain: "-" },
+      says: ["domain: must be a domain name", "pageSize: must be at least 1, not 0"],
+    },
+    { config: { nodes: "yes" }, says: ['nodes: must be true or false, not "yes"'] },
     { config: { cluster: "a/b" }, says: ["cluster: must not contain a slash"] },
-    { config: 7, says: ["(root): must be a map"] },
+    { config: 7, says: ["(root): must be a map, not 7"] },
   ])("refuses $config", ({ config, says }) => {
     expect([...faults(config)].sort()).toEqual([...says].sort());
   });

@@ -1,6 +1,7 @@
-import type { PemSource } from "@signalbox/http-client";
-import { didYouMean, isHostname } from "@signalbox/model";
+import type { ConfiguredTls } from "@signalbox/http-client";
+import { isHostname } from "@signalbox/model";
 import { ConfigError, type ConfigFault } from "@signalbox/registry";
+import { listOf, maxBytes, parseWith, secret, text, tls } from "@signalbox/registry/config";
 import { z } from "zod";
 
 /** Which namespaces are read. */
@@ -11,19 +12,6 @@ export interface NamespaceChoice {
   readonly exclude: readonly string[];
   /** Only those with all of these labels. Needs the right to list namespaces. */
   readonly selector?: Readonly<Record<string, string>> | undefined;
-}
-
-/** TLS to an API server that is named by its URL. */
-export interface ConfigTls {
-  /** Authorities of the server's certificate, instead of the well-known ones. */
-  readonly ca?: PemSource | undefined;
-  /** The client's certificate; needs `key`. */
-  readonly cert?: PemSource | undefined;
-  readonly key?: PemSource | undefined;
-  /** Name expected in the server's certificate, instead of the host of the URL. */
-  readonly serverName?: string | undefined;
-  /** Takes any certificate. */
-  readonly insecureSkipVerify: boolean;
 }
 
 /** Configuration of one Kubernetes registry: one cluster, or one set of manifests. */
@@ -37,7 +25,7 @@ export interface KubernetesConfig {
   /** Address of the API server, for access without a kubeconfig. */
   readonly url?: string | undefined;
   /** TLS to `url`. Files are followed. */
-  readonly tls?: ConfigTls | undefined;
+  readonly tls?: ConfiguredTls | undefined;
   /** A bearer token for `url`. A file is read again when it changes, and after an answer of 401. */
   readonly token?: { readonly file: string } | { readonly value: string } | undefined;
   /** Files, directories and globs with Kubernetes objects, instead of a cluster. */
@@ -67,68 +55,43 @@ export interface KubernetesConfig {
   readonly maxFileBytes: number;
 }
 
-const name = z.string().min(1);
-const listFromOne = (value: unknown) => (typeof value === "string" ? [value] : value);
 const namespaceName = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, "must be the name of a namespace");
-const domain = z.string().refine((text) => isHostname(text), "must be a domain name");
+const domain = z.string().refine((value) => isHostname(value), "must be a domain name");
 
-const namespaceShape = {
-  include: z.preprocess(listFromOne, z.array(namespaceName)).default([]),
-  exclude: z.preprocess(listFromOne, z.array(namespaceName)).default([]),
-  selector: z.record(name, z.string()).optional(),
-};
-
-const pem = z.union([z.strictObject({ file: name }), z.strictObject({ pem: name })], {
-  error: "must be a map with either `file` or `pem`",
+const namespaces = z.strictObject({
+  include: listOf(namespaceName).default([]),
+  exclude: listOf(namespaceName).default([]),
+  selector: z.record(text, z.string()).optional(),
 });
-const tlsShape = {
-  ca: pem.optional(),
-  cert: pem.optional(),
-  key: pem.optional(),
-  serverName: name.optional(),
-  insecureSkipVerify: z.boolean().default(false),
-};
 
-const shape = {
-  kubeconfig: name.optional(),
-  context: name.optional(),
+const schema = z.strictObject({
+  kubeconfig: text.optional(),
+  context: text.optional(),
   inCluster: z.boolean().optional(),
   url: z
     .string()
     .refine(isApiUrl, "must be an http:// or https:// URL without credentials, query and fragment")
     .optional(),
-  tls: z.strictObject(tlsShape).optional(),
-  token: z
-    .preprocess(
-      (value) => (typeof value === "string" ? { value } : value),
-      z.union([z.strictObject({ file: name }), z.strictObject({ value: name })], {
-        error: "must be the token, or a map with either `file` or `value`",
-      }),
-    )
-    .optional(),
-  manifests: z.preprocess(listFromOne, z.array(name).min(1)).optional(),
-  cluster: name.refine((text) => !text.includes("/"), "must not contain a slash").optional(),
+  tls: tls.optional(),
+  token: secret.optional(),
+  manifests: listOf(text, 1).optional(),
+  cluster: text.refine((value) => !value.includes("/"), "must not contain a slash").optional(),
   network: z.string().default(""),
   domain: domain.default("cluster.local"),
   trustDomain: domain.default("cluster.local"),
-  namespaces: z.strictObject(namespaceShape).prefault({}),
+  namespaces: namespaces.prefault({}),
   pods: z.boolean().default(true),
   nodes: z.boolean().default(true),
   pageSize: z.int().min(1).max(10_000).default(500),
   requestMs: z.int().min(1).max(600_000).default(30_000),
   watchdogMs: z.int().min(1000).max(3_600_000).default(90_000),
   watchSeconds: z.int().min(1).max(3600).default(240),
-  maxFileBytes: z
-    .int()
-    .min(1)
-    .default(16 * 1024 * 1024),
-};
+  maxFileBytes: maxBytes.default(16 * 1024 * 1024),
+});
 
 /** Checks the configuration of a Kubernetes registry and fills in the defaults. Throws a ConfigError that names every faulty field. */
 export function parseKubernetesConfig(input: unknown): KubernetesConfig {
-  const result = z.strictObject(shape).safeParse(input);
-  if (!result.success) throw new ConfigError(explain(result.error.issues));
-  const config = result.data;
+  const config = parseWith(schema, input, ["tls", "token", "url"]);
   const faults = contradictions(config);
   if (faults.length > 0) throw new ConfigError(faults);
   return config;
@@ -144,12 +107,6 @@ function contradictions(config: KubernetesConfig): ConfigFault[] {
   if (config.url === undefined) {
     for (const key of ["tls", "token"] as const) if (isGiven(config[key])) fault(key, "needs url");
   }
-  const { cert, key } = config.tls ?? {};
-  if ((cert === undefined) !== (key === undefined))
-    faults.push({
-      path: ["tls", cert === undefined ? "cert" : "key"],
-      message: "is required: cert and key go together",
-    });
   if (config.tls !== undefined && config.url?.startsWith("http:") === true)
     fault("url", "must begin with https:// where tls is given");
   const { include, exclude } = config.namespaces;
@@ -162,43 +119,8 @@ function isGiven(value: unknown): boolean {
   return value !== undefined && value !== false;
 }
 
-function isApiUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, username, password, search, hash } = new URL(text);
+function isApiUrl(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { protocol, username, password, search, hash } = new URL(url);
   return /^https?:$/.test(protocol) && `${username}${password}${search}${hash}` === "";
-}
-
-const nested = new Map<string, object>([
-  ["namespaces", namespaceShape],
-  ["tls", tlsShape],
-]);
-
-function explain(issues: readonly z.core.$ZodIssue[]): ConfigFault[] {
-  return issues.flatMap((issue): ConfigFault[] => {
-    const path = issue.path.map((part) => (typeof part === "symbol" ? String(part) : part));
-    if (issue.code !== "unrecognized_keys") return [{ path, message: messageOf(issue) }];
-    const known = Object.keys(nested.get(String(path[0])) ?? shape);
-    return issue.keys.map((key) => {
-      const near = didYouMean(key, known);
-      const hint = near === undefined ? `known here: ${known.join(", ")}` : `did you mean "${near}"?`;
-      return { path: [...path, key], message: `unknown key; ${hint}` };
-    });
-  });
-}
-
-function messageOf(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case "invalid_type":
-      return `must be ${issue.expected === "object" ? "a map" : `of type ${issue.expected}`}`;
-    case "too_small":
-      return issue.origin === "number" || issue.origin === "int"
-        ? `must be at least ${issue.minimum}`
-        : "must not be empty";
-    case "too_big":
-      return `must be at most ${issue.maximum}`;
-    case "invalid_format":
-      return issue.message.startsWith("must") ? issue.message : "is not in the right form";
-    default:
-      return issue.message;
-  }
 }

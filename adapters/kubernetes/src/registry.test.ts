@@ -29,14 +29,17 @@ afterEach(async () => {
 function follow(config: object, name = "main") {
   const sink = new RecordingSink();
   const counts = new Map<string, number>();
+  const lags: number[] = [];
   const metrics = {
     counter: (metric: string) => void counts.set(metric, (counts.get(metric) ?? 0) + 1),
-    histogram: () => {},
+    histogram: (metric: string, value: number) => {
+      if (metric === "kubernetes_endpoints_lag_seconds") lags.push(value);
+    },
   };
   const deps = { name, logger: silentLogger, clock: systemClock, metrics, baseDir: dir };
   ended.push(kubernetesModule.create(parseKubernetesConfig(config), deps).run(sink, stop.signal));
   const until = (predicate: (sink: RecordingSink) => boolean) => sink.waitFor(predicate, 10_000);
-  return { sink, counts, until };
+  return { sink, counts, lags, until };
 }
 
 const cluster = (config: object = {}, name?: string) => follow({ url: api.url, ...config }, name);
@@ -46,8 +49,10 @@ function service(namespace: string, name = "web"): void {
   api.put("services", { metadata: { name, namespace }, spec });
 }
 
-function endpoints(namespace: string, list: readonly object[], name = "web"): void {
-  const metadata = { name: `${name}-1`, namespace, labels: { "kubernetes.io/service-name": name } };
+function endpoints(namespace: string, list: readonly object[], name = "web", triggered?: string): void {
+  const labels = { "kubernetes.io/service-name": name };
+  const annotations = { "endpoints.kubernetes.io/last-change-trigger-time": triggered };
+  const metadata = { name: `${name}-1`, namespace, labels, ...(triggered !== undefined && { annotations }) };
   api.put("endpointslices", { metadata, addressType: "IPv4", ports: [{ name: "http", port: 80 }], endpoints: list });
 }
 
@@ -165,6 +170,35 @@ describe("a registry of a cluster", () => {
     expect(hosts(sink)).toContain("a/web.a.svc.cluster.local");
     expect(counts.get("kubernetes_objects_rejected_total")).toBeGreaterThan(0);
     expect(counts.get("kubernetes_relists_total")).toBeGreaterThan(0);
+  });
+
+  it("measures how late changes of endpoints are, once each, and not those of a list", async () => {
+    const ago = (ms: number) => new Date(Date.now() - ms).toISOString();
+    const [first, second] = [ago(5000), ago(3000)];
+    const show = (count: number, triggered?: string) =>
+      endpoints(
+        "a",
+        Array.from({ length: count }, (_, index) => ({ addresses: [`10.1.0.${index + 1}`] })),
+        "web",
+        triggered,
+      );
+    service("a");
+    show(1, first);
+    const { counts, lags, sink, until } = cluster();
+    const shown = (count: number) => until(() => [...sink.records.values()][0]?.instances.length === count);
+    await shown(1);
+    show(2, first);
+    await shown(2);
+    expect(lags).toEqual([]);
+    for (const triggered of [second, second, "soon", ago(7_200_000), ago(-60_000), undefined]) {
+      show(3, triggered);
+      await shown(3);
+      show(2, triggered);
+      await shown(2);
+    }
+    expect(lags).toHaveLength(1);
+    expect(lags[0]).toBeGreaterThanOrEqual(3);
+    expect(counts.get("kubernetes_events_total")).toBeGreaterThan(12);
   });
 
   it("stays degraded while one collection cannot be read, and passes on the news of the others", async () => {

@@ -24,15 +24,15 @@ describe("parseStaticConfig", () => {
   });
 
   it.each([
-    { name: "no paths", input: {}, fault: "paths: is required" },
+    { name: "no paths", input: {}, fault: "paths: is missing" },
     { name: "an empty list", input: { paths: [] }, fault: "paths: must not be empty" },
     { name: "an empty path", input: { paths: ["a", ""] }, fault: "paths[1]: must not be empty" },
-    { name: "a path of another type", input: { paths: [7] }, fault: "paths[0]: must be of type string, not 7" },
+    { name: "a path of another type", input: { paths: [7] }, fault: "paths[0]: must be text, not 7" },
     { name: "a misspelt key", input: { paths: "a", pathes: "b" }, fault: 'pathes: unknown key; did you mean "paths"?' },
     {
       name: "an unknown key",
       input: { paths: "a", token: "b" },
-      fault: "token: unknown key; known here: paths, namespace, domain, cluster, maxFileBytes",
+      fault: "token: unknown key; known here: cluster, domain, maxFileBytes, namespace, paths",
     },
     { name: "a bad limit", input: { paths: "a", maxFileBytes: 0 }, fault: "maxFileBytes: must be at least 1, not 0" },
     { name: "no map", input: "a", fault: '(root): must be a map, not "a"' },

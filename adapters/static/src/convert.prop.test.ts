@@ -1,7 +1,8 @@
 import { registryId, validateRecord } from "@signalbox/model";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { convertFile, mergeFiles } from "./convert.ts";
+import { mergeFiles } from "./convert/merge-files.ts";
+import { convertFile } from "./convert.ts";
 
 const context = {
   registry: registryId("static", "any"),

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { parseDocuments } from "@signalbox/files";
 import { registryId, validateRecord } from "@signalbox/model";
 import { describe, expect, it } from "vitest";
-import { convertFile, diffFiles, formatFault, mergeFiles, type FileContent } from "./convert.ts";
+import { formatFault, type FileContent } from "./convert/file-content.ts";
+import { diffFiles, mergeFiles } from "./convert/merge-files.ts";
+import { convertFile } from "./convert.ts";
 
 const testdata = join(import.meta.dirname, "../testdata");
 const registry = registryId("static", "test");

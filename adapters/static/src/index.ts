@@ -2,14 +2,16 @@ import { registryId, type ConfigObject, type ServiceRecord, type Workload } from
 import type { RegistryModule } from "@signalbox/registry";
 import { readSource } from "./client.ts";
 import { parseStaticConfig, type StaticConfig } from "./config.ts";
-import { convertFile, mergeFiles, type StaticFault } from "./convert.ts";
+import type { StaticFault } from "./convert/file-content.ts";
+import { mergeFiles } from "./convert/merge-files.ts";
+import { convertFile } from "./convert.ts";
 import { provider, StaticRegistry } from "./registry.ts";
 
-export { formatFault } from "./convert.ts";
+export { formatFault } from "./convert/file-content.ts";
 export { StaticFilesError } from "./registry.ts";
 export type { UnreadableFile } from "./client.ts";
 export type { StaticConfig } from "./config.ts";
-export type { Place, StaticFault } from "./convert.ts";
+export type { Place, StaticFault } from "./convert/file-content.ts";
 
 /** Services, workloads and Istio objects from YAML and JSON files. */
 export const staticModule: RegistryModule<StaticConfig> = {

@@ -1,18 +1,20 @@
 import { mkdir, mkdtemp, realpath, rename, rm, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { noMetrics, systemClock, type Logger } from "@signalbox/registry";
+import { systemClock, type Logger, type Metrics } from "@signalbox/registry";
 import { RecordingSink } from "@signalbox/registry/conformance";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readStatic, staticModule, StaticFilesError } from "./index.ts";
 
 let root: string;
 let stop: () => Promise<void>;
+let counted: string[];
 let logged: { event: string; fields: object | undefined }[];
 
 beforeEach(async () => {
   root = await realpath(await mkdtemp(join(tmpdir(), "signalbox-static-")));
   logged = [];
+  counted = [];
   stop = () => Promise.resolve();
 });
 
@@ -23,11 +25,12 @@ afterEach(async () => {
 
 const warn = (event: string, fields?: object) => void logged.push({ event, fields });
 const logger: Logger = { debug() {}, info() {}, warn, error: warn };
+const metrics: Metrics = { counter: (name) => void counted.push(name), histogram() {} };
 
 function start(paths: string | string[] = "."): RecordingSink {
   const sink = new RecordingSink();
   const controller = new AbortController();
-  const deps = { name: "files", logger, clock: systemClock, metrics: noMetrics, baseDir: root };
+  const deps = { name: "files", logger, clock: systemClock, metrics, baseDir: root };
   const run = staticModule.create(staticModule.parseConfig({ paths }), deps).run(sink, controller.signal);
   stop = async () => {
     controller.abort();
@@ -124,6 +127,8 @@ describe("a static registry", () => {
     await put("a.yaml", web("10.0.0.1"));
     await sink.waitFor(({ aliveCount }) => aliveCount > 0, 4000);
     expect(sink.updates).toHaveLength(1);
+    expect(counted.filter((name) => name === "static_files_rejected_total")).toHaveLength(1);
+    expect(counted.filter((name) => name === "static_files_read_total").length).toBeGreaterThanOrEqual(3);
   });
 
   it("serves the good services of a file that has a bad one from the start", async () => {

@@ -2,8 +2,9 @@ import { registryId, type RegistryId } from "@signalbox/model";
 import type { Registry, RegistryDeps, RegistrySink } from "@signalbox/registry";
 import { problemOf, watchSource, type StaticBatch, type StaticFile, type UnreadableFile } from "./client.ts";
 import type { StaticConfig } from "./config.ts";
-import { convertFile, diffFiles, formatFault, mergeFiles } from "./convert.ts";
-import type { FileContent, MergedFiles, StaticFault } from "./convert.ts";
+import { formatFault, type FileContent, type StaticFault } from "./convert/file-content.ts";
+import { diffFiles, mergeFiles, type MergedFiles } from "./convert/merge-files.ts";
+import { convertFile } from "./convert.ts";
 
 /** The name of this kind of registry. */
 export const provider = "static";
@@ -81,7 +82,8 @@ export class StaticRegistry implements Registry {
       for (const fault of found.slice(0, maximumFaultLines)) logger.warn("static-file-fault", fault);
       const more = found.length - maximumFaultLines;
       if (more > 0) logger.warn("static-file-faults-omitted", { file: source.file, more });
-      if (errors.length > 0) metrics.counter("rejected_objects");
+      metrics.counter("static_files_read_total");
+      if (errors.length > 0) metrics.counter("static_files_rejected_total");
       // Without older content, the good objects of a whole file are better than none.
       const usable = errors.length === 0 || (content.readable && !contents.has(source.file));
       if (usable) contents.set(source.file, content);

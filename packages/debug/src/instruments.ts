@@ -23,9 +23,9 @@ export class Instruments {
     found(this.#gauges, name).set(labels, value);
   }
 
-  /** Forgets all series of a gauge, so that what is gone does not stay at its last value. */
+  /** Forgets all series of a gauge or counter, so that what is gone does not stay at its last value. */
   reset(name: MetricName): void {
-    found(this.#gauges, name).reset();
+    (this.#gauges.get(name) ?? found(this.#counters, name)).reset();
   }
 
   /** Observes a value. */

@@ -69,9 +69,11 @@ const definitions = [
     "1 for the problem that a registry has now: unreachable, auth_failed or protocol_error.",
     ["registry", "problem"],
   ),
-  gauge("signalbox_registry_restarts", "How often the run of a registry was started again after it ended by itself.", [
-    "registry",
-  ]),
+  counter(
+    "signalbox_registry_restarts_total",
+    "How often the run of a registry was started again after it ended by itself.",
+    ["registry"],
+  ),
   gauge("signalbox_registry_services", "Services that a registry contributes.", ["registry"]),
   gauge(
     "signalbox_registry_state",

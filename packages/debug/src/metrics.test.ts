@@ -138,8 +138,9 @@ describe("metrics of registries", () => {
     expect(await read("signalbox_registry_state")).toEqual(['{registry="static/a",state="stale"} 1']);
     expect(await read("signalbox_registry_problem")).toEqual(['{registry="static/a",problem="unreachable"} 1']);
     expect(await read("signalbox_registry_services")).toEqual(['{registry="static/a"} 3']);
-    expect(await read("signalbox_registry_restarts")).toEqual(['{registry="static/a"} 2']);
+    expect(await read("signalbox_registry_restarts_total")).toEqual(['{registry="static/a"} 2']);
     expect(await read("signalbox_registry_age_seconds")).toEqual(['{registry="static/a"} 10']);
+    expect(await read("signalbox_registry_restarts_total")).toEqual(['{registry="static/a"} 2']);
     registries = [];
     expect(await read("signalbox_registry_state")).toEqual([]);
   });

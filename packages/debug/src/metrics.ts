@@ -86,21 +86,21 @@ function isOfClients(name: string): boolean {
   return /^(pilot_xds|pilot_total_xds_rejects|pilot_proxy_convergence_time|signalbox_xds_)/.test(name);
 }
 
-const registryGauges = [
+const ofRegistries = [
   "signalbox_registry_age_seconds",
   "signalbox_registry_problem",
-  "signalbox_registry_restarts",
+  "signalbox_registry_restarts_total",
   "signalbox_registry_services",
   "signalbox_registry_state",
 ] as const;
 
 function readRegistries(instruments: Instruments, sources: MetricsOptions["sources"], now: number): void {
-  for (const name of registryGauges) instruments.reset(name);
+  for (const name of ofRegistries) instruments.reset(name);
   for (const { id, state, problem, services, lastCompleteRead, restarts } of sources.registries()) {
     const labels = { registry: id };
     instruments.set("signalbox_registry_state", 1, { ...labels, state: state.toLowerCase() });
     instruments.set("signalbox_registry_services", services, labels);
-    if (restarts !== undefined) instruments.set("signalbox_registry_restarts", restarts, labels);
+    if (restarts !== undefined) instruments.count("signalbox_registry_restarts_total", labels, restarts);
     if (problem !== undefined)
       instruments.set("signalbox_registry_problem", 1, { ...labels, problem: problem.toLowerCase() });
     if (lastCompleteRead !== undefined)

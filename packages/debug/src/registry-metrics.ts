@@ -10,6 +10,8 @@ export interface RegistryMetrics {
   histogram(name: string, value: number, labels?: Readonly<Record<string, string>>): void;
 }
 
+/** Upper bounds, in seconds: a lag may be minutes. */
+const buckets = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 const maxMetrics = 100;
 const maxSeries = 1000;
 
@@ -53,7 +55,7 @@ export class RegistryMetricsFactory {
           full,
           id,
           labels,
-          (labelNames, help) => new Histogram({ name: full, help, labelNames, registers: [this.#registry] }),
+          (labelNames, help) => new Histogram({ name: full, help, labelNames, buckets, registers: [this.#registry] }),
         );
         if (found?.metric instanceof Histogram && Number.isFinite(value))
           found.metric.observe({ ...labels, registry: id }, value);
@@ -75,7 +77,10 @@ export class RegistryMetricsFactory {
       // A name of the catalogue is not theirs to use.
       const isTaken = this.#registry.getSingleMetric(name) !== undefined;
       if (!isSound || isTaken || names.includes("le") || this.#metrics.size >= maxMetrics) return undefined;
-      const metric = make([...names, "registry"], "Recorded by registries; see the README of the adapter.");
+      const metric = make(
+        [...names, "registry"],
+        "Recorded by registries; docs/reference/metrics.md says what it means.",
+      );
       dynamic = { metric, labelNames: names, series: new Set() };
       this.#metrics.set(name, dynamic);
     }

@@ -14,8 +14,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { createHttpClient, HttpError, HttpOptionsError } from "./index.ts";
 import type { HttpAnswer, HttpClient, HttpClientOptions, HttpFailure, HttpRequest } from "./index.ts";
 
-const testdata = join(import.meta.dirname, "testdata");
-const pathOf = (name: string): string => join(testdata, name);
+const certificates = join(import.meta.dirname, "../../../test/certificates");
+const pathOf = (name: string): string => join(certificates, name);
 const pem = (name: string): string => readFileSync(pathOf(name), "utf8");
 const cleanups: (() => Promise<unknown>)[] = [];
 

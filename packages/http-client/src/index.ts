@@ -1,5 +1,7 @@
 export { createHttpClient } from "./client.ts";
+export { sourceIn, tlsIn } from "./configured.ts";
 export { HttpError, HttpOptionsError } from "./http-error.ts";
+export type { ConfiguredTls } from "./configured.ts";
 export type {
   HttpAnswer,
   HttpAuth,

@@ -88,6 +88,10 @@ export interface ServiceInstance {
   readonly locality: Locality;
   readonly network: string;
   readonly serviceAccount: string;
+  /**
+   * What the endpoint expects at its port: `istio` is mutual TLS between proxies; `simple` is TLS that callers begin themselves and
+   * proxies pass through, so the service port is none that is read as HTTP. It describes the endpoint: no TLS is begun because of it.
+   */
   readonly tls: "disabled" | "istio" | "simple";
   readonly healthStatus: HealthStatus;
   /** As the source gave it, an integer of at least 0; 1 where it gave none. */

@@ -3,6 +3,8 @@ export interface ConfigFault {
   /** Path of keys and indexes, outermost first. */
   readonly path: readonly (string | number)[];
   readonly message: string;
+  /** The key itself is wrong, not its value. */
+  readonly onKey?: boolean;
 }
 
 /** Thrown when a configuration cannot be used. Names every faulty field. */

@@ -16,7 +16,7 @@ import { SnapshotCache } from "./snapshot-cache.ts";
 import { openDelta, openSotw } from "./testing/ads-client.ts";
 import { waitFor } from "./testing/wait.ts";
 
-const testdata = join(import.meta.dirname, "tls", "testdata");
+const certificates = join(import.meta.dirname, "../../../test/certificates");
 const plain = credentials.createInsecure();
 const open: (() => Promise<void> | void)[] = [];
 
@@ -133,9 +133,9 @@ describe("an ADS client over grpc-js", () => {
 describe("a server that is closed", () => {
   const tls = {
     port: 0,
-    certFile: join(testdata, "server.crt"),
-    keyFile: join(testdata, "server.key"),
-    caFile: join(testdata, "ca.crt"),
+    certFile: join(certificates, "server.crt"),
+    keyFile: join(certificates, "server.key"),
+    caFile: join(certificates, "ca.crt"),
   };
   const listening = (): number =>
     process.getActiveResourcesInfo().filter((resource) => resource === "TCPServerWrap").length;
@@ -190,14 +190,14 @@ describe("an authorized client", () => {
 describe("mutual TLS", () => {
   const files = (certFile: string, keyFile: string) => ({
     port: 0,
-    certFile: join(testdata, certFile),
-    keyFile: join(testdata, keyFile),
-    caFile: join(testdata, "ca.crt"),
+    certFile: join(certificates, certFile),
+    keyFile: join(certificates, keyFile),
+    caFile: join(certificates, "ca.crt"),
   });
 
   it("serves a client with a certificate and knows its names", async () => {
     const { server, address } = await start({ tls: files("server.crt", "server.key") });
-    const pem = (name: string): Buffer => readFileSync(join(testdata, name));
+    const pem = (name: string): Buffer => readFileSync(join(certificates, name));
     const client = openSotw(address, credentials.createSsl(pem("ca.crt"), pem("client.key"), pem("client.crt")));
     open.push(client.close);
     client.send({ node, typeUrl: typeUrls.cluster });

@@ -180,7 +180,7 @@ describe("the Kubernetes adapter and a real API server in trouble", { timeout: 1
     await world.road.open();
     await following.has(key, 4);
     await following.until((sink) => !sink.records.has(old));
-    expect(following.count("kubernetes_expired_total")).toBeGreaterThan(0);
+    expect(following.count("kubernetes_watch_expiries_total")).toBeGreaterThan(0);
     expect(following.count("kubernetes_relists_total")).toBeGreaterThan(0);
     expect(following.losses().every((loss) => loss.includes("old"))).toBe(true);
   });

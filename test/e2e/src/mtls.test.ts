@@ -15,8 +15,8 @@ import {
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { fileRegistry, hostname, replaceServices, servicesFile } from "./services.ts";
 
-const testdata = join(import.meta.dirname, "../../../packages/xds-server/src/tls/testdata");
-const pem = (name: string) => readFileSync(join(testdata, name), "utf8");
+const certificates = join(import.meta.dirname, "../../certificates");
+const pem = (name: string) => readFileSync(join(certificates, name), "utf8");
 const spiffeId = "spiffe://cluster.local/ns/default/sa/web";
 
 let daemon: Daemon;
@@ -45,14 +45,14 @@ afterEach(async () => {
 
 /** The bootstrap that the command prints for a node with this certificate. */
 function bootstrap(node: string, certificate: string, ...more: readonly string[]): Bootstrap {
-  const certificates = [
-    ...["--tls-ca", join(testdata, "ca.crt")],
-    ...["--tls-cert", join(testdata, `${certificate}.crt`)],
-    ...["--tls-key", join(testdata, `${certificate}.key`)],
+  const flags = [
+    ...["--tls-ca", join(certificates, "ca.crt")],
+    ...["--tls-cert", join(certificates, `${certificate}.crt`)],
+    ...["--tls-key", join(certificates, `${certificate}.key`)],
   ];
   const address = ["--xds-address", `127.0.0.1:${tlsPort}`, "--admin-port", "0"];
   return JSON.parse(
-    signalbox("bootstrap", "--node", node, ...address, ...certificates, "--output", "json", ...more),
+    signalbox("bootstrap", "--node", node, ...address, ...flags, "--output", "json", ...more),
   ) as Bootstrap;
 }
 

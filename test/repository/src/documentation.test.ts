@@ -81,3 +81,62 @@ describe("the table of log events", () => {
     expect(table.map(([name = "", level = ""]) => `${name} ${level}`)).toEqual(sorted(logged));
   });
 });
+
+describe("the table of the registries' metrics", () => {
+  const [, text = ""] =
+    /<!-- table of registries -->(.*)<!-- end of table of registries -->/s.exec(read("docs/reference/metrics.md")) ??
+    [];
+  const table = rows(text);
+  // The debug package makes the metrics that registries ask for; it records none of its own in this way.
+  const calls = sources
+    .filter(({ path }) => !path.startsWith("packages/debug/"))
+    .flatMap(({ name, text: code }) =>
+      [...code.matchAll(/(\.|\b)(counter|histogram)\(\s*([^,)]*)(.*?)\)\s*[;,]/gs)]
+        .map(([, dot = "", type = "", first = "", rest = ""]) => ({ dot, by: name, type, first: first.trim(), rest }))
+        // Without a dot it may be the declaration of such a function.
+        .filter(({ dot, first }) => dot === "." || first.startsWith('"'))
+        .map(({ by, first, rest, type }) => ({ by, type, first, labels: labelsIn(rest) })),
+    );
+  /** Hands names on that are written where it is called. */
+  const forwarders = ["name"];
+
+  function labelsIn(rest: string): string {
+    const [, inside = ""] = /\{([^{}]*)\}/.exec(rest) ?? [];
+    const names = inside.split(",").map((part) => part.split(":")[0]?.trim() ?? "");
+    return names
+      .filter((name) => name !== "")
+      .sort()
+      .join(", ");
+  }
+
+  it("can know every metric, because names are written where they are recorded", () => {
+    const unknown = calls.filter(({ first }) => !/^"[a-z]+(_[a-z]+)*"$/.test(first) && !forwarders.includes(first));
+    expect(unknown).toEqual([]);
+    expect(calls.filter(({ first }) => forwarders.includes(first)).length).toBeLessThanOrEqual(1);
+  });
+
+  it("has every metric of the source with its package, type and labels, and no other", () => {
+    const recorded = calls.flatMap(({ by, first, labels, type }) =>
+      first.startsWith('"') ? [`signalbox_${first.slice(1, -1)} ${by} ${type} ${labels}`] : [],
+    );
+    expect(recorded.length).toBeGreaterThan(30);
+    expect(table.map(([name, by, type, labels]) => `${name} ${by} ${type} ${labels}`)).toEqual(sorted(recorded));
+  });
+
+  it("names metrics as Prometheus does, and those of adapters after the adapter", () => {
+    for (const [name = "", by = "", type, , meaning] of table) {
+      expect(name).toMatch(type === "counter" ? /_total$/ : /_seconds$/);
+      if (existsSync(join(root, "adapters", by))) expect(name).toMatch(new RegExp(`^signalbox_${by}_`));
+      expect(meaning).toMatch(/^[A-Z].*\.$/);
+    }
+  });
+
+  it.each(readdirSync(join(root, "adapters")))("has reads, errors and the age of %s", (adapter) => {
+    const names = table.filter(([, by]) => by === adapter).map(([name = ""]) => name);
+    expect(names.filter((name) => /_(reads|files_read|lists)_total$/.test(name))).not.toEqual([]);
+    expect(names.filter((name) => /_(read_errors|files_rejected)_total$/.test(name))).not.toEqual([]);
+    expect(read("docs/reference/metrics.md")).toContain("| `signalbox_registry_age_seconds`");
+    // The READMEs send there.
+    expect(read(`adapters/${adapter}/README.md`)).toContain(`\`signalbox_${adapter}_*\``);
+  });
+});

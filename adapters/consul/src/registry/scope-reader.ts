@@ -2,6 +2,7 @@ import { backoff, SourceError } from "@signalbox/registry";
 import type { Backoff } from "@signalbox/registry";
 import type { ConsulAnswer, ConsulScope, ServiceList } from "../client.ts";
 import type { ReaderContext } from "./context.ts";
+import { countRead } from "./count-read.ts";
 import { isSelected } from "./selection.ts";
 import { ServiceWatch } from "./service-watch.ts";
 import { toSourceError, type Reader } from "./shard.ts";
@@ -118,7 +119,7 @@ export class ScopeReader implements Reader {
     const ids = suspect ? await this.#serverIds(signal) : new Set<string>();
     const list = await client.services(this.scope, { signal });
     if (list === undefined) throw new SourceError("PROTOCOL_ERROR", "an answer to no index says that nothing is new");
-    deps.metrics.counter("registry_reads_total", { kind: "list" });
+    countRead(this.#context, "list", list);
     this.#compare(list.index, ids, signal);
     this.#take(list);
     this.#verified = ticket;
@@ -146,7 +147,7 @@ export class ScopeReader implements Reader {
     try {
       const waitMs = config.waitSeconds * 1000;
       const list = await client.services(this.scope, { signal: controller.signal, index, waitMs });
-      deps.metrics.counter("registry_reads_total", { kind: "list" });
+      countRead(this.#context, "list", list);
       if (this.#index !== index) return false;
       const audit = deps.clock.now() - this.#verifiedAt > config.auditSeconds * 1000;
       if (list !== undefined && BigInt(list.index) < BigInt(index)) this.doubt(true);
@@ -177,7 +178,7 @@ export class ScopeReader implements Reader {
     if (ids.size > 0) this.#servers = ids;
     this.#highest = regressed || replaced ? now : max(this.#highest, now);
     if (!regressed && !replaced) return;
-    deps.metrics.counter("registry_relists_total", { reason: "restart" });
+    deps.metrics.counter("consul_index_resets_total", { reason: "restart" });
     deps.logger.warn("consul-lost-its-history", { registry, scope: this.scope, index, regressed, replaced });
     this.#graceUntil = deps.clock.now() + config.restartGraceSeconds * 1000;
     for (const watch of this.#watches.values()) watch.again();

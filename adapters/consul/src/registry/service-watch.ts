@@ -4,6 +4,7 @@ import type { Backoff } from "@signalbox/registry";
 import type { ConsulAnswer, ConsulScope } from "../client.ts";
 import { convertEntries, type ConsulEndpoint, type RejectedEntry } from "../convert.ts";
 import type { ReaderContext } from "./context.ts";
+import { countRead } from "./count-read.ts";
 import { toSourceError, type Reader } from "./shard.ts";
 import { childOf, Pace, pause } from "./waiting.ts";
 
@@ -107,7 +108,7 @@ export class ServiceWatch implements Reader {
       return;
     }
     if (index !== undefined && BigInt(answer.index) < BigInt(index)) {
-      deps.metrics.counter("registry_relists_total", { reason: "regression" });
+      deps.metrics.counter("consul_index_resets_total", { reason: "regression" });
       this.#index = undefined;
       this.#scope.doubt(true);
       return;
@@ -140,9 +141,8 @@ export class ServiceWatch implements Reader {
     readonly index?: string | undefined;
     readonly waitMs?: number;
   }): Promise<ConsulAnswer<readonly unknown[]> | undefined> {
-    const { client, deps } = this.#context;
-    const answer = await client.health(this.#scope.scope, this.service, options);
-    deps.metrics.counter("registry_reads_total", { kind: "service" });
+    const answer = await this.#context.client.health(this.#scope.scope, this.service, options);
+    countRead(this.#context, "service", answer);
     return answer;
   }
 
@@ -197,7 +197,7 @@ export class ServiceWatch implements Reader {
     const text = JSON.stringify(faults);
     if (text === this.#rejected) return;
     this.#rejected = text;
-    for (const { fault } of faults) deps.metrics.counter("registry_objects_rejected_total", { reason: fault });
+    for (const { fault } of faults) deps.metrics.counter("consul_objects_rejected_total", { reason: fault });
     for (const { fault, message } of faults.slice(0, maxLogged)) {
       deps.logger.warn("consul-instance-rejected", { registry, service: this.service, fault, message });
     }

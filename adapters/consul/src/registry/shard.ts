@@ -109,7 +109,7 @@ export class Shard {
   /** A reader could not read, or must not believe what it read. What is known stays. */
   failed(reader: Reader, error: SourceError, options: { readonly always?: boolean } = {}): void {
     const { deps, sink, signal } = this.#options;
-    deps.metrics.counter("registry_read_errors_total", { problem: error.problem });
+    deps.metrics.counter("consul_read_errors_total", { problem: error.problem });
     deps.logger.debug("consul-read-failed", { registry: this.#options.registry, reader: reader.name, error });
     const known = [...this.#failing.values()].some(({ problem }) => problem === error.problem);
     this.#failing.set(reader, error);
@@ -178,7 +178,7 @@ export class Shard {
     if (hash === state.hash) return record;
     state.hash = hash;
     for (const port of conflictingPorts(endpoints, config)) {
-      deps.metrics.counter("registry_objects_rejected_total", { reason: "protocol" });
+      deps.metrics.counter("consul_objects_rejected_total", { reason: "protocol" });
       deps.logger.warn("consul-protocol-conflict", { service: name, port });
     }
     const sourceVersion = [...parts.values()].map(({ index }) => index).join(",");

@@ -11,6 +11,7 @@ export class Running implements AsyncDisposable {
   readonly sink = new RecordingSink();
   readonly clock = new FakeClock();
   readonly counted: string[] = [];
+  readonly observed: { readonly name: string; readonly value: number; readonly labels: Labels }[] = [];
   readonly #end = new AbortController();
   readonly #ended: Promise<void>;
 
@@ -19,7 +20,9 @@ export class Running implements AsyncDisposable {
       counter: (name: string, labels: Labels = {}) => {
         this.counted.push([name, ...Object.values(labels)].join(" "));
       },
-      histogram: () => {},
+      histogram: (name: string, value: number, labels: Labels = {}) => {
+        this.observed.push({ name, value, labels });
+      },
     };
     const deps = { name: "test", logger: silentLogger, clock: this.clock, metrics, baseDir: "." };
     const registry = new ConsulRegistry(parseConsulConfig(config), deps);

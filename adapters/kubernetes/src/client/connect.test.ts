@@ -56,6 +56,7 @@ describe("the way to an API server", () => {
         cert: { file: "/c.pem" },
         key: { pem: "KEY" },
         serverName: "kubernetes",
+        insecureSkipVerify: false,
       },
       auth: { type: "bearer", token: { file: join(dir, "t") } },
     });

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import type { KubeConfig as KubeConfigType } from "@kubernetes/client-node";
 import { parseDocuments } from "@signalbox/files";
-import type { HttpClientOptions, HttpTls, PemSource } from "@signalbox/http-client";
+import { sourceIn, tlsIn, type HttpClientOptions, type HttpTls, type PemSource } from "@signalbox/http-client";
 import { SourceError } from "@signalbox/registry";
 import type { KubernetesConfig } from "../config.ts";
 import { rawList, rawMap, rawText } from "../convert/raw.ts";
@@ -47,19 +47,10 @@ export async function connect(config: ConnectionConfig, surroundings: Surroundin
 }
 
 function direct(url: string, { tls, token }: ConnectionConfig, baseDir: string): Connection {
-  const found = <T extends object>(source: T | { readonly file: string }) =>
-    "file" in source ? { file: resolve(baseDir, source.file) } : source;
-  const { ca, cert, insecureSkipVerify = false, key, serverName } = tls ?? {};
   return {
     url,
-    tls: {
-      ...(ca === undefined ? {} : { ca: found(ca) }),
-      ...(cert === undefined ? {} : { cert: found(cert) }),
-      ...(key === undefined ? {} : { key: found(key) }),
-      ...(serverName === undefined ? {} : { serverName }),
-      ...(insecureSkipVerify ? { insecureSkipVerify } : {}),
-    },
-    ...(token === undefined ? {} : { auth: { type: "bearer", token: found(token) } }),
+    tls: tlsIn(tls ?? {}, baseDir),
+    ...(token === undefined ? {} : { auth: { type: "bearer", token: sourceIn(token, baseDir) } }),
   };
 }
 

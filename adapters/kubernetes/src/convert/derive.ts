@@ -57,6 +57,8 @@ function byFamily(endpoints: readonly KubeEndpoint[]) {
   });
 }
 
+type SliceHead = Omit<KubeSlice, "endpoints">;
+
 /**
  * The slices that the EndpointSlice controller would make for a service with a selector: one for each set of port numbers, as
  * named target ports may differ from pod to pod, and address family.
@@ -64,10 +66,7 @@ function byFamily(endpoints: readonly KubeEndpoint[]) {
 export function slicesOfPods(service: KubeService, pods: Iterable<KubePod>): readonly KubeSlice[] {
   const { selector, namespace, name } = service;
   if (selector === undefined || service.externalName !== undefined) return [];
-  const slices = new Map<
-    string,
-    { readonly slice: Omit<KubeSlice, "endpoints">; readonly endpoints: KubeEndpoint[] }
-  >();
+  const slices = new Map<string, { readonly slice: SliceHead; readonly endpoints: KubeEndpoint[] }>();
   for (const pod of pods) {
     if (pod.namespace !== namespace || pod.phase === "FAILED" || !selects(selector, pod)) continue;
     const ports = service.ports.flatMap((port) => {
@@ -78,7 +77,15 @@ export function slicesOfPods(service: KubeService, pods: Iterable<KubePod>): rea
       const addresses = pod.addresses.filter((address) => address.includes(":") === ipv6).slice(0, 1);
       if (addresses.length === 0) continue;
       const key = JSON.stringify([ipv6, ports]);
-      const slice = { kind: "Service", namespace, name, version: service.version, service: name, ipv6, ports };
+      const slice: SliceHead = {
+        kind: "Service",
+        namespace,
+        name,
+        version: service.version,
+        service: name,
+        ipv6,
+        ports,
+      };
       const entry = slices.get(key) ?? { slice, endpoints: [] };
       entry.endpoints.push({ addresses, health: healthOf(service, pod), pod: pod.name, node: pod.node, zone: "" });
       slices.set(key, entry);

@@ -70,6 +70,8 @@ export interface KubeSlice extends Kept {
   readonly ipv6: boolean;
   readonly ports: readonly { readonly name: string; readonly number: number }[];
   readonly endpoints: readonly KubeEndpoint[];
+  /** When the newest change happened that made the cluster write it, in epoch milliseconds, where the cluster says so. */
+  readonly triggeredAt?: number;
 }
 
 /** A Pod. */
@@ -209,7 +211,16 @@ export function readSlice(raw: unknown, report: Report): KubeSlice | undefined {
     if (port["port"] === undefined || port["port"] === null) return undefined;
     return { name: rawText(port["name"], `${field}.name`), number: rawPort(port["port"], `${field}.port`) };
   });
-  return { ...kept, kind: "EndpointSlice", service, ipv6, ports, endpoints };
+  const triggeredAt = triggerTime(metadata["annotations"]);
+  return { ...kept, kind: "EndpointSlice", service, ipv6, ports, endpoints, ...(triggeredAt && { triggeredAt }) };
+}
+
+/** It only serves to measure: a time that makes no sense is none. */
+function triggerTime(annotations: unknown): number | undefined {
+  if (typeof annotations !== "object" || annotations === null) return undefined;
+  const text = (annotations as Readonly<Record<string, unknown>>)["endpoints.kubernetes.io/last-change-trigger-time"];
+  const time = typeof text === "string" ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(time) ? undefined : time;
 }
 
 function readEndpoint(value: unknown, field: string): KubeEndpoint {

@@ -62,6 +62,10 @@ export class ClusterState implements ClusterView {
     return this.#objects.Service.get(`${namespace}/${name}`);
   }
 
+  slice(key: string): KubeSlice | undefined {
+    return this.#objects.EndpointSlice.get(key);
+  }
+
   /** Whether anything changed since the last `take`; it may turn out to be the same. */
   get changed(): boolean {
     return this.#dirtyServices.size + this.#dirtyPods.size > 0;

@@ -97,6 +97,8 @@ function collections({ namespaces, nodes, pods }: KubernetesConfig): readonly Fo
   ];
 }
 
+const maximumLagMs = 3_600_000;
+
 /** What one run knows, and what it has told. */
 class Session {
   readonly #options: FollowOptions;
@@ -146,6 +148,13 @@ class Session {
         deps.metrics.counter("kubernetes_handler_failures_total", { kind });
       }
     };
+    const counted = {
+      lists: () => deps.metrics.counter("kubernetes_lists_total", { kind }),
+      relists: () => deps.metrics.counter("kubernetes_relists_total", { kind }),
+      watches: () => deps.metrics.counter("kubernetes_watches_total", { kind }),
+      cuts: () => deps.metrics.counter("kubernetes_watch_cuts_total", { kind }),
+      expired: () => deps.metrics.counter("kubernetes_watch_expiries_total", { kind }),
+    };
     return {
       replace: (items, unreadable) =>
         contained(() => {
@@ -155,11 +164,14 @@ class Session {
         }),
       put: (key, item) =>
         contained(() => {
+          deps.metrics.counter("kubernetes_events_total", { kind });
+          if (kind === "EndpointSlice") this.#observeLag(key, item as KubeObjects["EndpointSlice"]);
           this.#state.put(kind, key, item);
           this.#schedule();
         }),
       remove: (key) =>
         contained(() => {
+          deps.metrics.counter("kubernetes_events_total", { kind });
           this.#state.remove(kind, key);
           this.#schedule();
         }),
@@ -170,12 +182,21 @@ class Session {
       failed: (error) => {
         const problem = problemOf(error);
         this.#failing.set(index, { problem, error });
-        deps.metrics.counter("kubernetes_read_failures_total", { kind, problem });
+        deps.metrics.counter("kubernetes_read_errors_total", { kind, problem });
         if (!this.#ended) this.#options.sink.degraded(problem, error);
       },
       listed: (ms) => deps.metrics.histogram("kubernetes_list_seconds", ms / 1000, { kind }),
-      count: (event) => deps.metrics.counter(`kubernetes_${event}_total`, { kind }),
+      count: (event) => counted[event](),
     };
+  }
+
+  /** Measures how late a change of endpoints is. Lists and repetitions say nothing about that. */
+  #observeLag(key: string, { triggeredAt }: KubeObjects["EndpointSlice"]): void {
+    const { clock, metrics } = this.#options.deps;
+    if (triggeredAt === undefined || this.#state.slice(key)?.triggeredAt === triggeredAt) return;
+    const lag = clock.now() - triggeredAt;
+    // A clock that is wrong by hours tells nothing.
+    if (lag >= 0 && lag < maximumLagMs) metrics.histogram("kubernetes_endpoints_lag_seconds", lag / 1000);
   }
 
   #reject(kind: KubeKind, object: string | undefined, error: unknown): void {

@@ -21,8 +21,8 @@ describe("flags in place of a configuration", () => {
       flags: { consul: [consul, "https://b"] },
       env: { CONSUL_HTTP_TOKEN: "secret" },
       entries: [
-        { provider: "consul", name: "consul", url: consul, token: { env: "CONSUL_HTTP_TOKEN" } },
-        { provider: "consul", name: "consul-2", url: "https://b", token: { env: "CONSUL_HTTP_TOKEN" } },
+        { provider: "consul", name: "consul", url: consul, token: { value: "secret" } },
+        { provider: "consul", name: "consul-2", url: "https://b", token: { value: "secret" } },
       ],
     },
     {

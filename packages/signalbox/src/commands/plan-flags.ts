@@ -53,7 +53,8 @@ function busOf({ nats, redis }: SourceFlags): Pick<SignalboxConfigInput, "bus"> 
  * gives `consul`, `consul-2` and so on. Consul's token comes from `CONSUL_HTTP_TOKEN`, as for Consul's own programs.
  */
 export function entriesOf(flags: SourceFlags, environment: Environment): readonly FlagEntry[] {
-  const token = (environment["CONSUL_HTTP_TOKEN"] ?? "") === "" ? {} : { token: { env: "CONSUL_HTTP_TOKEN" } };
+  const { CONSUL_HTTP_TOKEN: value = "" } = environment;
+  const token = value === "" ? {} : { token: { value } };
   const each = (provider: string, values: readonly string[], keys: (value: string) => object): FlagEntry[] =>
     values.map((value, index) => ({
       flag: `--${provider}`,

@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { formatYaml, parseDocuments } from "@signalbox/files";
-import { formatPath, silentLogger } from "@signalbox/registry";
+import { formatPath, silentLogger, type ConfigFault } from "@signalbox/registry";
+import { schemaFaults } from "@signalbox/registry/config";
 import { parseNode, renderProxy, type MeshConfig, type ProxyNode } from "@signalbox/xds";
 import { z } from "zod";
-import { schemaFaults, type SchemaFault } from "../config/faults.ts";
 import { meshSchema } from "../config/mesh-schema.ts";
 import { readCatalogOnce } from "../offline-catalog.ts";
 import { failIfIncomplete } from "./catalog.ts";
@@ -106,7 +106,7 @@ async function readDocument(file: string): Promise<unknown> {
   return documents[0]?.value;
 }
 
-function faultsOf(file: string, faults: readonly SchemaFault[]): CommandFailure {
+function faultsOf(file: string, faults: readonly ConfigFault[]): CommandFailure {
   const lines = faults.map(({ message, path }) => `${file}: ${formatPath(path)}: ${message}`);
   return new CommandFailure(lines.join("\n"), exitCodes.usage);
 }

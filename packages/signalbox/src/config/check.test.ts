@@ -36,7 +36,9 @@ describe("checking a configuration", () => {
     {
       name: "an unknown key far from all",
       data: { bus: { zzz: 1 } },
-      faults: ["bus.zzz: unknown key; known here: type"],
+      faults: [
+        "bus.zzz: unknown key; known here: credentials, name, password, replicas, servers, tls, token, type, url, username",
+      ],
     },
     {
       name: "an unknown key inside a union",
@@ -54,7 +56,7 @@ describe("checking a configuration", () => {
       faults: ['xds.files.dri: unknown key; did you mean "dir"?'],
     },
     { name: "a missing key", data: { registries: [{ name: "a" }] }, faults: ["registries[0].provider: is missing"] },
-    { name: "a wrong type", data: { registries: {} }, faults: ["registries: must be a list, not a mapping"] },
+    { name: "a wrong type", data: { registries: {} }, faults: ["registries: must be a list, not a map"] },
     { name: "text for a number", data: { debug: { port: "1" } }, faults: ['debug.port: must be a number, not "1"'] },
     {
       name: "a port out of range",
@@ -72,11 +74,11 @@ describe("checking a configuration", () => {
       faults: ['bus.type: must be one of in-process, nats, redis, not "kafka"'],
     },
     {
-      name: "neither false nor a mapping",
+      name: "neither false nor a map",
       data: { debug: true },
-      faults: ["debug: must be false or a mapping, not true"],
+      faults: ["debug: must be false or a map, not true"],
     },
-    { name: "an empty section", data: { debug: null }, faults: ["debug: must be false or a mapping, not empty"] },
+    { name: "an empty section", data: { debug: null }, faults: ["debug: must be false or a map, not empty"] },
     {
       name: "a name that is no name",
       data: { registries: [{ provider: "static", name: "a/b" }] },
@@ -141,7 +143,7 @@ describe("checking a configuration", () => {
       data: { state: { dir: "x", saveEvery: "never" } },
       faults: ['state.saveEvery: must be a duration such as "10s", "1m30s" or "12h"'],
     },
-    { name: "a list instead of a mapping", data: [], faults: ["(root): must be a mapping, not a list"] },
+    { name: "a list instead of a map", data: [], faults: ["(root): must be a map, not a list"] },
   ])("refuses $name", ({ data, faults }) => {
     expect(() => parseConfig(data)).toThrow(new ConfigError(checkConfig(data).faults ?? []));
     expect(checkConfig(data).faults?.map((fault) => `${formatPath(fault.path)}: ${fault.message}`)).toEqual(faults);

@@ -1,15 +1,15 @@
 import { registryId, type RegistryId } from "@signalbox/model";
 import { ConfigError, type ConfigFault } from "@signalbox/registry";
+import { schemaFaults } from "@signalbox/registry/config";
 import type { z } from "zod";
 import { durationMs } from "./duration.ts";
-import { schemaFaults, type SchemaFault } from "./faults.ts";
-import type { Origins } from "./origins.ts";
+import { placeKey, type Origins } from "./origins.ts";
 import { configSchema, type SignalboxConfig } from "./schema.ts";
 
 /** Either the checked configuration or what is wrong with it, never both. */
 export type Checked =
   | { readonly config: SignalboxConfig; readonly faults?: undefined }
-  | { readonly config?: undefined; readonly faults: readonly SchemaFault[] };
+  | { readonly config?: undefined; readonly faults: readonly ConfigFault[] };
 
 /**
  * Checks data against the schema of the configuration and fills in the defaults. Reports every fault at once. At the places in
@@ -26,7 +26,8 @@ export function checkConfig(
   const converted = convertTextual(data, first.error.issues, textual);
   const result = converted === undefined ? first : configSchema.safeParse(converted);
   if (result.success) return checked(result.data);
-  return { faults: schemaFaults(configSchema, converted ?? data ?? {}, result.error.issues, origins) };
+  const wordsFor = (path: readonly (string | number)[]) => origins.get(placeKey(path))?.words;
+  return { faults: schemaFaults(configSchema, converted ?? data ?? {}, result.error.issues, { wordsFor }) };
 }
 
 /** Like `checkConfig`, for callers that have no file: throws a ConfigError that names every faulty field. */
@@ -75,7 +76,7 @@ function checked(config: SignalboxConfig): Checked {
   const { quietMs, maxMs } = config.aggregate.debounce;
   if (quietMs > maxMs)
     faults.push({ path: ["aggregate", "debounce", "quietMs"], message: `must not exceed maxMs (${maxMs})` });
-  return faults.length === 0 ? { config } : { faults: faults.map((fault) => ({ ...fault, onKey: false })) };
+  return faults.length === 0 ? { config } : { faults };
 }
 
 /**

@@ -18,7 +18,7 @@ const probeModule: RegistryModule<unknown> = {
       if (key === "other")
         return [{ path: ["other"], message: `does not go with ${String((input as { secret?: unknown }).secret)}` }];
       if (key === "nested") return [{ path: ["nested", 1], message: "is odd" }];
-      return [{ path: [key], message: "unknown key" }];
+      return [{ path: [key], message: "unknown key", onKey: true }];
     });
     if (faults.length > 0) throw new ConfigError(faults);
     return input;
@@ -149,7 +149,7 @@ describe("loading a configuration file", () => {
       text: "debug: false\ndebug: false\n",
       expected: [expect.stringMatching(/^signalbox\.yaml:2:1: .*duplicat/)],
     },
-    { name: "a list", text: "- debug\n", expected: ["signalbox.yaml:1:1: must be a mapping, not a list"] },
+    { name: "a list", text: "- debug\n", expected: ["signalbox.yaml:1:1: must be a map, not a list"] },
     {
       name: "rules from Kubernetes",
       text: "rules:\n  - kubernetes: {}\n",

@@ -60,7 +60,7 @@ export async function loadConfig(
   const text = await readFile(path, "utf8");
   const { document, warnings } = parse(text, file);
   const origins = new Map<string, Origin>();
-  const fail = (faults: readonly (ConfigFault & { readonly onKey?: boolean })[]): never => {
+  const fail = (faults: readonly ConfigFault[]): never => {
     throw new ConfigFileError(faults.map((fault) => place(conceal(fault, origins), document, file)));
   };
 
@@ -85,11 +85,7 @@ function parse(text: string, file: string): { document: ParsedDocument | undefin
   return { document, warnings: warnings.map((warning) => faultLine({ ...warning, path: [] })) };
 }
 
-function place(
-  fault: ConfigFault & { readonly onKey?: boolean },
-  document: ParsedDocument | undefined,
-  file: string,
-): PlacedFault {
+function place(fault: ConfigFault, document: ParsedDocument | undefined, file: string): PlacedFault {
   const position = document?.positionOf(fault.path, fault.onKey === true ? "key" : "value") ?? { line: 1, column: 1 };
   return { file, path: fault.path, message: fault.message, ...position };
 }

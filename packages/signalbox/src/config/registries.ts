@@ -1,10 +1,9 @@
 import type { FreshnessOptions } from "@signalbox/aggregate";
 import { contentHash, didYouMean, registryId, type RegistryId } from "@signalbox/model";
-import { ConfigError, type RegistryModule } from "@signalbox/registry";
+import { ConfigError, type ConfigFault, type RegistryModule } from "@signalbox/registry";
 import { builtinModules } from "../builtin.ts";
 import { rulesId } from "./check.ts";
 import { durationMs } from "./duration.ts";
-import type { SchemaFault } from "./faults.ts";
 import { defaults, type RegistryEntry, type SignalboxConfig } from "./schema.ts";
 
 /** A registry as the configuration describes it, checked by its own module and ready to be created. */
@@ -23,9 +22,9 @@ export interface PlannedRegistry {
 export async function planRegistries(
   config: Pick<SignalboxConfig, "registries" | "rules">,
   ownModules: readonly RegistryModule<unknown>[] = [],
-): Promise<{ readonly planned: readonly PlannedRegistry[]; readonly faults: readonly SchemaFault[] }> {
+): Promise<{ readonly planned: readonly PlannedRegistry[]; readonly faults: readonly ConfigFault[] }> {
   const planned: PlannedRegistry[] = [];
-  const faults: SchemaFault[] = [];
+  const faults: ConfigFault[] = [];
   const own = new Map(ownModules.map((module) => [module.provider, module]));
   const sources = [
     ...config.registries.map((entry, index) => ({ entry, at: ["registries", index] as const, keys: undefined })),
@@ -42,17 +41,17 @@ export async function planRegistries(
     const module = own.get(entry.provider) ?? (await builtinModules.get(entry.provider)?.());
     if (module === undefined) {
       const known = [...own.keys(), ...builtinModules.keys()].sort();
-      faults.push({ path: [...at, "provider"], message: unknownProvider(entry.provider, known), onKey: false });
+      faults.push({ path: [...at, "provider"], message: unknownProvider(entry.provider, known) });
       continue;
     }
     try {
       planned.push(plan(module, entry));
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      for (const { path, message } of error.faults) {
-        const [first, ...rest] = path;
+      for (const fault of error.faults) {
+        const [first, ...rest] = fault.path;
         const key = first === undefined ? [] : [keys?.get(String(first)) ?? first, ...rest];
-        faults.push({ path: [...at, ...key], message, onKey: message.startsWith("unknown key") });
+        faults.push({ ...fault, path: [...at, ...key] });
       }
     }
   }

@@ -200,7 +200,9 @@ const password = secret
 const busSchema = z
   .discriminatedUnion("type", [
     z
-      .strictObject({ type: z.literal("in-process").default("in-process").describe("Within one process: for `signalbox run`.") })
+      .strictObject({
+        type: z.literal("in-process").default("in-process").describe("Within one process: for `signalbox run`."),
+      })
       .describe("No bus between processes."),
     z
       .strictObject({

@@ -57,7 +57,11 @@ export class WorkerPool {
     this.#folder = await mkdtemp(join(tmpdir(), "signalbox-"));
     this.#bus = createSocketBusServer(bus, this.#busPath());
     await this.#bus.listen();
-    cluster.setupPrimary({ exec: fileURLToPath(new URL("worker-process.js", import.meta.url)), args: [], serialization: "advanced" });
+    cluster.setupPrimary({
+      exec: fileURLToPath(new URL("worker-process.js", import.meta.url)),
+      args: [],
+      serialization: "advanced",
+    });
     // The first one opens the port; where it may choose one, the others share its choice.
     for (let index = 0; index < count; index++) {
       const member = new Member(index, this.#options, () => this.#start());

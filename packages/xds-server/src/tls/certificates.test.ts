@@ -15,8 +15,8 @@ import { followCertificates, loadCertificates } from "./certificates.ts";
 import type { CertificateFiles } from "./certificates.ts";
 import { parseSubjectAltName } from "./identities.ts";
 
-const testdata = join(import.meta.dirname, "testdata");
-const pem = (name: string): Buffer => readFileSync(join(testdata, name));
+const certificates = join(import.meta.dirname, "../../../../test/certificates");
+const pem = (name: string): Buffer => readFileSync(join(certificates, name));
 let dir: string;
 let files: CertificateFiles;
 const open: (() => Promise<void> | void)[] = [];
@@ -24,9 +24,9 @@ const open: (() => Promise<void> | void)[] = [];
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "xds-tls-"));
   files = { certFile: join(dir, "tls.crt"), keyFile: join(dir, "tls.key"), caFile: join(dir, "ca.crt") };
-  await copyFile(join(testdata, "server.crt"), files.certFile);
-  await copyFile(join(testdata, "server.key"), files.keyFile);
-  await copyFile(join(testdata, "ca.crt"), files.caFile);
+  await copyFile(join(certificates, "server.crt"), files.certFile);
+  await copyFile(join(certificates, "server.key"), files.keyFile);
+  await copyFile(join(certificates, "ca.crt"), files.caFile);
 });
 
 afterEach(async () => {
@@ -162,8 +162,8 @@ describe("certificate files", () => {
     const before = connect(port);
     await echo(before.session);
     expect(before.server()).toBe("server");
-    await copyFile(join(testdata, "renewed.key"), files.keyFile);
-    await copyFile(join(testdata, "renewed.crt"), files.certFile);
+    await copyFile(join(certificates, "renewed.key"), files.keyFile);
+    await copyFile(join(certificates, "renewed.crt"), files.certFile);
     await waitFor(() => events.includes("changed"), "the change");
     expect(await serverName(port)).toBe("renewed");
     await echo(before.session);
@@ -172,14 +172,14 @@ describe("certificate files", () => {
   it("that are swapped by a symbolic link are seen", async () => {
     await rm(files.certFile);
     await rm(files.keyFile);
-    await symlink(join(testdata, "server.crt"), files.certFile);
-    await symlink(join(testdata, "server.key"), files.keyFile);
+    await symlink(join(certificates, "server.crt"), files.certFile);
+    await symlink(join(certificates, "server.key"), files.keyFile);
     const { port, events } = await follow();
     for (const [target, link] of [
       ["renewed.key", files.keyFile],
       ["renewed.crt", files.certFile],
     ] as const) {
-      await symlink(join(testdata, target), `${link}.next`);
+      await symlink(join(certificates, target), `${link}.next`);
       await rename(`${link}.next`, link);
     }
     await waitFor(() => events.at(-1) === "changed", "the change");
@@ -193,7 +193,7 @@ describe("certificate files", () => {
   ] as const)("with %s are reported once, and the old ones stay", async (_name, file, content) => {
     const { port, events } = await follow();
     const good = readFileSync(files[file]);
-    await replace(files[file], readFileSync(join(testdata, content)));
+    await replace(files[file], readFileSync(join(certificates, content)));
     await waitFor(() => events.length > 0, "a report");
     expect(await serverName(port)).toBe("server");
     await replace(files[file], good);
@@ -207,8 +207,8 @@ describe("certificate files", () => {
     await rm(files.keyFile);
     await waitFor(() => events.length > 0, "a report");
     expect(events[0]).toContain("ENOENT");
-    await copyFile(join(testdata, "renewed.key"), files.keyFile);
-    await copyFile(join(testdata, "renewed.crt"), files.certFile);
+    await copyFile(join(certificates, "renewed.key"), files.keyFile);
+    await copyFile(join(certificates, "renewed.crt"), files.certFile);
     await waitFor(() => events.includes("changed"), "the change");
   });
 
@@ -219,7 +219,7 @@ describe("certificate files", () => {
   ] as const)("with %s do not load", async (_name, file, content) => {
     if (content === undefined) await writeFile(files[file], "");
     else if (content === "missing") await rm(files[file]);
-    else await copyFile(join(testdata, content), files[file]);
+    else await copyFile(join(certificates, content), files[file]);
     await expect(loadCertificates(files)).rejects.toMatchObject({ code: "SBX_XDS_CERTIFICATE" });
   });
 });

@@ -1,49 +1,50 @@
 import { didYouMean } from "@signalbox/model";
-import type { ConfigFault } from "@signalbox/registry";
-import { z } from "zod";
-import { placeKey, type Origins } from "./origins.ts";
+import type { z } from "zod";
+import type { ConfigFault } from "../config-error.ts";
+import { keysAt, schemasAt } from "./schema-at.ts";
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly (string | number)[];
 
-/** One thing that a schema does not accept. `onKey` says that the key itself is wrong, not its value. */
-export interface SchemaFault extends ConfigFault {
-  readonly onKey: boolean;
+/** How faults speak of values. */
+export interface SchemaFaultOptions {
+  /** Words that stand for the value at a path, because it may be secret: `the value of ${TOKEN}`. `undefined` shows the value. */
+  readonly wordsFor?: (path: Path, value: unknown) => string | undefined;
 }
 
 /** What faults are explained with. */
 interface Input {
+  readonly schema: z.core.$ZodType;
   readonly data: unknown;
-  /** The schema as JSON Schema. */
-  readonly published: unknown;
-  readonly origins: Origins;
+  wordsFor(path: Path, value: unknown): string | undefined;
 }
 
 /**
- * Says in plain words what a schema found wrong with `data`: one fault for each key or value. Values with an origin are not shown, their
- * origin is.
+ * Says in plain words what `schema` found wrong with `data`: one fault for each key or value. Unknown keys and values that are nearly
+ * right come with a suggestion. A schema's own `error` of a union is used as it stands.
  */
 export function schemaFaults(
-  schema: z.ZodType,
+  schema: z.core.$ZodType,
   data: unknown,
   issues: readonly Issue[],
-  origins: Origins = new Map(),
-): SchemaFault[] {
-  const published = z.toJSONSchema(schema, { io: "input" });
-  const faults = issues.flatMap((issue) => explain(issue, [], { data, published, origins }));
+  { wordsFor = () => undefined }: SchemaFaultOptions = {},
+): ConfigFault[] {
+  const faults = issues.flatMap((issue) => explain(issue, [], { schema, data, wordsFor }));
   const distinct = new Map(faults.map((fault) => [JSON.stringify([fault.path, fault.message]), fault]));
   return [...distinct.values()];
 }
 
-function explain(issue: Issue, prefix: Path, input: Input): SchemaFault[] {
-  const { data, origins, published } = input;
+function explain(issue: Issue, prefix: Path, input: Input): ConfigFault[] {
+  const { data, schema } = input;
   const path = [...prefix, ...issue.path.map((part) => (typeof part === "symbol" ? String(part) : part))];
-  const fault = (message: string): SchemaFault[] => [{ path, message, onKey: false }];
+  const fault = (message: string): ConfigFault[] => [{ path, message }];
   const value = valueAt(data, path);
-  const shown = origins.get(placeKey(path))?.words ?? describe(value);
+  const words = input.wordsFor(path, value);
+  // What a shorthand stands for has no value of its own in the input.
+  const not = value === undefined ? "" : `, not ${words ?? describe(value)}`;
   switch (issue.code) {
     case "unrecognized_keys": {
-      const known = keysAt(published, path);
+      const known = keysAt(schema, path);
       return issue.keys.map((key) => {
         const near = didYouMean(key, known);
         const hint = near === undefined ? `; known here: ${known.join(", ")}` : `; did you mean "${near}"?`;
@@ -51,34 +52,38 @@ function explain(issue: Issue, prefix: Path, input: Input): SchemaFault[] {
       });
     }
     case "invalid_union": {
+      if (value === undefined) return missing(path, input);
+      // Of a union that one key decides, no option was tried: the key has a value that no option knows.
+      if (issue.errors.length === 0) return undecided(path, input, not);
+      if (schemasAt(schema, path).some((one) => one._zod.def.type === "union" && one._zod.def.error !== undefined))
+        return fault(issue.message);
       const branches = issue.errors.filter((errors) => !errors.some((error) => isTypeMismatch(error)));
       const [only] = branches;
       if (only !== undefined && branches.length === 1) return only.flatMap((error) => explain(error, path, input));
-      if (value === undefined) return missing(path, input);
-      return fault(`must be ${[...new Set(issue.errors.flat().flatMap(wanted))].join(" or ")}, not ${shown}`);
+      return fault(`must be ${[...new Set(issue.errors.flat().flatMap(wanted))].join(" or ")}${not}`);
     }
     case "invalid_type":
     case "invalid_value": {
       if (value === undefined) return missing(path, input);
       const [allowed] = wanted(issue);
       const near =
-        issue.code === "invalid_value" && typeof value === "string" && !origins.has(placeKey(path))
+        issue.code === "invalid_value" && typeof value === "string" && words === undefined
           ? didYouMean(
               value,
               issue.values.filter((candidate) => typeof candidate === "string"),
             )
           : undefined;
       const hint = near === undefined ? "" : `; did you mean "${near}"?`;
-      return fault(`must be ${allowed ?? "something else"}, not ${shown}${hint}`);
+      return fault(`must be ${allowed ?? "something else"}${not}${hint}`);
     }
     case "too_small":
       return fault(
         issue.origin === "string" || issue.origin === "array"
           ? `must not be empty`
-          : `must be at least ${String(issue.minimum)}, not ${shown}`,
+          : `must be at least ${String(issue.minimum)}${not}`,
       );
     case "too_big":
-      return fault(`must be at most ${String(issue.maximum)}, not ${shown}`);
+      return fault(`must be at most ${String(issue.maximum)}${not}`);
     case "invalid_format":
     case "not_multiple_of":
     case "invalid_key":
@@ -88,14 +93,29 @@ function explain(issue: Issue, prefix: Path, input: Input): SchemaFault[] {
   }
 }
 
+/** A key whose value decides which option of a union applies, and that has none of the values that do. */
+function undecided(path: Path, { data, schema, wordsFor }: Input, not: string): ConfigFault[] {
+  const values = schemasAt(schema, path).flatMap(({ _zod: { def } }) => (def.type === "literal" ? def.values : []));
+  const value = valueAt(data, path);
+  const isShown = typeof value === "string" && wordsFor(path, value) === undefined;
+  const near = isShown
+    ? didYouMean(
+        value,
+        values.filter((one) => typeof one === "string"),
+      )
+    : undefined;
+  const hint = near === undefined ? "" : `; did you mean "${near}"?`;
+  return [{ path, message: `must be one of ${values.map(String).join(", ")}${not}${hint}` }];
+}
+
 /** A key that is not there, or that was written with a slip where other keys are let through. */
-function missing(path: Path, { data, published }: Input): SchemaFault[] {
+function missing(path: Path, { data, schema }: Input): ConfigFault[] {
   const key = path.at(-1);
   const holder = path.slice(0, -1);
-  const known = new Set(keysAt(published, holder));
+  const known = new Set(keysAt(schema, holder));
   const given = Object.keys(Object(valueAt(data, holder)) as object).filter((other) => !known.has(other));
   const near = typeof key === "string" ? given.find((other) => didYouMean(other, [key]) !== undefined) : undefined;
-  if (near === undefined) return [{ path, message: "is missing", onKey: false }];
+  if (near === undefined) return [{ path, message: "is missing" }];
   return [{ path: [...holder, near], message: `unknown key; did you mean "${String(key)}"?`, onKey: true }];
 }
 
@@ -111,8 +131,8 @@ function wanted(issue: Issue): string[] {
   }
   if (issue.code !== "invalid_type") return [];
   const names: Readonly<Record<string, string>> = {
-    object: "a mapping",
-    record: "a mapping",
+    object: "a map",
+    record: "a map",
     array: "a list",
     string: "text",
     boolean: "true or false",
@@ -122,13 +142,20 @@ function wanted(issue: Issue): string[] {
   return [names[issue.expected] ?? issue.expected];
 }
 
-function describe(value: unknown): string {
+/** Says what a value is, for messages: short values themselves, of others their kind. */
+export function describe(value: unknown): string {
+  if (typeof value !== "string" && typeof value !== "number" && typeof value !== "boolean") return kindOf(value);
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+/** Says of what kind a value is and shows nothing of it. */
+export function kindOf(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "empty";
   if (Array.isArray(value)) return "a list";
-  if (typeof value === "object") return "a mapping";
-  const text = JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 57)}…"` : text;
+  if (typeof value === "object") return "a map";
+  return typeof value === "string" ? "text" : `a ${typeof value}`;
 }
 
 function valueAt(data: unknown, path: Path): unknown {
@@ -138,25 +165,4 @@ function valueAt(data: unknown, path: Path): unknown {
     current = (current as Record<string | number, unknown>)[part];
   }
   return current;
-}
-
-/** The keys that a JSON Schema knows at a path, sorted. */
-function keysAt(schema: unknown, path: Path): string[] {
-  let nodes: readonly unknown[] = [schema];
-  for (const part of path)
-    nodes = nodes.flatMap(branches).map((node) => {
-      const { properties, items } = node as { properties?: Record<string, unknown>; items?: unknown };
-      if (typeof part === "number") return items;
-      return properties !== undefined && Object.hasOwn(properties, part) ? properties[part] : undefined;
-    });
-  const keys = nodes
-    .flatMap(branches)
-    .flatMap((node) => Object.keys((node as { properties?: object }).properties ?? {}));
-  return [...new Set(keys)].sort();
-}
-
-function branches(node: unknown): object[] {
-  if (typeof node !== "object" || node === null) return [];
-  const { anyOf } = node as { anyOf?: unknown[] };
-  return anyOf === undefined ? [node] : anyOf.flatMap(branches);
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the certificates of the TLS tests again: a CA, two server pairs, a client, and a client of another CA.
+# Makes the certificates of the tests again: two CAs, two server pairs, a client, and a client of the other CA. No key of a CA is kept.
 set -eu
 cd "$(dirname "$0")"
 days=36500
@@ -13,7 +13,7 @@ leaf() { # name ca subjectAltName
 }
 ca ca
 ca other-ca
-leaf server ca "DNS:localhost,IP:127.0.0.1"
+leaf server ca "DNS:localhost,DNS:registry.test,IP:127.0.0.1"
 leaf renewed ca "DNS:localhost,IP:127.0.0.1"
 leaf client ca "URI:spiffe://cluster.local/ns/default/sa/web,DNS:web.default"
 leaf stranger other-ca "URI:spiffe://cluster.local/ns/default/sa/web"
