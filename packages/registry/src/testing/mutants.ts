@@ -181,6 +181,21 @@ export const mutants: readonly Mutant[] = [
     },
   },
   {
+    point: 14,
+    fault: "keeps for good what its baseline has",
+    finding: "the end of what is only in the baseline",
+    create: around(async ({ registry, sink, signal, baseline }) => {
+      const before = (await baseline?.load(signal))?.records ?? [];
+      const push = (update: RegistryUpdate): void => {
+        const known = new Set(recordsOf(update).map(({ service }) => service.hostname));
+        const missing = before.filter(({ service }) => !known.has(service.hostname));
+        sink.push(update.type === "snapshot" ? { ...update, records: [...update.records, ...missing] } : update);
+      };
+      const { alive, degraded } = sink;
+      await registry.run({ push, alive, degraded }, signal);
+    }),
+  },
+  {
     point: 15,
     fault: "changes data after push",
     finding: "changed after their push",
