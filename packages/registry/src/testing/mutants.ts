@@ -2,7 +2,7 @@ import { createServer } from "node:net";
 import { setInterval } from "node:timers";
 import type { ServiceRecord } from "@signalbox/model";
 import { recordsOf } from "../conformance/point.ts";
-import type { RegistryUpdate } from "../registry.ts";
+import type { RegistrySink, RegistryUpdate } from "../registry.ts";
 import { mutantsOfState } from "./mutants-of-state.ts";
 import { around, records, told, updates, watch } from "./spoil.ts";
 import type { Mutant } from "./spoil.ts";
@@ -191,7 +191,8 @@ export const mutants: readonly Mutant[] = [
         const missing = before.filter(({ service }) => !known.has(service.hostname));
         sink.push(update.type === "snapshot" ? { ...update, records: [...update.records, ...missing] } : update);
       };
-      const { alive, degraded } = sink;
+      const alive = (): void => sink.alive();
+      const degraded: RegistrySink["degraded"] = (problem, error) => sink.degraded(problem, error);
       await registry.run({ push, alive, degraded }, signal);
     }),
   },
