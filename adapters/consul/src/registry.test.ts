@@ -146,7 +146,7 @@ describe("indexes", () => {
     await eventually(() => fake.waiting.includes("/v1/health/service/web"));
     const asked = fake.requests.flatMap(({ query }) => query.get("index") ?? []);
     expect(asked).toContain(String(index + 2n));
-    expect(running.sink.records.get(key("web"))?.service.provenance.sourceVersion).toBe(String(index + 2n));
+    expect(running.sink.records.get(key("web"))?.service.provenance.sourceVersion).toBe(`${index + 2n}@server-1`);
   });
 
   it("that go backwards on an open connection lose no change, and what is missing stays for the grace", async () => {

@@ -71,12 +71,17 @@ export class FreshnessWatch {
 
   /** The state now. */
   get state(): SourceState {
-    return stateAt(this.#options.clock.now(), this.#options.read, this.#limits);
+    return this.#stateOf(this.#options.read);
   }
 
   /** Whether what the registry said is left out of the catalog. */
   get withheld(): boolean {
     return this.#withheld;
+  }
+
+  /** Whether content whose last complete read was then would be left out of the catalog now. */
+  wouldWithhold(lastCompleteRead: number): boolean {
+    return this.#limits.onExpired === "drop" && this.#stateOf({ lastCompleteRead, spoken: false }) === "EXPIRED";
   }
 
   /** Sets other limits, which hold at once. */
@@ -108,6 +113,10 @@ export class FreshnessWatch {
       this.#options.withhold(withheld);
     }
     this.#wait(state);
+  }
+
+  #stateOf(read: ReadRecord): SourceState {
+    return stateAt(this.#options.clock.now(), read, this.#limits);
   }
 
   #tell(state: SourceState): void {

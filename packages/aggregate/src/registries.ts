@@ -1,6 +1,6 @@
 import { byCodeUnit } from "@signalbox/model";
 import type { RegistryId } from "@signalbox/model";
-import type { Clock, Logger, Metrics, Registry, RegistryUpdate } from "@signalbox/registry";
+import type { Clock, Logger, Metrics, Registry, RegistryUpdate, ShardContent } from "@signalbox/registry";
 import { DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
 import type { ArchivedShard } from "./archive.ts";
 import { FreshnessWatch } from "./freshness.ts";
@@ -9,6 +9,7 @@ import type { AddRegistryOptions, RestartOptions } from "./options.ts";
 import type { ShardStore } from "./shard.ts";
 import { Supervisor } from "./supervision.ts";
 import type { Condition, RegistryStatus } from "./supervision.ts";
+import { unlessAborted } from "./waiting.ts";
 
 /** What the set of registries works with. */
 export interface RegistriesOptions {
@@ -25,6 +26,8 @@ export interface RegistriesOptions {
   accept(id: RegistryId, update: RegistryUpdate): void;
   /** A read was complete, and gave something new or not. */
   wasRead(id: RegistryId, changed: boolean): void;
+  /** What was kept of a registry from before a restart, while nobody has decided whether it is served. Never rejects. */
+  kept(id: RegistryId): Promise<ArchivedShard | undefined>;
   /** What the registry said is to be left out of the catalog, or to come back. */
   withhold(id: RegistryId, withheld: boolean): void;
   dropped(id: RegistryId): void;
@@ -78,6 +81,7 @@ export class Registries {
     return { lastCompleteRead, ...this.#options.shards.contentOf(id) };
   }
 
+  /** Takes a registry in. It does not run before `startOne`, or `start`. */
   add(registry: Registry, options: AddRegistryOptions): void {
     const { id } = registry;
     if (this.#slots.has(id)) throw new DuplicateRegistryError(id);
@@ -105,6 +109,11 @@ export class Registries {
     };
     this.#slots.set(id, slot);
     this.#options.shards.add(id, slot.precedence);
+  }
+
+  /** Starts one that was added after `start`; without that it does nothing. */
+  startOne(id: RegistryId): void {
+    const slot = this.#get(id);
     if (this.#signal !== undefined) slot.freshness.start(this.#signal);
     this.#start(slot);
   }
@@ -128,7 +137,7 @@ export class Registries {
     await stopped;
   }
 
-  /** Starts all, and from now on each one that is added, until `signal` aborts. */
+  /** Starts all, and from now on each one that `startOne` names, until `signal` aborts. */
   start(signal: AbortSignal): void {
     this.#signal = signal;
     for (const slot of this.#slots.values()) {
@@ -166,6 +175,15 @@ export class Registries {
       }));
   }
 
+  /** What is in force of a registry: what it said last, or what is kept and would be served if it stayed silent. */
+  async #inForce(id: RegistryId, signal: AbortSignal): Promise<ShardContent> {
+    const kept = await unlessAborted(this.#options.kept(id), signal);
+    const slot = this.#slots.get(id);
+    if (slot === undefined) return nothing;
+    if (!this.isSilent(id)) return slot.freshness.withheld ? nothing : this.#options.shards.contentOf(id);
+    return kept === undefined || slot.freshness.wouldWithhold(kept.lastCompleteRead) ? nothing : kept;
+  }
+
   #get(id: RegistryId): Slot {
     const slot = this.#slots.get(id);
     if (slot === undefined) throw new UnknownRegistryError(id);
@@ -183,6 +201,7 @@ export class Registries {
       restart,
       condition,
       lastGood: this.#options.shards.lastGood(registry.id),
+      baseline: { load: (signal) => this.#inForce(registry.id, signal) },
       accept: (update) => this.#options.accept(registry.id, update),
       wasRead: (changed) => {
         slot.freshness.look();
@@ -192,6 +211,8 @@ export class Registries {
     slot.supervisor.start(this.#signal);
   }
 }
+
+const nothing: ShardContent = Object.freeze({ records: [], workloads: [], objects: [] });
 
 function positive<K extends string>(name: K, count: number): Partial<Record<K, number>> {
   return count > 0 ? ({ [name]: count } as Record<K, number>) : {};

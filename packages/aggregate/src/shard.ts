@@ -9,7 +9,7 @@ import type {
   Workload,
   WorkloadKey,
 } from "@signalbox/model";
-import type { LastGood, RegistryUpdate } from "@signalbox/registry";
+import type { LastGood, RegistryUpdate, ShardContent } from "@signalbox/registry";
 
 /** Keys about which something may have changed and that have not been looked at since. */
 export class Touched {
@@ -36,13 +36,6 @@ class Shard {
     this.id = id;
     this.precedence = precedence;
   }
-}
-
-/** A copy of what one registry says. */
-export interface ShardContent {
-  readonly records: readonly ServiceRecord[];
-  readonly workloads: readonly Workload[];
-  readonly objects: readonly ConfigObject[];
 }
 
 /** The shards of all registries. A registry's updates reach its own shard only. */

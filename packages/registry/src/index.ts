@@ -11,5 +11,14 @@ export type { Clock } from "./clock.ts";
 export type { ConfigFault } from "./config-error.ts";
 export type { LoopOptions, PollLoopOptions, WatchLoopOptions } from "./loops.ts";
 export type { Logger, Metrics } from "./observability.ts";
-export type { Problem, Registry, RegistryDeps, RegistryModule, RegistrySink, RegistryUpdate } from "./registry.ts";
+export type {
+  Baseline,
+  Problem,
+  Registry,
+  RegistryDeps,
+  RegistryModule,
+  RegistrySink,
+  RegistryUpdate,
+  ShardContent,
+} from "./registry.ts";
 export type { SourceErrorOptions } from "./source-error.ts";

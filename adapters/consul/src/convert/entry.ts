@@ -148,7 +148,8 @@ function mergeLabels(tags: readonly string[], meta: Labels, separators: readonly
   return all.length === 0 ? noLabels : Object.fromEntries(all);
 }
 
-function declaredProtocol(labels: Labels, { protocolKeys }: ConsulConfig): Protocol | undefined {
+/** The protocol that the labels of an instance name for its own port. */
+export function declaredProtocol(labels: Labels, { protocolKeys }: ConsulConfig): Protocol | undefined {
   for (const key of protocolKeys) {
     const protocol = Object.hasOwn(labels, key) ? parseProtocol(labels[key] ?? "") : "UNSUPPORTED";
     if (protocol !== "UNSUPPORTED") return protocol;

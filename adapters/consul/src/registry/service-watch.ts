@@ -3,6 +3,8 @@ import { backoff, SourceError } from "@signalbox/registry";
 import type { Backoff } from "@signalbox/registry";
 import type { ConsulAnswer, ConsulScope } from "../client.ts";
 import { convertEntries, type ConsulEndpoint, type RejectedEntry } from "../convert.ts";
+import type { FormerService } from "../convert/baseline.ts";
+import { formatMark, isOfCluster } from "../convert/mark.ts";
 import type { ReaderContext } from "./context.ts";
 import { countRead } from "./count-read.ts";
 import { toSourceError, type Reader } from "./shard.ts";
@@ -14,7 +16,11 @@ export interface WatchedScope {
   readonly inGrace: boolean;
   readonly isSure: boolean;
   sure(signal: AbortSignal): Promise<void>;
+  /** Ids of the cluster's servers; empty where they are not known. */
+  readonly servers: ReadonlySet<string>;
   doubt(suspect: boolean): void;
+  /** Begins the grace: the cluster is not the one that an earlier run knew, or not with its data. */
+  lostHistory(): void;
   relist(signal: AbortSignal): Promise<void>;
   drop(watch: ServiceWatch): void;
 }
@@ -37,15 +43,23 @@ export class ServiceWatch implements Reader {
   readonly #pace: Pace;
   #endpoints: readonly ConsulEndpoint[] | undefined;
   #index: string | undefined;
+  /** Of the last answer that was believed whole. */
+  #version: string | undefined;
+  /** What an earlier run knew, until something was told in this one. */
+  #former: FormerService | undefined;
   #wasFiltered = false;
   #fullReadAt = 0;
   #interrupt: AbortController | undefined;
   #rejected = "";
 
-  constructor(service: string, scope: WatchedScope, context: ReaderContext) {
+  /** With what an earlier run knew of the service, which is let go as late as what this one reads. */
+  constructor(service: string, scope: WatchedScope, context: ReaderContext, former?: FormerService) {
     this.service = service;
     this.#scope = scope;
     this.#context = context;
+    this.#former = former;
+    this.#endpoints = former?.endpoints;
+    this.#version = former?.record.service.provenance.sourceVersion;
     this.#pace = new Pace(context.deps.clock, { burst: 20, perSecond: 10 });
   }
 
@@ -86,7 +100,7 @@ export class ServiceWatch implements Reader {
       if (isAborted(signal)) return;
       this.#index = undefined;
       const error = toSourceError(thrown);
-      shard.failed(this, error);
+      shard.failed(this, error, { known: error instanceof HiddenError && this.#endpoints !== undefined });
       this.#scope.doubt(error.problem === "UNREACHABLE");
       await pause(this.#backoff.next(), deps.clock, signal);
     }
@@ -148,6 +162,7 @@ export class ServiceWatch implements Reader {
 
   async #take(first: ConsulAnswer<readonly unknown[]>, signal: AbortSignal): Promise<void> {
     const { shard, config } = this.#context;
+    this.#compare(first);
     let answer = first;
     let converted = this.#convert(answer);
     const before = this.#endpoints ?? [];
@@ -160,7 +175,7 @@ export class ServiceWatch implements Reader {
     }
     const smaller = isSmaller(converted.endpoints, before, answer);
     if (answer.filtered === true && smaller && (answer.value.length === 0 || !this.#wasFiltered)) {
-      throw new SourceError("AUTH_FAILED", `access control hides instances of ${this.service}`);
+      throw this.#hidden(`access control hides instances of ${this.service}`);
     }
     const held = this.#scope.inGrace ? missingFrom(converted.endpoints, before) : [];
     if (answer.value.length === 0 && held.length === 0) {
@@ -168,10 +183,7 @@ export class ServiceWatch implements Reader {
       // Read anew: the list that came meanwhile may have taken it out.
       if (!isListed(this)) this.#scope.drop(this);
       else if (!this.#scope.inGrace)
-        throw new SourceError(
-          "AUTH_FAILED",
-          `${this.service} is listed but shows no instances: node:read may be missing`,
-        );
+        throw this.#hidden(`${this.service} is listed but shows no instances: node:read may be missing`);
       return;
     }
     this.#report(converted.rejected);
@@ -179,11 +191,36 @@ export class ServiceWatch implements Reader {
     this.#endpoints = endpoints;
     this.#wasFiltered = answer.filtered === true;
     this.#index = answer.index;
-    shard.read(this, { scope: this.#scope.scope, name: this.service }, { endpoints, index: answer.index });
+    const mark = formatMark(answer.index, this.#wasFiltered, this.#scope.servers);
+    // What is kept from a former history must be known as that after another restart, too.
+    const version = held.length === 0 ? mark : (this.#version ?? mark);
+    this.#version = version;
+    this.#tell({ endpoints, version });
     if (held.length > 0) {
       const message = `the source lost its data: ${held.length} instances of ${this.service} are kept`;
-      shard.failed(this, new SourceError("PROTOCOL_ERROR", message));
+      shard.failed(this, new SourceError("PROTOCOL_ERROR", message), { known: true });
     }
+  }
+
+  /** Compares the first answer with what an earlier run knew of the service. */
+  #compare({ index }: ConsulAnswer<unknown>): void {
+    const marks = this.#former?.marks.filter((mark) => isOfCluster(mark, this.#scope.servers)) ?? [];
+    if (marks.length === 0) return;
+    this.#wasFiltered = marks.some(({ filtered }) => filtered);
+    // A stale read may come from a server that lags behind.
+    if (this.#context.config.consistency.mode !== "default") return;
+    if (marks.every((mark) => BigInt(index) < mark.index)) this.#scope.lostHistory();
+  }
+
+  /** Access control may hide a service for good: what an earlier run knew stands in, so that the others need not wait. */
+  #hidden(message: string): HiddenError {
+    if (this.#former !== undefined) this.#tell({ endpoints: this.#former.endpoints, version: this.#version ?? "" });
+    return new HiddenError("AUTH_FAILED", message);
+  }
+
+  #tell(answer: { readonly endpoints: readonly ConsulEndpoint[]; readonly version: string }): void {
+    this.#former = undefined;
+    this.#context.shard.read(this, { scope: this.#scope.scope, name: this.service }, answer);
   }
 
   #convert(answer: ConsulAnswer<readonly unknown[]>) {
@@ -203,6 +240,9 @@ export class ServiceWatch implements Reader {
     }
   }
 }
+
+/** A good answer from which access control left something out. */
+class HiddenError extends SourceError {}
 
 /** Whether something that was known is not in the answer. */
 function isSmaller(

@@ -15,7 +15,7 @@ export interface Reader {
 interface ServiceState {
   readonly name: string;
   readonly tenancy: Tenancy;
-  readonly parts: Map<Reader, { readonly endpoints: readonly ConsulEndpoint[]; readonly index: string }>;
+  readonly parts: Map<Reader, { readonly endpoints: readonly ConsulEndpoint[]; readonly version: string }>;
   key?: ServiceKey | undefined;
   hash?: string | undefined;
 }
@@ -43,7 +43,7 @@ export interface ShardOptions {
 export class Shard {
   readonly #options: ShardOptions;
   readonly #tenancies = new Map<string, Tenancy>();
-  /** Readers that have not read since the last `alive`. */
+  /** Readers that have not read since the last `alive`; before the snapshot, in this run. */
   #due = new Set<Reader>();
   readonly #readers = new Set<Reader>();
   readonly #failing = new Map<Reader, SourceError>();
@@ -80,7 +80,7 @@ export class Shard {
   read(
     reader: Reader,
     service: { readonly scope: ConsulScope; readonly name: string },
-    answer: { readonly endpoints: readonly ConsulEndpoint[]; readonly index: string },
+    answer: { readonly endpoints: readonly ConsulEndpoint[]; readonly version: string },
   ): void {
     const tenancy = this.#tenancy(service.scope);
     const id = service.name.toLowerCase();
@@ -106,16 +106,23 @@ export class Shard {
     this.#settle();
   }
 
-  /** A reader could not read, or must not believe what it read. What is known stays. */
-  failed(reader: Reader, error: SourceError, options: { readonly always?: boolean } = {}): void {
+  /**
+   * A reader could not read, or must not believe what it read. What is known stays. With `known`, that is all there will be for
+   * a while, so that the snapshot does not wait for more.
+   */
+  failed(
+    reader: Reader,
+    error: SourceError,
+    options: { readonly always?: boolean; readonly known?: boolean } = {},
+  ): void {
     const { deps, sink, signal } = this.#options;
     deps.metrics.counter("consul_read_errors_total", { problem: error.problem });
     deps.logger.debug("consul-read-failed", { registry: this.#options.registry, reader: reader.name, error });
-    const known = [...this.#failing.values()].some(({ problem }) => problem === error.problem);
+    const isNew = ![...this.#failing.values()].some(({ problem }) => problem === error.problem);
     this.#failing.set(reader, error);
-    this.#due.add(reader);
+    if (this.#synced || options.known !== true) this.#due.add(reader);
     // A thousand services that fail for one reason are one thing to say.
-    if (!signal.aborted && (!known || options.always === true)) sink.degraded(error.problem, error);
+    if (!signal.aborted && (isNew || options.always === true)) sink.degraded(error.problem, error);
   }
 
   #settle(): void {
@@ -133,6 +140,7 @@ export class Shard {
       return record === undefined ? [] : [record];
     });
     sink.push({ type: "snapshot", records: records.sort(byKey) });
+    this.#tellFailure();
   }
 
   /** Says what changed in these services, in one delta. */
@@ -153,7 +161,12 @@ export class Shard {
       type: "delta",
       records: { upserted: upserted.sort(byKey), removed: removed.filter((key) => !taken.has(key)).sort(byCodeUnit) },
     });
-    // What was pushed is true, but it does not make the source whole.
+    this.#tellFailure();
+  }
+
+  /** What was pushed is true, but it does not make the source whole. */
+  #tellFailure(): void {
+    const { sink, signal } = this.#options;
     const [failure] = this.#failing.values();
     if (failure !== undefined && !isAborted(signal)) sink.degraded(failure.problem, failure);
   }
@@ -181,7 +194,7 @@ export class Shard {
       deps.metrics.counter("consul_objects_rejected_total", { reason: "protocol" });
       deps.logger.warn("consul-protocol-conflict", { service: name, port });
     }
-    const sourceVersion = [...parts.values()].map(({ index }) => index).join(",");
+    const sourceVersion = [...parts.values()].map(({ version }) => version).join(",");
     const { service } = record;
     return { ...record, service: { ...service, provenance: { ...service.provenance, sourceVersion } } };
   }

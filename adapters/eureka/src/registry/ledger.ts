@@ -51,6 +51,13 @@ export class Ledger {
     return this.#missing.size;
   }
 
+  /** Takes what was in force before the first read, to be judged by it and those after it. Returns what is different now. */
+  adopt(instances: ReadonlyMap<string, EurekaInstance>): readonly LedgerChange[] {
+    const changes: LedgerChange[] = [];
+    for (const [key, instance] of instances) if (!this.#held.has(key)) this.#put(key, instance, changes);
+    return changes;
+  }
+
   /** A read failed: silence before and after it does not add up. */
   interrupted(): void {
     for (const [key, { said }] of this.#missing) if (!said) this.#missing.delete(key);
