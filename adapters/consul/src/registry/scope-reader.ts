@@ -180,7 +180,7 @@ export class ScopeReader implements Reader {
     deps.metrics.counter("registry_relists_total", { reason: "restart" });
     deps.logger.warn("consul-lost-its-history", { registry, scope: this.scope, index, regressed, replaced });
     this.#graceUntil = deps.clock.now() + config.restartGraceSeconds * 1000;
-    for (const watch of this.#watches.values()) watch.again();
+    for (const watch of this.#watches.values()) watch.lost();
     this.#spawn(this.#endGrace(this.#graceUntil, signal));
   }
 
