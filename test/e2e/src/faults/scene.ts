@@ -127,16 +127,17 @@ export class Scene {
 
   /** The sum of a counter of the daemon over its labels; 0 where it was never counted. */
   async counter(name: string): Promise<number> {
-    const text = await (await fetch(`http://127.0.0.1:${this.#daemon.debugPort}/metrics`)).text();
-    const series = text.split("\n").filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
-    return series.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+    return [...(await this.#series(name)).values()].reduce((sum, value) => sum + value, 0);
   }
 
-  /** Waits until a counter of the daemon has grown by so much. */
+  /** Waits until a counter of the daemon has grown by so much, for each of the labels that it has now. */
   async untilCounted(name: string, by: number): Promise<void> {
-    const start = await this.counter(name);
-    const what = `${by} more of ${name}`;
-    await waitFor(async () => (await this.counter(name)) >= start + by, { what, ...patience });
+    const start = await this.#series(name);
+    const grown = async (): Promise<boolean> => {
+      const now = await this.#series(name);
+      return [...start].every(([labels, value]) => (now.get(labels) ?? 0) >= value + by);
+    };
+    await waitFor(grown, { what: `${by} more of ${name}`, ...patience });
   }
 
   /** How many endpoints in good health Envoy has. */
@@ -178,6 +179,15 @@ export class Scene {
 
   #nameOf(text: string): string {
     return this.#options.nameOf?.(text) ?? text;
+  }
+
+  /** The values of a counter by its labels, as they are written. */
+  async #series(name: string): Promise<ReadonlyMap<string, number>> {
+    const text = await (await fetch(`http://127.0.0.1:${this.#daemon.debugPort}/metrics`)).text();
+    const lines = text.split("\n").filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+    return new Map(
+      lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))]),
+    );
   }
 
   async #sample(): Promise<void> {
