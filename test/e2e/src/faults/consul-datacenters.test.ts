@@ -1,5 +1,6 @@
 import { startConsul, startHttpBackend, type Backend, type RunningConsul } from "@signalbox/test-servers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CleanUp } from "./clean-up.ts";
 import { ConsulCatalog, service } from "./consul-catalog.ts";
 import { expectServing, expectUnnoticed } from "./expectations.ts";
 import { goThrough, until } from "./fault.ts";
@@ -13,40 +14,32 @@ describe("two datacenters of a real Consul, read through the agent of one of the
   let nearby: RunningConsul;
   let remote: RunningConsul;
   let catalogs: { readonly near: ConsulCatalog; readonly far: ConsulCatalog };
-  let backends: readonly Backend[];
   let spare: Backend;
   let scene: Scene;
+  const cleanUp = new CleanUp();
 
   beforeAll(async () => {
-    nearby = await startConsul({ own: true, datacenter: "near" });
+    nearby = cleanUp.keep(await startConsul({ own: true, datacenter: "near" }));
     // The one that will be lost keeps its data.
     const joinWan = [nearby.wanAddress ?? ""];
-    remote = await startConsul({ own: true, data: "disk", datacenter: "far", joinWan });
+    remote = cleanUp.keep(await startConsul({ own: true, data: "disk", datacenter: "far", joinWan }));
     catalogs = { near: new ConsulCatalog(nearby), far: new ConsulCatalog(remote) };
-    spare = await startHttpBackend({ name: "spare" });
-    backends = await Promise.all(all.map((name) => startHttpBackend({ name })));
-    for (const backend of backends) await catalogs[backend.name.startsWith("near") ? "near" : "far"].register(backend);
+    spare = cleanUp.keep(await startHttpBackend({ name: "spare" }));
+    for (const name of near) await catalogs.near.register(cleanUp.keep(await startHttpBackend({ name })));
+    for (const name of far) await catalogs.far.register(cleanUp.keep(await startHttpBackend({ name })));
     await until("both datacenters to know each other", async () => {
       const answer = await nearby.request(`/v1/health/service/${service}?dc=far`);
       return (answer.json() as unknown[]).length === far.length;
     });
-    scene = await Scene.start({
-      registry: {
-        ...{ provider: "consul", url: nearby.url, datacenters: ["near", "far"] },
-        ...{ waitSeconds: 1, timeoutSeconds: 1, servicePort: 80, defaultProtocol: "http" },
-      },
-      host: `${service}.service.consul`,
-      endpoints: all.length,
-      mode: "delta",
-    });
+    const registry = {
+      ...{ provider: "consul", url: nearby.url, datacenters: ["near", "far"] },
+      ...{ waitSeconds: 1, timeoutSeconds: 1, servicePort: 80, defaultProtocol: "http" },
+    };
+    const host = `${service}.service.consul`;
+    scene = cleanUp.keep(await Scene.start({ registry, host, endpoints: all.length, mode: "delta" }));
   });
 
-  afterAll(async () => {
-    await scene.stop();
-    await remote.stop();
-    await nearby.stop();
-    await Promise.all([...backends, spare].map((backend) => backend.stop()));
-  });
+  afterAll(() => cleanUp.run());
 
   const comeBack = async (): Promise<void> => {
     await remote.restart();

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startConsul, startHttpBackend, type Backend, type RunningConsul } from "@signalbox/test-servers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CleanUp } from "./clean-up.ts";
 import { ConsulCatalog, service } from "./consul-catalog.ts";
 import { expectUnnoticed } from "./expectations.ts";
 import { goThrough, type Fault } from "./fault.ts";
@@ -16,17 +17,16 @@ const readOthers = `service "${service}" { policy = "deny" } ${readAll}`;
 /** How the adapter reads, fast enough to notice a frozen agent within seconds. */
 const registry = { provider: "consul", waitSeconds: 1, timeoutSeconds: 1, servicePort: 80, defaultProtocol: "http" };
 
-let backends: readonly Backend[];
+const backends: Backend[] = [];
 let spare: Backend;
+const all = new CleanUp();
 
 beforeAll(async () => {
-  backends = await Promise.all(names.map((name) => startHttpBackend({ name })));
-  spare = await startHttpBackend({ name: "spare" });
+  for (const name of names) backends.push(all.keep(await startHttpBackend({ name })));
+  spare = all.keep(await startHttpBackend({ name: "spare" }));
 });
 
-afterAll(async () => {
-  await Promise.all([...backends, spare].map((backend) => backend.stop()));
-});
+afterAll(() => all.run());
 
 /** A scene in front of a Consul that has the three backends. */
 async function sceneOf(catalog: ConsulCatalog, more: object, mode: "sotw" | "delta"): Promise<Scene> {
@@ -41,6 +41,7 @@ describe("calls through Envoy while a Consul that keeps its data", () => {
   let catalog: ConsulCatalog;
   let scene: Scene;
   let revoke: () => Promise<void>;
+  const cleanUp = new CleanUp();
 
   async function issue(): Promise<{ readonly replace: () => Promise<void>; readonly revoke: () => Promise<void> }> {
     const token = await catalog.token("reader");
@@ -53,21 +54,18 @@ describe("calls through Envoy while a Consul that keeps its data", () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "signalbox-faults-"));
-    consul = await startConsul({ own: true, acl: true, data: "disk" });
+    cleanUp.add(() => rm(folder, { recursive: true }));
+    consul = cleanUp.keep(await startConsul({ own: true, acl: true, data: "disk" }));
     catalog = new ConsulCatalog(consul);
     await catalog.policy("reader", readAll);
     const token = await issue();
     await token.replace();
     revoke = token.revoke;
     const more = { url: consul.url, token: { file: join(folder, "token") }, auditSeconds: 1 };
-    scene = await sceneOf(catalog, more, "delta");
+    scene = cleanUp.keep(await sceneOf(catalog, more, "delta"));
   });
 
-  afterAll(async () => {
-    await scene.stop();
-    await consul.stop();
-    await rm(folder, { recursive: true });
-  });
+  afterAll(() => cleanUp.run());
 
   const restart = async (): Promise<void> => {
     await consul.restart();
@@ -121,10 +119,11 @@ describe("calls through Envoy while a Consul that keeps its data", () => {
 
 describe("calls through Envoy while a Consul in memory", () => {
   it("restarts without its data and its services register again: no call fails, and no endpoint leaves", async () => {
-    const consul = await startConsul({ own: true, data: "memory" });
-    const catalog = new ConsulCatalog(consul);
-    const scene = await sceneOf(catalog, { url: consul.url, restartGraceSeconds: 600 }, "sotw");
+    const cleanUp = new CleanUp();
     try {
+      const consul = cleanUp.keep(await startConsul({ own: true, data: "memory" }));
+      const catalog = new ConsulCatalog(consul);
+      const scene = cleanUp.keep(await sceneOf(catalog, { url: consul.url, restartGraceSeconds: 600 }, "sotw"));
       const fault: Fault = {
         begin: async () => {
           await consul.kill();
@@ -140,8 +139,7 @@ describe("calls through Envoy while a Consul in memory", () => {
       const report = await goThrough(scene, fault, catalog.adding(spare));
       expectUnnoticed(report, { endpoints: names, added: "spare", during: "PROTOCOL_ERROR" });
     } finally {
-      await scene.stop();
-      await consul.stop();
+      await cleanUp.run();
     }
   });
 });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { apiRequest, Road, startHttpBackend, startKube, type RunningKube } from "@signalbox/test-servers";
 import { PodCluster } from "../pod-cluster.ts";
+import { CleanUp } from "./clean-up.ts";
 import { goThrough, until, type Fault, type FaultReport } from "./fault.ts";
 import { KubernetesReader } from "./kubernetes-reader.ts";
 import { Scene } from "./scene.ts";
@@ -40,11 +41,7 @@ const counters = {
   watches: "signalbox_kubernetes_watches_total",
 } as const;
 
-const cleanUp: (() => Promise<unknown>)[] = [];
-const keep = <T extends { stop: () => Promise<unknown> }>(server: T): T => {
-  cleanUp.unshift(() => server.stop());
-  return server;
-};
+const cleanUp = new CleanUp();
 
 /** Takes away all versions but the newest from etcd. */
 async function compact(kube: RunningKube): Promise<void> {
@@ -63,7 +60,7 @@ function faultsOf(
 ): Readonly<Record<FaultName, Fault>> {
   const isReady = async () => (await kube.request("/readyz", { token: "" })).status === 200;
   /** Until each kind of object was watched so many more times: none of them is waiting after a failure then. */
-  const watched = (times: number) => scene.untilCounted(counters.watches, times);
+  const watched = (times: number) => scene.untilEachCounted(counters.watches, times);
   let restarting: Promise<void> | undefined;
   return {
     killed: { begin: () => kube.kill(), during: "UNREACHABLE", end: () => kube.restart() },
@@ -123,9 +120,9 @@ async function outcomeOf(scene: Scene, cluster: PodCluster, fault: Fault): Promi
 
 async function scenario(): Promise<FaultOutcomes> {
   const folder = await mkdtemp(join(tmpdir(), "signalbox-faults-"));
-  cleanUp.unshift(() => rm(folder, { recursive: true }));
-  const kube = keep(await startKube({ own: true }));
-  for (const pod of [...pods, spare]) keep(await startHttpBackend({ name: pod, host: pod, port: 8080 }));
+  cleanUp.add(() => rm(folder, { recursive: true }));
+  const kube = cleanUp.keep(await startKube({ own: true }));
+  for (const pod of [...pods, spare]) cleanUp.keep(await startHttpBackend({ name: pod, host: pod, port: 8080 }));
   const cluster = new PodCluster(kube);
   await cluster.createService();
   for (const pod of pods) await cluster.addPod(pod);
@@ -134,9 +131,9 @@ async function scenario(): Promise<FaultOutcomes> {
   await reader.allow();
   const road = new Road(kube.url);
   await road.open();
-  cleanUp.unshift(() => road.close());
+  cleanUp.add(() => road.close());
 
-  const scene = keep(
+  const scene = cleanUp.keep(
     await Scene.start({
       registry: {
         ...{
@@ -164,5 +161,5 @@ async function scenario(): Promise<FaultOutcomes> {
 try {
   process.stdout.write(JSON.stringify(await scenario()));
 } finally {
-  for (const stop of cleanUp) await stop();
+  await cleanUp.run();
 }

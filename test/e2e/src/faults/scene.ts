@@ -130,14 +130,20 @@ export class Scene {
     return [...(await this.#series(name)).values()].reduce((sum, value) => sum + value, 0);
   }
 
-  /** Waits until a counter of the daemon has grown by so much, for each of the labels that it has now. */
+  /** Waits until the sum of a counter has grown by so much. */
   async untilCounted(name: string, by: number): Promise<void> {
+    const end = (await this.counter(name)) + by;
+    await waitFor(async () => (await this.counter(name)) >= end, { what: `${by} more of ${name}`, ...patience });
+  }
+
+  /** Waits until a counter has grown by so much for each of the labels that it has now. */
+  async untilEachCounted(name: string, by: number): Promise<void> {
     const start = await this.#series(name);
     const grown = async (): Promise<boolean> => {
       const now = await this.#series(name);
       return [...start].every(([labels, value]) => (now.get(labels) ?? 0) >= value + by);
     };
-    await waitFor(grown, { what: `${by} more of ${name}`, ...patience });
+    await waitFor(grown, { what: `${by} more of each ${name}`, ...patience });
   }
 
   /** How many endpoints in good health Envoy has. */
