@@ -212,7 +212,7 @@ export class ScopeReader implements Reader {
   #beginGrace(): void {
     const { config, deps } = this.#context;
     this.#graceUntil = deps.clock.now() + config.restartGraceSeconds * 1000;
-    for (const watch of this.#watches.values()) watch.again();
+    for (const watch of this.#watches.values()) watch.lost();
     if (this.#signal !== undefined) this.#spawn(this.#endGrace(this.#graceUntil, this.#signal));
   }
 

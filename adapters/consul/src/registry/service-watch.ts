@@ -42,6 +42,8 @@ export class ServiceWatch implements Reader {
   readonly #backoff: Backoff = backoff();
   readonly #pace: Pace;
   #endpoints: readonly ConsulEndpoint[] | undefined;
+  /** What was there when the cluster lost its data and was not registered again since. */
+  #awaited: readonly ConsulEndpoint[] = [];
   #index: string | undefined;
   /** Of the last answer that was believed whole. */
   #version: string | undefined;
@@ -59,6 +61,7 @@ export class ServiceWatch implements Reader {
     this.#context = context;
     this.#former = former;
     this.#endpoints = former?.endpoints;
+    if (scope.inGrace) this.#awaited = this.#endpoints ?? [];
     this.#version = former?.record.service.provenance.sourceVersion;
     this.#pace = new Pace(context.deps.clock, { burst: 20, perSecond: 10 });
   }
@@ -76,6 +79,12 @@ export class ServiceWatch implements Reader {
   again(): void {
     this.#index = undefined;
     this.#interrupt?.abort();
+  }
+
+  /** The cluster lost its data: what is known now is missing until it is registered again, and kept for the grace. */
+  lost(): void {
+    this.#awaited = this.#endpoints ?? [];
+    this.again();
   }
 
   /** Reads until it is stopped, then resolves. */
@@ -177,7 +186,9 @@ export class ServiceWatch implements Reader {
     if (answer.filtered === true && smaller && (answer.value.length === 0 || !this.#wasFiltered)) {
       throw this.#hidden(`access control hides instances of ${this.service}`);
     }
-    const held = this.#scope.inGrace ? missingFrom(converted.endpoints, before) : [];
+    // What was registered again and is gone then was deregistered.
+    const held = this.#scope.inGrace ? missingFrom(converted.endpoints, this.#awaited) : [];
+    this.#awaited = held;
     if (answer.value.length === 0 && held.length === 0) {
       if (this.listed) await this.#scope.relist(signal);
       // Read anew: the list that came meanwhile may have taken it out.
