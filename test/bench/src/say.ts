@@ -1,0 +1,6 @@
+import type { Message } from "./messages.ts";
+
+/** Tells the parent of this process. Does nothing where it has gone. */
+export function say(message: Message): void {
+  if (process.connected) process.send?.(message);
+}
