@@ -70,10 +70,20 @@ export function assembleRecord(
       serviceAccounts: [],
       provenance: { registry, object: `Service ${name}`, ...(sourceVersion !== undefined && { sourceVersion }) },
     },
-    instances: endpoints.map((endpoint): ServiceInstance => {
-      const { port: _port, main: _main, protocol: _protocol, external: _external, ...instance } = endpoint;
-      return { ...instance, servicePort: ports.get(servicePortOf(endpoint, config))?.name ?? "" };
-    }),
+    // Member by member, as the endpoints are made.
+    instances: endpoints.map((endpoint): ServiceInstance => ({
+      labels: endpoint.labels,
+      locality: endpoint.locality,
+      network: endpoint.network,
+      serviceAccount: endpoint.serviceAccount,
+      tls: endpoint.tls,
+      healthStatus: endpoint.healthStatus,
+      weight: endpoint.weight,
+      provenance: endpoint.provenance,
+      id: endpoint.id,
+      addresses: endpoint.addresses,
+      servicePort: ports.get(servicePortOf(endpoint, config))?.name ?? "",
+    })),
   };
 }
 

@@ -8,7 +8,7 @@ import { formatMark, isOfCluster } from "../convert/mark.ts";
 import type { ReaderContext } from "./context.ts";
 import { countRead } from "./count-read.ts";
 import { toSourceError, type Reader } from "./shard.ts";
-import { childOf, Pace, pause } from "./waiting.ts";
+import { Pace, pause } from "./waiting.ts";
 
 /** What a watch asks of the reader of its list. */
 export interface WatchedScope {
@@ -50,8 +50,12 @@ export class ServiceWatch implements Reader {
   /** What an earlier run knew, until something was told in this one. */
   #former: FormerService | undefined;
   #wasFiltered = false;
-  #fullReadAt = 0;
-  #interrupt: AbortController | undefined;
+  /** When everything is to be read again although nothing happened. */
+  #auditAt = 0;
+  /** The next wait is the first one after a read of everything. */
+  #isFirstWait = true;
+  /** Ends the read under way. It serves until it was used. */
+  #interrupt = new AbortController();
   #rejected = "";
 
   /** With what an earlier run knew of the service, which is let go as late as what this one reads. */
@@ -73,12 +77,13 @@ export class ServiceWatch implements Reader {
   /** Ends it, with whatever it waits for. */
   stop(): void {
     this.#end.abort();
+    this.#interrupt.abort();
   }
 
   /** Makes it read anew without an index. */
   again(): void {
     this.#index = undefined;
-    this.#interrupt?.abort();
+    this.#interrupt.abort();
   }
 
   /** The cluster lost its data: what is known now is missing until it is registered again, and kept for the grace. */
@@ -103,7 +108,8 @@ export class ServiceWatch implements Reader {
     try {
       await this.#pace.turn(signal);
       await this.#scope.sure(signal);
-      await slots.run(() => this.#once(signal), signal);
+      const index = deps.clock.now() > this.#auditAt ? undefined : this.#index;
+      await slots.run(() => this.#once(index, signal), { atOnce: index === undefined, signal });
       this.#backoff.reset();
     } catch (thrown) {
       if (isAborted(signal)) return;
@@ -115,17 +121,19 @@ export class ServiceWatch implements Reader {
     }
   }
 
-  async #once(signal: AbortSignal): Promise<void> {
-    const { config, deps, shard, slots } = this.#context;
-    const audit = deps.clock.now() - this.#fullReadAt > config.auditSeconds * 1000;
-    const index = audit ? undefined : this.#index;
-    const answer = await this.#interruptible(index, slots.turnMs, signal);
+  async #once(known: string | undefined, signal: AbortSignal): Promise<void> {
+    const { config, deps, shard } = this.#context;
+    // While it queued up, somebody may have found out that the source is not to be believed, or that all must be read.
+    if (!this.#scope.isSure) return;
+    const index = this.#index === undefined ? undefined : known;
+    const answer = await this.#interruptible(index, signal);
     if (answer === "interrupted") return;
     if (!this.#scope.isSure) {
       // It may be from before or after whatever made the source suspect.
       this.#index = undefined;
       return;
     }
+    this.#isFirstWait = index === undefined;
     if (answer === undefined) {
       shard.fresh(this);
       return;
@@ -137,25 +145,28 @@ export class ServiceWatch implements Reader {
       return;
     }
     await this.#take(answer, signal);
-    if (index === undefined) this.#fullReadAt = deps.clock.now();
+    // Each service at a time of its own: all at once would keep the agent from telling changes.
+    if (index === undefined) this.#auditAt = deps.clock.now() + config.auditSeconds * (1000 - 500 * Math.random());
+  }
+
+  /** How long the agent may wait. The first waits end at different times, and so do those after them. */
+  get #waitMs(): number {
+    const { areShort, turnMs } = this.#context.slots;
+    return this.#isFirstWait && !areShort ? turnMs * (1 - Math.random() / 2) : turnMs;
   }
 
   async #interruptible(
     index: string | undefined,
-    waitMs: number,
     signal: AbortSignal,
   ): Promise<ConsulAnswer<readonly unknown[]> | undefined | "interrupted"> {
-    const { controller, untie } = childOf(signal);
-    this.#interrupt = controller;
+    if (this.#interrupt.signal.aborted) this.#interrupt = new AbortController();
+    const interrupt = this.#interrupt.signal;
     try {
-      const answer = await this.#read({ signal: controller.signal, index, waitMs });
-      return controller.signal.aborted ? "interrupted" : answer;
+      const answer = await this.#read({ signal: interrupt, index, waitMs: this.#waitMs });
+      return interrupt.aborted ? "interrupted" : answer;
     } catch (error) {
-      if (controller.signal.aborted && !signal.aborted) return "interrupted";
+      if (interrupt.aborted && !signal.aborted) return "interrupted";
       throw error;
-    } finally {
-      untie();
-      this.#interrupt = undefined;
     }
   }
 

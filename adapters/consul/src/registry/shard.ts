@@ -181,10 +181,8 @@ export class Shard {
       state.hash = undefined;
       return undefined;
     }
-    const record = assembleRecord(
-      { name, hostPart: tenancy.hosts.of(name), scope: tenancy.scope, endpoints },
-      this.#options,
-    );
+    const parted = { name, hostPart: tenancy.hosts.of(name), scope: tenancy.scope, endpoints };
+    const record = assembleRecord(parted, this.#options);
     if (record === undefined) return undefined;
     const hash = contentHash(record);
     state.key = serviceKey(record.service);
@@ -195,8 +193,8 @@ export class Shard {
       deps.logger.warn("consul-protocol-conflict", { service: name, port });
     }
     const sourceVersion = [...parts.values()].map(({ version }) => version).join(",");
-    const { service } = record;
-    return { ...record, service: { ...service, provenance: { ...service.provenance, sourceVersion } } };
+    // Made anew and not from the other one, whose parts would have to be copied.
+    return assembleRecord({ ...parted, sourceVersion }, this.#options);
   }
 
   #tenancy({ namespace, partition }: ConsulScope): Tenancy {

@@ -36,15 +36,6 @@ export class Waiters {
     this.#waiting.clear();
     for (const wake of waiting) wake();
   }
-
-  /** Wakes the one that waits longest. False where nobody waits. */
-  wakeFirst(): boolean {
-    const [first] = this.#waiting;
-    if (first === undefined) return false;
-    this.#waiting.delete(first);
-    first();
-    return true;
-  }
 }
 
 /** A brake for reads that answer at once again and again: so many in a row are free, then so many in a second. */
