@@ -128,7 +128,7 @@ export class ServiceWatch implements Reader {
     const index = this.#index === undefined ? undefined : known;
     const answer = await this.#interruptible(index, signal);
     if (answer === "interrupted") return;
-    if (!this.#scope.isSure) {
+    if (!isSure(this.#scope)) {
       // It may be from before or after whatever made the source suspect.
       this.#index = undefined;
       return;
@@ -293,6 +293,11 @@ function byId(a: ConsulEndpoint, b: ConsulEndpoint): number {
 
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
+}
+
+// As above: what was so before the wait may be so no longer.
+function isSure(scope: WatchedScope): boolean {
+  return scope.isSure;
 }
 
 function isListed(watch: ServiceWatch): boolean {

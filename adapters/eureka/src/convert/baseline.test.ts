@@ -18,13 +18,24 @@ function parsed(registrations: readonly Registration[]): readonly EurekaInstance
   return [...new Map(entries.map(({ key, instance }) => [key, instance])).values()];
 }
 
-function recordsOf(instances: readonly EurekaInstance[], settings: object): readonly ServiceRecord[] {
+function converted(instances: readonly EurekaInstance[], settings: object) {
   const config = configOf(settings);
   const names = [...new Set(instances.flatMap((instance) => [...servicesOf(instance, config).keys()]))].sort();
-  return names.flatMap((name) => {
+  return names.map((name) => {
     const mine = instances.filter((instance) => servicesOf(instance, config).has(name));
-    return convertService(name, mine, { config, registry }).record ?? [];
+    return convertService(name, mine, { config, registry });
   });
+}
+
+function recordsOf(instances: readonly EurekaInstance[], settings: object): readonly ServiceRecord[] {
+  return converted(instances, settings).flatMap(({ record }) => record ?? []);
+}
+
+/** Whether an endpoint was left out because the others of its port speak TLS or do not: nothing leads back to that one. */
+function disagreeAboutTls(instances: readonly EurekaInstance[], settings: object): boolean {
+  return converted(instances, settings).some(({ faults }) =>
+    faults.some(({ message }) => /left out of port/.test(message)),
+  );
 }
 
 /** What becomes of the records when an adapter with these settings takes them over. */
@@ -69,6 +80,7 @@ describe("formerInstances", () => {
   it("leads back to the instances: converted again they are the same records", () => {
     fc.assert(
       fc.property(fc.array(registration, { maxLength: 5 }), settings, (registrations, chosen) => {
+        fc.pre(!disagreeAboutTls(parsed(registrations), chosen));
         const records = recordsOf(parsed(registrations), chosen);
         const again = takenOver(records, chosen);
         expect(again.unplaced).toEqual([]);

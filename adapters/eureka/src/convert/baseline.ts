@@ -14,7 +14,8 @@ export interface FormerInstances {
 /**
  * The way back: the instances from which an earlier run made these records. Converted again they give the same endpoints, or, where
  * the configuration changed meanwhile, those that the same instances give now. Pure. What was made by other rules, so that the
- * instance or its services cannot be told, is left out and named; applications that are no longer selected just stay away.
+ * instance or its services cannot be told, is left out and named; applications that are no longer selected just stay away. Of a port
+ * that the conversion left out nothing is known, so the rest of its instance may look as if it had no such port.
  */
 export function formerInstances(records: readonly ServiceRecord[], config: EurekaConfig): FormerInstances {
   const parts = new Map<string, Part[]>();
