@@ -1,4 +1,5 @@
-import { byCodeUnit, contentHash, serviceKey, type RegistryId, type ServiceKey } from "@signalbox/model";
+import { isDeepStrictEqual } from "node:util";
+import { byCodeUnit, serviceKey, type RegistryId, type ServiceKey } from "@signalbox/model";
 import { SourceError, type Problem, type RegistryDeps, type RegistrySink } from "@signalbox/registry";
 import type { ServiceRecord } from "@signalbox/model";
 import type { ConsulScope } from "../client.ts";
@@ -17,7 +18,8 @@ interface ServiceState {
   readonly tenancy: Tenancy;
   readonly parts: Map<Reader, { readonly endpoints: readonly ConsulEndpoint[]; readonly version: string }>;
   key?: ServiceKey | undefined;
-  hash?: string | undefined;
+  /** The record as it was made last. */
+  record?: ServiceRecord | undefined;
 }
 
 /** One namespace of one partition: in it, service names are unique over all datacenters. */
@@ -150,10 +152,10 @@ export class Shard {
     const upserted: ServiceRecord[] = [];
     const removed: ServiceKey[] = [];
     for (const state of states) {
-      const { key, hash } = state;
+      const { key, record: before } = state;
       const record = this.#record(state);
       if (key !== undefined && key !== state.key) removed.push(key);
-      if (record !== undefined && hash !== state.hash) upserted.push(record);
+      if (record !== undefined && record !== before) upserted.push(record);
     }
     if (upserted.length + removed.length === 0) return;
     const taken = new Set(upserted.map(({ service }) => serviceKey(service)));
@@ -171,30 +173,25 @@ export class Shard {
     if (failure !== undefined && !isAborted(signal)) sink.degraded(failure.problem, failure);
   }
 
-  /** The record of a service as it is now; notes its key and hash. */
+  /** The record of a service as it is now, and the one from before where its content is the same; notes it and its key. */
   #record(state: ServiceState): ServiceRecord | undefined {
     const { config, deps } = this.#options;
     const { name, tenancy, parts } = state;
     const endpoints = merged([...parts.values()].map((part) => part.endpoints));
-    if (endpoints.length === 0) {
-      state.key = undefined;
-      state.hash = undefined;
-      return undefined;
-    }
-    const parted = { name, hostPart: tenancy.hosts.of(name), scope: tenancy.scope, endpoints };
-    const record = assembleRecord(parted, this.#options);
+    const sourceVersion = [...parts.values()].map(({ version }) => version).join(",");
+    const record = assembleRecord(
+      { name, hostPart: tenancy.hosts.of(name), scope: tenancy.scope, endpoints, sourceVersion },
+      this.#options,
+    );
+    if (record !== undefined && state.record !== undefined && isSame(state.record, record)) return state.record;
+    state.record = record;
+    state.key = record && serviceKey(record.service);
     if (record === undefined) return undefined;
-    const hash = contentHash(record);
-    state.key = serviceKey(record.service);
-    if (hash === state.hash) return record;
-    state.hash = hash;
     for (const port of conflictingPorts(endpoints, config)) {
       deps.metrics.counter("consul_objects_rejected_total", { reason: "protocol" });
       deps.logger.warn("consul-protocol-conflict", { service: name, port });
     }
-    const sourceVersion = [...parts.values()].map(({ version }) => version).join(",");
-    // Made anew and not from the other one, whose parts would have to be copied.
-    return assembleRecord({ ...parted, sourceVersion }, this.#options);
+    return record;
   }
 
   #tenancy({ namespace, partition }: ConsulScope): Tenancy {
@@ -225,6 +222,15 @@ function merged(parts: readonly (readonly ConsulEndpoint[])[]): readonly ConsulE
   if (rest.length === 0) return first;
   const all = new Map(parts.flat().map((endpoint) => [endpoint.id, endpoint]));
   return [...all.values()].sort((a, b) => byCodeUnit(a.id, b.id));
+}
+
+/** Equal but for the source's own version, which is no content. */
+function isSame(before: ServiceRecord, now: ServiceRecord): boolean {
+  const content = ({ service, instances }: ServiceRecord) => {
+    const { registry, object } = service.provenance;
+    return [{ ...service, provenance: { registry, object } }, instances];
+  };
+  return isDeepStrictEqual(content(before), content(now));
 }
 
 function byKey(a: ServiceRecord, b: ServiceRecord): number {

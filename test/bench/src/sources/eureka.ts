@@ -18,6 +18,8 @@ export async function startEurekaSource({ fleet, pollSeconds, signal }: SourceOp
     own: true,
     properties: {
       "eureka.server.use-read-only-response-cache": false,
+      // The other cache forgets what a change makes wrong, but not what leaves the delta with time.
+      "eureka.server.response-cache-auto-expiration-in-seconds": 1,
       "eureka.server.retention-time-in-m-s-in-delta-queue": keptMs,
       "eureka.server.delta-retention-timer-interval-in-ms": Math.round(keptMs / 4),
     },
@@ -31,7 +33,7 @@ export async function startEurekaSource({ fleet, pollSeconds, signal }: SourceOp
     name: "eureka",
     access: { url: eureka.url },
     remarks: [
-      "the server's response cache is off (eureka.server.use-read-only-response-cache=false)",
+      "the server's response caches are off: use-read-only-response-cache=false, response-cache-auto-expiration-in-seconds=1",
       `the server keeps changes in its deltas for ${keptMs / 1000} s instead of 180 s`,
       `the adapter has "pollSeconds: ${pollSeconds}", ten percent more or less at random; the target of a change is that and 50 ms`,
     ],
