@@ -89,6 +89,31 @@ describe("answers that are none", () => {
     await running.passing(() => running.count("web") === 2);
   });
 
+  it("make answers of other services doubtful until the list was read again", async () => {
+    put("web", 2);
+    put("db", 1);
+    await using running = run();
+    await running.has("web", 2);
+    await eventually(() => fake.waiting.includes("/v1/health/service/web"));
+    const readsOf = (kind: string) => running.counted.filter((name) => name === `consul_reads_total ${kind}`).length;
+    // The list hangs from now on, so that nobody can find out whether the cluster is still the same.
+    fake.faultOf.set("web", "none").set("db", "error-500");
+    fake.fault = "hang";
+    fake.bump("db");
+    await running.fails("UNREACHABLE");
+    const before = readsOf("service");
+    put("web", 1);
+    await eventually(() => readsOf("service") > before);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(running.count("web")).toBe(2);
+    const { length } = fake.requests;
+    fake.faultOf.clear();
+    fake.fault = "none";
+    await running.passing(() => running.count("web") === 1);
+    const again = fake.requests.slice(length).find(({ path }) => path === "/v1/health/service/web");
+    expect(again?.query.has("index")).toBe(false);
+  });
+
   it("are no snapshot while one service was never read", async () => {
     put("web", 1);
     put("db", 1);
