@@ -1,12 +1,12 @@
 import { byCodeUnit } from "@signalbox/model";
-import { backoff, SourceError } from "@signalbox/registry";
+import { backoff, isAborted, pause, SourceError } from "@signalbox/registry";
 import type { Backoff } from "@signalbox/registry";
 import type { ConsulAnswer, ConsulScope } from "../client.ts";
 import { convertEntries, type ConsulEndpoint, type RejectedEntry } from "../convert.ts";
 import type { ReaderContext } from "./context.ts";
 import { countRead } from "./count-read.ts";
 import { toSourceError, type Reader } from "./shard.ts";
-import { childOf, Pace, pause } from "./waiting.ts";
+import { childOf, Pace } from "./waiting.ts";
 
 /** What a watch asks of the reader of its list. */
 export interface WatchedScope {
@@ -227,10 +227,6 @@ function missingFrom(
 
 function byId(a: ConsulEndpoint, b: ConsulEndpoint): number {
   return byCodeUnit(a.id, b.id);
-}
-
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }
 
 function isListed(watch: ServiceWatch): boolean {

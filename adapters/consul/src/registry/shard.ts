@@ -1,5 +1,5 @@
 import { byCodeUnit, contentHash, serviceKey, type RegistryId, type ServiceKey } from "@signalbox/model";
-import { SourceError, type Problem, type RegistryDeps, type RegistrySink } from "@signalbox/registry";
+import { isAborted, SourceError, type Problem, type RegistryDeps, type RegistrySink } from "@signalbox/registry";
 import type { ServiceRecord } from "@signalbox/model";
 import type { ConsulScope } from "../client.ts";
 import type { ConsulConfig } from "../config.ts";
@@ -218,8 +218,4 @@ function merged(parts: readonly (readonly ConsulEndpoint[])[]): readonly ConsulE
 
 function byKey(a: ServiceRecord, b: ServiceRecord): number {
   return byCodeUnit(serviceKey(a.service), serviceKey(b.service));
-}
-
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }
