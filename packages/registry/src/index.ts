@@ -4,6 +4,7 @@ export { systemClock } from "./clock.ts";
 export { ConfigError, formatPath } from "./config-error.ts";
 export { pollLoop, watchLoop } from "./loops.ts";
 export { noMetrics, silentLogger } from "./observability.ts";
+export { isAborted, pause } from "./pause.ts";
 export { SourceError } from "./source-error.ts";
 export type { Backoff, BackoffOptions } from "./backoff.ts";
 export type { CheckedSinkOptions, LastGood } from "./checked-sink.ts";

@@ -1,4 +1,4 @@
-import { backoff, SourceError } from "@signalbox/registry";
+import { backoff, isAborted, pause, SourceError } from "@signalbox/registry";
 import type { Backoff } from "@signalbox/registry";
 import type { ConsulAnswer, ConsulScope, ServiceList } from "../client.ts";
 import type { FormerService } from "../convert/baseline.ts";
@@ -8,7 +8,7 @@ import { countRead } from "./count-read.ts";
 import { isSelected } from "./selection.ts";
 import { ServiceWatch } from "./service-watch.ts";
 import { toSourceError, type Reader } from "./shard.ts";
-import { childOf, Pace, pause, Waiters } from "./waiting.ts";
+import { childOf, Pace, Waiters } from "./waiting.ts";
 
 /**
  * Follows the list of services of one scope and keeps a watch for each. It is also the one that finds out how the source is: after a
@@ -275,10 +275,6 @@ export class ScopeReader implements Reader {
     const tracked = task.finally(() => this.#tasks.delete(tracked));
     this.#tasks.add(tracked);
   }
-}
-
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }
 
 function max(a: bigint, b: bigint): bigint {

@@ -1,5 +1,5 @@
 import { byCodeUnit } from "@signalbox/model";
-import { backoff, SourceError } from "@signalbox/registry";
+import { backoff, isAborted, pause, SourceError } from "@signalbox/registry";
 import type { Backoff } from "@signalbox/registry";
 import type { ConsulAnswer, ConsulScope } from "../client.ts";
 import { convertEntries, type ConsulEndpoint, type RejectedEntry } from "../convert.ts";
@@ -8,7 +8,7 @@ import { formatMark, isOfCluster } from "../convert/mark.ts";
 import type { ReaderContext } from "./context.ts";
 import { countRead } from "./count-read.ts";
 import { toSourceError, type Reader } from "./shard.ts";
-import { Pace, pause } from "./waiting.ts";
+import { Pace } from "./waiting.ts";
 
 /** What a watch asks of the reader of its list. */
 export interface WatchedScope {
@@ -291,11 +291,7 @@ function byId(a: ConsulEndpoint, b: ConsulEndpoint): number {
   return byCodeUnit(a.id, b.id);
 }
 
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
-}
-
-// As above: what was so before the wait may be so no longer.
+// Read anew: what was so before the wait may be so no longer.
 function isSure(scope: WatchedScope): boolean {
   return scope.isSure;
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { byCodeUnit, serviceKey, type RegistryId, type ServiceKey } from "@signalbox/model";
-import { SourceError, type Problem, type RegistryDeps, type RegistrySink } from "@signalbox/registry";
+import { isAborted, SourceError, type Problem, type RegistryDeps, type RegistrySink } from "@signalbox/registry";
 import type { ServiceRecord } from "@signalbox/model";
 import type { ConsulScope } from "../client.ts";
 import type { ConsulConfig } from "../config.ts";
@@ -235,8 +235,4 @@ function isSame(before: ServiceRecord, now: ServiceRecord): boolean {
 
 function byKey(a: ServiceRecord, b: ServiceRecord): number {
   return byCodeUnit(serviceKey(a.service), serviceKey(b.service));
-}
-
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

@@ -72,17 +72,3 @@ export class Pace {
     this.#at = now;
   }
 }
-
-/** Sleeps; comes back early and without an error when the signal aborts. */
-export async function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  if (signal.aborted || ms <= 0) return;
-  try {
-    await clock.sleep(ms, signal);
-  } catch (error) {
-    if (!isAborted(signal)) throw error;
-  }
-}
-
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
-}

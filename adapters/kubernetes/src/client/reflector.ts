@@ -1,5 +1,5 @@
 import { HttpError } from "@signalbox/http-client";
-import { backoff, SourceError, type Backoff, type Clock } from "@signalbox/registry";
+import { backoff, isAborted, pause, SourceError, type Backoff, type Clock } from "@signalbox/registry";
 import { ExpiredError, statusError, type ApiClient } from "../client.ts";
 
 /** Whom a reflector tells what it sees. None of the calls may throw. */
@@ -235,16 +235,4 @@ function inStreamError(status: unknown, path: string): Error {
 
 function membersOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
-}
-
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
-}
-
-async function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  try {
-    if (!signal.aborted) await clock.sleep(ms, signal);
-  } catch (error) {
-    if (!isAborted(signal)) throw error;
-  }
 }
