@@ -32,7 +32,7 @@ const addressOf = (id: string): string => `10.0.0.${id.charCodeAt(0) - 96}:80`;
 async function beating(app: string, id: string): Promise<Heartbeat> {
   const ip = addressOf(id).replace(":80", "");
   const heartbeat = await Heartbeat.start(
-    { url, request: server.request },
+    { url, request: (path, options) => server.request(path, options) },
     { app, id, ip, port: 80, leaseSeconds },
     beatMs,
   );
