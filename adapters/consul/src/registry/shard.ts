@@ -194,7 +194,9 @@ export class Shard {
       deps.metrics.counter("registry_objects_rejected_total", { reason: "protocol" });
       deps.logger.warn("consul-protocol-conflict", { service: name, port });
     }
-    const sourceVersion = [...parts.values()].map(({ version }) => version).join(",");
+    // What an earlier run left names the versions of all its parts.
+    const versions = new Set([...parts.values()].flatMap(({ version }) => version.split(",")));
+    const sourceVersion = [...versions].join(",");
     const { service } = record;
     return { ...record, service: { ...service, provenance: { ...service.provenance, sourceVersion } } };
   }

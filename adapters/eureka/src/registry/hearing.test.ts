@@ -43,6 +43,14 @@ describe("Hearing", () => {
     expect(clear(rare, 90, 141)).toBe(true);
   });
 
+  it("vouches for nothing that it had to forget", () => {
+    const hearing = new Hearing();
+    let at = 0;
+    for (let pause = 100; pause > 0; pause--) hearing.heard((at += pause * 1000), at);
+    expect(clear(hearing, 60, at / 1000)).toBe(true);
+    expect(clear(hearing, 3000, at / 1000)).toBe(false);
+  });
+
   it("says what all silences together say, in bounded memory", () => {
     const reads = fc.array(fc.tuple(fc.nat(60), fc.nat(20)), { minLength: 1, maxLength: 40 });
     fc.assert(

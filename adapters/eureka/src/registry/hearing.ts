@@ -22,7 +22,8 @@ export class Hearing {
     const ms = Math.max(3 * (end - start), end - (this.#last ?? end));
     while ((this.#silences.at(-1)?.ms ?? Infinity) <= ms) this.#silences.pop();
     this.#silences.push({ at: end, ms });
-    if (this.#silences.length > maxSilences) this.#silences.shift();
+    // What is not remembered any more is as if it had not been heard.
+    if (this.#silences.length > maxSilences) this.#since = this.#silences.shift()?.at ?? end;
     this.#last = end;
   }
 

@@ -87,7 +87,8 @@ export class Ledger {
     const mass = this.#isMass(lacked.length);
     const calm = !view.tellsDeletions && view.contiguous && !mass && !this.#isSuspicious();
     for (const [key, instance] of view.instances) this.#put(key, instance, changes);
-    const lapses = mass && lacked.filter((key) => view.deleted.get(key) === "lapsed").length > 1 ? "many" : "few";
+    const isLapse = (deletion: Deletion | undefined): boolean => deletion === "lapsed" || deletion === "unheard";
+    const lapses = mass && lacked.filter((key) => isLapse(view.deleted.get(key))).length > 1 ? "many" : "few";
     for (const key of lacked) {
       const elsewhere = others.find(({ instances }) => instances.has(key))?.instances.get(key);
       if (elsewhere !== undefined) {
