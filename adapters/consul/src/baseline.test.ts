@@ -84,6 +84,9 @@ describe("a cluster that lost its data while nothing ran", () => {
     await using running = run({ datacenters }, before);
     await running.sink.waitFor(({ updates }) => updates.length > 0, 15_000);
     expect(running.count("web")).toBe(4);
+    // What is kept goes by the versions that it had, however often it is kept.
+    const versionIn = ({ sink }: Running) => sink.records.get(key("web"))?.service.provenance.sourceVersion;
+    expect(versionIn(running)).toBe([...new Set(versionIn(before)?.split(","))].join(","));
   });
 });
 

@@ -79,8 +79,8 @@ class Aggregate implements AggregateController {
       accept: (id, update) => this.#take(id, update),
       wasRead: (id, changed) => this.#archiving?.note(id, changed),
       kept: async (id) => this.#restoration?.loaded(id),
-      withhold: (id, withheld) => {
-        this.#shards.withhold(id, withheld, this.#assembly.touched);
+      treat: (id, treatment) => {
+        this.#shards.treat(id, treatment, this.#assembly.touched);
         if (this.#assembly.touched.size > 0) this.#debounce.touch();
       },
       dropped: (id) => {

@@ -4,7 +4,7 @@ import type { Clock, Logger, Metrics, Registry, RegistryUpdate, ShardContent } f
 import { DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
 import type { ArchivedShard } from "./archive.ts";
 import { FreshnessWatch } from "./freshness.ts";
-import type { FreshnessOptions } from "./freshness.ts";
+import type { FreshnessOptions, Treatment } from "./freshness.ts";
 import type { AddRegistryOptions, RestartOptions } from "./options.ts";
 import type { ShardStore } from "./shard.ts";
 import { Supervisor } from "./supervision.ts";
@@ -28,8 +28,8 @@ export interface RegistriesOptions {
   wasRead(id: RegistryId, changed: boolean): void;
   /** What was kept of a registry from before a restart, while nobody has decided whether it is served. Never rejects. */
   kept(id: RegistryId): Promise<ArchivedShard | undefined>;
-  /** What the registry said is to be left out of the catalog, or to come back. */
-  withhold(id: RegistryId, withheld: boolean): void;
+  /** What the registry said is to be treated in another way. */
+  treat(id: RegistryId, treatment: Treatment): void;
   dropped(id: RegistryId): void;
 }
 
@@ -95,7 +95,7 @@ export class Registries {
       rejected: 0,
     };
     const { clock, logger } = this.#options;
-    const withhold = (withheld: boolean): void => this.#options.withhold(id, withheld);
+    const treat = (treatment: Treatment): void => this.#options.treat(id, treatment);
     const slot: Slot = {
       registry,
       supervisor: undefined,
@@ -103,7 +103,7 @@ export class Registries {
       syncDeadlineMs: options.syncDeadlineMs ?? this.#options.syncDeadlineMs,
       condition,
       freshness: new FreshnessWatch(
-        { registry: id, clock, logger, read: condition, withhold },
+        { registry: id, clock, logger, read: condition, treat },
         { ...this.#options.freshness, ...options.freshness },
       ),
     };
@@ -167,7 +167,8 @@ export class Registries {
           lastCompleteRead: condition.lastCompleteRead,
           ageMs: Math.max(0, now - condition.lastCompleteRead),
         }),
-        ...(freshness.withheld && { withheld: true as const }),
+        ...(freshness.treatment.type === "withhold" && { withheld: true as const }),
+        ...(freshness.treatment.type === "deprioritise" && { deprioritised: true as const }),
         ...(condition.lastError !== undefined && { lastError: condition.lastError }),
         restarts: condition.restarts,
         ...positive("rejected", condition.rejected),
@@ -180,7 +181,8 @@ export class Registries {
     const kept = await unlessAborted(this.#options.kept(id), signal);
     const slot = this.#slots.get(id);
     if (slot === undefined) return nothing;
-    if (!this.isSilent(id)) return slot.freshness.withheld ? nothing : this.#options.shards.contentOf(id);
+    if (!this.isSilent(id))
+      return slot.freshness.treatment.type === "withhold" ? nothing : this.#options.shards.contentOf(id);
     return kept === undefined || slot.freshness.wouldWithhold(kept.lastCompleteRead) ? nothing : kept;
   }
 

@@ -29,6 +29,8 @@ export interface RegistryStatus {
   readonly ageMs?: number;
   /** What it said is expired and left out of the catalog. Absent where it is not. */
   readonly withheld?: true;
+  /** What it said is expired, and its endpoints come after those of other registries. Absent where it is not. */
+  readonly deprioritised?: true;
   /** The last thing that went wrong; it stays when all is well again. */
   readonly lastError?: Error;
   /** How often its run was started again after it ended by itself. */

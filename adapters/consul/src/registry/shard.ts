@@ -178,7 +178,9 @@ export class Shard {
     const { config, deps } = this.#options;
     const { name, tenancy, parts } = state;
     const endpoints = merged([...parts.values()].map((part) => part.endpoints));
-    const sourceVersion = [...parts.values()].map(({ version }) => version).join(",");
+    // What an earlier run left names the versions of all its parts.
+    const versions = new Set([...parts.values()].flatMap(({ version }) => version.split(",")));
+    const sourceVersion = [...versions].join(",");
     const record = assembleRecord(
       { name, hostPart: tenancy.hosts.of(name), scope: tenancy.scope, endpoints, sourceVersion },
       this.#options,
