@@ -32,7 +32,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: "e2e",
-          include: ["test/e2e/src/**/*.test.ts", "test/servers/src/**/*.test.ts"],
+          include: ["test/e2e/src/**/*.test.ts", "test/servers/src/**/*.test.ts", "test/bench/src/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 600_000,
           fileParallelism: false,

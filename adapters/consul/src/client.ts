@@ -147,7 +147,7 @@ export class ConsulClient {
       });
       return await rawAnswer(answer, index);
     } catch (error) {
-      throw error instanceof HttpError ? ofHttpError(error) : error;
+      throw error instanceof HttpError ? new SourceError(error.problem, error.message, { cause: error }) : error;
     }
   }
 }
@@ -221,18 +221,6 @@ function ofStatus(status: number, said: string): SourceError {
   }
   const problem: Problem = status >= 500 || status === 429 ? "UNREACHABLE" : "PROTOCOL_ERROR";
   return new SourceError(problem, `the agent answers with status ${status}${said === "" ? "" : `: ${said}`}`);
-}
-
-function ofHttpError(error: HttpError): SourceError {
-  switch (error.failure) {
-    case "CREDENTIALS":
-      return new SourceError("AUTH_FAILED", error.message, { cause: error });
-    case "TOO_LARGE":
-    case "ENCODING":
-      return new SourceError("PROTOCOL_ERROR", error.message, { cause: error });
-    default:
-      return new SourceError("UNREACHABLE", error.message, { cause: error });
-  }
 }
 
 function protocolError(message: string, options?: ErrorOptions): SourceError {

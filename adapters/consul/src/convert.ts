@@ -59,8 +59,8 @@ export function assembleRecord(
   const dns = endpoints.some(({ addresses }) => addresses.some(({ type }) => type === "hostname"));
   return {
     service: {
-      hostname: `${hostPart}.service${tenancyOf(scope)}.${config.domain}`,
-      namespace: isDefault(scope.namespace) ? config.namespace : (scope.namespace ?? config.namespace),
+      hostname: `${hostPart}${hostnameEnd(scope, config)}`,
+      namespace: namespaceOf(scope, config),
       ports: [...ports.values()].sort((a, b) => a.number - b.number),
       resolution: dns ? "DNS" : "STATIC",
       addresses: [],
@@ -70,10 +70,20 @@ export function assembleRecord(
       serviceAccounts: [],
       provenance: { registry, object: `Service ${name}`, ...(sourceVersion !== undefined && { sourceVersion }) },
     },
-    instances: endpoints.map((endpoint): ServiceInstance => {
-      const { port: _port, main: _main, protocol: _protocol, external: _external, ...instance } = endpoint;
-      return { ...instance, servicePort: ports.get(servicePortOf(endpoint, config))?.name ?? "" };
-    }),
+    // Member by member, as the endpoints are made.
+    instances: endpoints.map((endpoint): ServiceInstance => ({
+      labels: endpoint.labels,
+      locality: endpoint.locality,
+      network: endpoint.network,
+      serviceAccount: endpoint.serviceAccount,
+      tls: endpoint.tls,
+      healthStatus: endpoint.healthStatus,
+      weight: endpoint.weight,
+      provenance: endpoint.provenance,
+      id: endpoint.id,
+      addresses: endpoint.addresses,
+      servicePort: ports.get(servicePortOf(endpoint, config))?.name ?? "",
+    })),
   };
 }
 
@@ -114,8 +124,19 @@ function servicePortOf({ port, main }: ConsulEndpoint, { servicePort }: ConsulCo
   return main ? (servicePort ?? port) : port;
 }
 
-function defaultProtocol(number: number, { defaultProtocol }: ConsulConfig): Protocol {
+/** The protocol of a service port where no instance declares one. */
+export function defaultProtocol(number: number, { defaultProtocol }: ConsulConfig): Protocol {
   return defaultProtocol === "UNSUPPORTED" ? protocolFromPortName("", number) : defaultProtocol;
+}
+
+/** What follows the service's own part in the hostnames of a scope. */
+export function hostnameEnd(scope: ServiceParts["scope"], { domain }: ConsulConfig): string {
+  return `.service${tenancyOf(scope)}.${domain}`;
+}
+
+/** The namespace of the services of a scope. */
+export function namespaceOf({ namespace }: ServiceParts["scope"], config: ConsulConfig): string {
+  return isDefault(namespace) ? config.namespace : (namespace ?? config.namespace);
 }
 
 /** What Consul's DNS puts between `service` and the domain: nothing for the defaults. */

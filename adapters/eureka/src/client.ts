@@ -119,19 +119,6 @@ function problemOf(status: number): Problem {
 function sourceErrorOf(error: unknown, where: string): SourceError {
   if (error instanceof SourceError) return error;
   const reason = error instanceof Error ? error.message : "unknown";
-  if (!(error instanceof HttpError)) return new SourceError("PROTOCOL_ERROR", `${where}: ${reason}`, { cause: error });
-  switch (error.failure) {
-    case "CREDENTIALS":
-      return new SourceError("AUTH_FAILED", `${where}: ${reason}`, { cause: error });
-    case "ENCODING":
-    case "TOO_LARGE":
-      return new SourceError("PROTOCOL_ERROR", `${where}: ${reason}`, { cause: error });
-    case "ABORTED":
-    case "CONNECT":
-    case "CUT":
-    case "IDLE":
-    case "TIMEOUT":
-    case "TLS":
-      return new SourceError("UNREACHABLE", `${where}: ${reason}`, { cause: error });
-  }
+  const problem = error instanceof HttpError ? error.problem : "PROTOCOL_ERROR";
+  return new SourceError(problem, `${where}: ${reason}`, { cause: error });
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { FakeEureka, type Mood } from "./testing/fake-eureka.ts";
-import { Watch } from "./testing/watch.ts";
+import { Watch, type WatchOptions } from "./testing/watch.ts";
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -20,9 +20,9 @@ async function fake(...ids: readonly string[]): Promise<FakeEureka> {
 /** a is 10.0.0.1, b is 10.0.0.2. */
 const ipOf = (id: string): string => `10.0.0.${id.charCodeAt(0) - 96}`;
 
-async function watch(servers: readonly FakeEureka[], config: object = {}, name?: string): Promise<Watch> {
+async function watch(servers: readonly FakeEureka[], config: object = {}, options?: WatchOptions): Promise<Watch> {
   // Short, for the tests in which a server hangs; nothing else waits for it.
-  const started = await Watch.start({ urls: servers.map(({ url }) => url), timeoutSeconds: 0.5, ...config }, name);
+  const started = await Watch.start({ urls: servers.map(({ url }) => url), timeoutSeconds: 0.5, ...config }, options);
   closing.push(() => started.stop());
   return started;
 }
@@ -412,7 +412,7 @@ describe("several servers of one Eureka", () => {
 describe("several Eurekas", () => {
   it("are registries of their own: one that hangs keeps its instances, and the other goes on", async () => {
     const [left, right] = [await fake("a"), await fake("b")];
-    const readers = [await watch([left], {}, "left"), await watch([right], {}, "right")] as const;
+    const readers = [await watch([left], {}, { name: "left" }), await watch([right], {}, { name: "right" })] as const;
     left.mood = { type: "hangs" };
     right.register({ app: "orders", id: "c", ip: "10.0.0.3" });
     await Promise.all(readers.map((reader) => reader.poll()));
@@ -422,7 +422,7 @@ describe("several Eurekas", () => {
 
   it("give one app one service key and two provenances, whatever the order in which they are read", async () => {
     const [left, right] = [await fake("a"), await fake("b")];
-    const readers = [await watch([left], {}, "left"), await watch([right], {}, "right")] as const;
+    const readers = [await watch([left], {}, { name: "left" }), await watch([right], {}, { name: "right" })] as const;
     const keys = readers.map(({ sink }) => [...sink.records.keys()]);
     expect(keys).toEqual([["default/orders.eureka"], ["default/orders.eureka"]]);
     const registries = readers.map(({ sink }) =>

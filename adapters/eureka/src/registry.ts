@@ -2,6 +2,7 @@ import { registryId, type RegistryId } from "@signalbox/model";
 import {
   backoff,
   pollLoop,
+  type Baseline,
   type Registry,
   type RegistryDeps,
   type RegistrySink,
@@ -10,8 +11,9 @@ import {
 import type { UnreadableEntry } from "./client/answer.ts";
 import { EurekaClient } from "./client.ts";
 import type { EurekaConfig } from "./config.ts";
+import { formerInstances, type FormerInstances } from "./convert/baseline.ts";
 import { Catalog } from "./registry/catalog.ts";
-import { Ledger } from "./registry/ledger.ts";
+import { Ledger, type LedgerChange } from "./registry/ledger.ts";
 import { Peer } from "./registry/peer.ts";
 import { Peers } from "./registry/peers.ts";
 
@@ -30,7 +32,7 @@ export class EurekaRegistry implements Registry {
     this.#deps = deps;
   }
 
-  async run(sink: RegistrySink, signal: AbortSignal): Promise<void> {
+  async run(sink: RegistrySink, signal: AbortSignal, baseline?: Baseline): Promise<void> {
     const { clock, logger, metrics, baseDir } = this.#deps;
     const clients = this.#config.urls.map((url) => {
       const onRejected = (reason: string): void => logger.warn("eureka-credentials-rejected", { peer: url, reason });
@@ -47,8 +49,11 @@ export class EurekaRegistry implements Registry {
     const counter = (name: string): void => metrics.counter(name);
     const peers = new Peers({ peers: [first, ...rest], ledger, logger, counter, now: () => clock.now() });
     let held = 0;
+    let before: readonly LedgerChange[] | undefined;
     const read = async (stop: AbortSignal): Promise<RegistryUpdate | undefined> => {
-      const update = catalog.apply(await this.#counted(() => peers.read(stop)));
+      before ??= ledger.adopt(await this.#former(baseline, stop));
+      const update = catalog.apply([...before, ...(await this.#counted(() => peers.read(stop)))]);
+      before = [];
       if (ledger.missing > 0) metrics.counter("eureka_reads_with_losses_held_total");
       if (ledger.missing !== held) {
         const fields = { peer: peers.active, missing: ledger.missing, of: ledger.held.size };
@@ -63,6 +68,18 @@ export class EurekaRegistry implements Registry {
     } finally {
       await Promise.all(clients.map((client) => client.close()));
     }
+  }
+
+  /** The instances that are in force from an earlier run, as far as they can be told from what it made of them. */
+  async #former(baseline: Baseline | undefined, signal: AbortSignal): Promise<FormerInstances["instances"]> {
+    if (baseline === undefined) return new Map();
+    const { records } = await baseline.load(signal);
+    const { instances, unplaced } = formerInstances(records, this.#config);
+    if (unplaced.length > 0) {
+      const fields = { count: unplaced.length, examples: unplaced.slice(0, 5) };
+      this.#deps.logger.warn("eureka-baseline-unplaced", fields);
+    }
+    return instances;
   }
 
   async #counted<T>(read: () => Promise<T>): Promise<T> {

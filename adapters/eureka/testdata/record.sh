@@ -32,3 +32,10 @@ get /apps/delta delta-modified
 curl -sf -X DELETE "$url/apps/ORDERS/b:orders:8080"
 get /apps deleted
 get /apps/delta delta-deleted
+lease='"leaseInfo":{"renewalIntervalInSecs":1,"durationInSecs":4}'
+put short never-renewed '"hostName":"10.0.4.1","ipAddr":"10.0.4.1","vipAddress":"short","port":{"$":80,"@enabled":"true"}'
+put short once-renewed '"hostName":"10.0.4.2","ipAddr":"10.0.4.2","vipAddress":"short","port":{"$":80,"@enabled":"true"}'
+curl -sf -X PUT "$url/apps/SHORT/once-renewed"
+# Nobody renews the two leases; the server ends them.
+while curl -sf "$url/apps/SHORT/once-renewed" >/dev/null; do sleep 1; done
+get /apps/delta delta-evicted

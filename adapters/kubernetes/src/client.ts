@@ -1,5 +1,5 @@
 import { createHttpClient, HttpError } from "@signalbox/http-client";
-import type { HttpAnswer, HttpClient, HttpClientOptions, HttpFailure } from "@signalbox/http-client";
+import type { HttpAnswer, HttpClient, HttpClientOptions } from "@signalbox/http-client";
 import { SourceError, type Logger, type Problem } from "@signalbox/registry";
 import type { Connection } from "./client/connect.ts";
 
@@ -120,22 +120,10 @@ export class ApiClient {
   }
 }
 
-const problems: Readonly<Record<HttpFailure, Problem>> = {
-  CONNECT: "UNREACHABLE",
-  TLS: "AUTH_FAILED",
-  TIMEOUT: "UNREACHABLE",
-  IDLE: "UNREACHABLE",
-  TOO_LARGE: "PROTOCOL_ERROR",
-  CUT: "UNREACHABLE",
-  ENCODING: "PROTOCOL_ERROR",
-  CREDENTIALS: "AUTH_FAILED",
-  ABORTED: "UNREACHABLE",
-};
-
 /** What to call a failure of a request, a list or a watch. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof SourceError) return error.problem;
-  if (error instanceof HttpError) return problems[error.failure];
+  if (error instanceof HttpError) return error.problem;
   return error instanceof SyntaxError ? "PROTOCOL_ERROR" : "UNREACHABLE";
 }
 

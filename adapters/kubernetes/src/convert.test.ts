@@ -132,7 +132,7 @@ describe("the conversion", () => {
       locality: ["a", "b", "c"],
     },
   ])("takes the locality from $what", ({ endpoint, labels, locality }) => {
-    const node = { namespace: "", name: "n", version: "", region: "eu", zone: "z1", subzone: "r1" };
+    const node = { namespace: "", name: "n", version: "", locality: { region: "eu", zone: "z1", subzone: "r1" } };
     const view = {
       pod: () => pod("web-0", labels),
       node: (name: string) => (name === "n" ? node : undefined),

@@ -176,7 +176,19 @@ class Instances {
           const id = `${port.name}/${instanceKey(address)}`;
           const known = this.#byId.get(id);
           if (known !== undefined && rank[known.healthStatus] <= rank[endpoint.health]) continue;
-          this.#byId.set(id, { id, servicePort: port.name, addresses: [address], ...facts, weight: 1, provenance });
+          this.#byId.set(id, {
+            id,
+            servicePort: port.name,
+            addresses: [address],
+            labels: facts.labels,
+            locality: facts.locality,
+            network: facts.network,
+            serviceAccount: facts.serviceAccount,
+            tls: facts.tls,
+            healthStatus: facts.healthStatus,
+            weight: 1,
+            provenance,
+          });
           if (pod !== "" && !this.#ofPod.has(pod)) this.#ofPod.set(pod, id);
         }
       }
@@ -215,8 +227,9 @@ function localityOf(pod: KubePod | undefined, node: KubeNode | undefined, zone: 
   const own = labelOf(pod, "istio-locality");
   // Labels cannot hold a slash, so Istio takes dots.
   if (own !== "") return parseLocality(own.replaceAll(".", "/"));
-  if (node === undefined && zone === "") return nowhere;
-  return { region: node?.region ?? "", zone: zone === "" ? (node?.zone ?? "") : zone, subzone: node?.subzone ?? "" };
+  const { locality = nowhere } = node ?? {};
+  // One object for all that runs on a node.
+  return zone === "" || zone === locality.zone ? locality : { ...locality, zone };
 }
 
 function networkOf(pod: KubePod | undefined, { network }: ConvertContext): string {

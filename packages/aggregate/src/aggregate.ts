@@ -78,8 +78,9 @@ class Aggregate implements AggregateController {
       // The first update of a registry is a snapshot.
       accept: (id, update) => this.#take(id, update),
       wasRead: (id, changed) => this.#archiving?.note(id, changed),
-      withhold: (id, withheld) => {
-        this.#shards.withhold(id, withheld, this.#assembly.touched);
+      kept: async (id) => this.#restoration?.loaded(id),
+      treat: (id, treatment) => {
+        this.#shards.treat(id, treatment, this.#assembly.touched);
         if (this.#assembly.touched.size > 0) this.#debounce.touch();
       },
       dropped: (id) => {
@@ -98,8 +99,8 @@ class Aggregate implements AggregateController {
         logger: this.#logger,
         metrics,
         isSilent: (id) => this.#registries.isSilent(id),
-        restore: (id, update, lastCompleteRead) => {
-          this.#take(id, update);
+        restore: (id, { records, workloads, objects }, lastCompleteRead) => {
+          this.#take(id, { type: "snapshot", records, workloads, objects });
           this.#registries.restored(id, lastCompleteRead);
         },
       });
@@ -131,10 +132,15 @@ class Aggregate implements AggregateController {
 
   addRegistry(registry: Registry, options: AddRegistryOptions = {}): void {
     this.#registries.add(registry, options);
-    if (this.#restoration === undefined || this.#signal === undefined) return;
-    const { id } = registry;
+    // Before it runs: what is kept may be the first thing that it asks for.
+    this.#restoreLate(registry.id);
+    this.#registries.startOne(registry.id);
+  }
+
+  /** Brings back what a registry said that is added while all runs. */
+  #restoreLate(id: RegistryId): void {
     const deadlineMs = this.#registries.deadlines().get(id);
-    if (deadlineMs === undefined) return;
+    if (this.#restoration === undefined || this.#signal === undefined || deadlineMs === undefined) return;
     this.#restoration.begin(id);
     const late = this.#gate.pass(new Map([[id, deadlineMs]]), this.#signal).catch((error: unknown) => {
       if (this.#signal !== undefined) this.#logger.error("registry-restore-failed", { registry: id, error });

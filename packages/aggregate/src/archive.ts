@@ -1,12 +1,10 @@
-import type { ConfigObject, RegistryId, ServiceRecord, Workload } from "@signalbox/model";
+import type { RegistryId } from "@signalbox/model";
+import type { ShardContent } from "@signalbox/registry";
 
 /** All that one registry said, as it was when its last complete read ended. */
-export interface ArchivedShard {
+export interface ArchivedShard extends ShardContent {
   /** Epoch milliseconds. */
   readonly lastCompleteRead: number;
-  readonly records: readonly ServiceRecord[];
-  readonly workloads: readonly Workload[];
-  readonly objects: readonly ConfigObject[];
 }
 
 /** Keeps what registries said over restarts. */

@@ -7,11 +7,13 @@ import type {
   ConfigObject,
   ObjectKey,
   Provenance,
+  RegistryId,
   ServiceKey,
   Workload,
   WorkloadKey,
 } from "@signalbox/model";
 import type { Logger } from "@signalbox/registry";
+import { expiredLast } from "./expired-last.ts";
 import type { MergePolicy } from "./merge.ts";
 import { selects, selectWorkloads, workloadNamespace } from "./select-workloads.ts";
 import { Touched } from "./shard.ts";
@@ -70,7 +72,9 @@ export class Assembly {
     const delta: Draft = { entries: lists(), workloads: lists(), objects: lists() };
     for (const key of sorted(touched.workloads))
       guard(failed.workloads, key, () => this.#workload(key, published, delta, touched));
-    for (const key of sorted(touched.services)) guard(failed.services, key, () => this.#service(key, published, delta));
+    const expired = this.#shards.expired();
+    for (const key of sorted(touched.services))
+      guard(failed.services, key, () => this.#service(key, expired, published, delta));
     for (const key of sorted(touched.objects)) {
       const current = this.#shards.objectOf(key);
       guard(failed.objects, key, () => note(delta.objects, key, published.objects.get(key), current, sameContent));
@@ -105,7 +109,12 @@ export class Assembly {
     note(delta.workloads, key, published.workloads.get(key), current, sameContent);
   }
 
-  #service(key: ServiceKey, published: Omit<Catalog, "revision">, delta: Draft): void {
+  #service(
+    key: ServiceKey,
+    expired: ReadonlyMap<RegistryId, number>,
+    published: Omit<Catalog, "revision">,
+    delta: Draft,
+  ): void {
     const records = this.#shards.recordsOf(key);
     const namespace = key.slice(0, key.indexOf("/"));
     const selecting = within(this.#selecting, namespace, () => new Set<ServiceKey>());
@@ -116,8 +125,9 @@ export class Assembly {
     const entry = this.#merge(
       key,
       workloads ? records.map((record) => selectWorkloads(record, workloads.values())) : records,
+      new Set(expired.keys()),
     );
-    note(delta.entries, key, published.entries.get(key), entry, sameEntry);
+    note(delta.entries, key, published.entries.get(key), entry && expiredLast(entry, expired), sameEntry);
   }
 }
 

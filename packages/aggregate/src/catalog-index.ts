@@ -12,8 +12,8 @@ export interface ServiceEndpoint {
 /** Finds services by hostname and endpoints by IP address without a walk over the catalog. */
 export class CatalogIndex {
   readonly #entries: ReadonlyMap<ServiceKey, CatalogEntry>;
-  readonly #byHostname = new Map<string, Set<ServiceKey>>();
-  readonly #byIp = new Map<string, Set<ServiceKey>>();
+  readonly #byHostname = new Map<string, Few<ServiceKey>>();
+  readonly #byIp = new Map<string, Few<ServiceKey>>();
 
   /** `entries` is live: it holds what `update` was told. */
   constructor(entries: ReadonlyMap<ServiceKey, CatalogEntry>) {
@@ -42,7 +42,7 @@ export class CatalogIndex {
    * it does for clients of a namespace that has none of its own.
    */
   entryByHostname(hostname: string, namespace?: string): CatalogEntry | undefined {
-    const keys = [...(this.#byHostname.get(hostname.toLowerCase()) ?? [])].sort(byCodeUnit);
+    const keys = valuesOf(this.#byHostname.get(hostname.toLowerCase())).sort(byCodeUnit);
     const entries = keys.map((key) => this.#get(key));
     if (namespace !== undefined) return entries.find((entry) => entry.service.namespace === namespace);
     return entries.sort((a, b) => precedence(a.service, b.service))[0];
@@ -68,7 +68,7 @@ export class CatalogIndex {
   instancesAt(ips: readonly string[]): readonly ServiceEndpoint[] {
     const wanted = new Set(ips.map(canonicalIp));
     const keys = new Set<ServiceKey>();
-    for (const ip of wanted) for (const key of this.#byIp.get(ip) ?? []) keys.add(key);
+    for (const ip of wanted) for (const key of valuesOf(this.#byIp.get(ip))) keys.add(key);
     return [...keys]
       .sort(byCodeUnit)
       .flatMap((key) =>
@@ -104,14 +104,23 @@ function ipsOf(entry: CatalogEntry): ReadonlySet<string> {
   return ips;
 }
 
-function add<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
-  const set = map.get(key);
-  if (set === undefined) map.set(key, new Set([value]));
-  else set.add(value);
+/** One value, or several. Nearly always it is one, and a set for each would be much of the memory of a large catalog. */
+type Few<V extends string> = V | Set<V>;
+
+function valuesOf<V extends string>(few: Few<V> | undefined): V[] {
+  if (few === undefined) return [];
+  return typeof few === "string" ? [few] : [...few];
 }
 
-function drop<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
-  const set = map.get(key);
-  set?.delete(value);
-  if (set?.size === 0) map.delete(key);
+function add<K, V extends string>(map: Map<K, Few<V>>, key: K, value: V): void {
+  const known = map.get(key);
+  if (known === undefined) map.set(key, value);
+  else if (typeof known !== "string") known.add(value);
+  else if (known !== value) map.set(key, new Set([known, value]));
+}
+
+function drop<K, V extends string>(map: Map<K, Few<V>>, key: K, value: V): void {
+  const known = map.get(key);
+  if (known === value) map.delete(key);
+  else if (typeof known === "object" && known.delete(value) && known.size === 0) map.delete(key);
 }

@@ -141,4 +141,93 @@ describe("what an expired registry said", () => {
     expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.9"]);
     expect(world.consumed.entries.values().next().value?.registries).toEqual([two.id]);
   });
+
+  describe("and that comes after what is fresher", () => {
+    const last = { staleAfterMs: minute, expireAfterMs: hour, onExpired: "deprioritise" } as const;
+    const expired = [{ stage: "freshness", code: "EXPIRED", since: Date.UTC(2026, 0, 1) + hour }];
+
+    const instancesOf = (world: World) =>
+      [...world.consumed.entries.values()].flatMap(({ instances }) =>
+        instances.map(({ addresses: [first], priority, healthStatus, findings }) => ({
+          ip: first.type === "ip" ? first.ip : first.type,
+          priority,
+          healthStatus,
+          findings,
+        })),
+      );
+
+    /** Two registries that know the same service; the second one is read all the time. */
+    async function two(freshness: AggregateOptions["freshness"], ...ips: readonly string[]) {
+      const { registry, world } = await spoken(freshness);
+      const other = new FakeRegistry("two");
+      world.aggregate.addRegistry(other, { freshness: { expireAfterMs: Number.POSITIVE_INFINITY } });
+      other.snapshot(record(other.id, "a", ...ips));
+      await world.calm();
+      return { registry, other, world };
+    }
+
+    it("stays, behind the endpoints of the other registry, with a finding and a version of its own", async () => {
+      const { registry, world } = await two(last, "192.0.2.9");
+      const before = world.consumed;
+      await world.clock.advance(hour);
+      await world.calm();
+      expect(instancesOf(world)).toEqual([
+        { ip: "192.0.2.1", priority: 1, healthStatus: "HEALTHY", findings: expired },
+        { ip: "192.0.2.9", priority: 0, healthStatus: "HEALTHY", findings: [] },
+      ]);
+      const versions = (of: World["consumed"]) => of.entries.values().next().value?.versions;
+      expect(versions(world.consumed)?.service).toBe(versions(before)?.service);
+      expect(versions(world.consumed)?.instances).not.toBe(versions(before)?.instances);
+      expect(world.aggregate.status()).toMatchObject([
+        { state: "EXPIRED", services: 1, deprioritised: true },
+        { state: "STALE", services: 1 },
+      ]);
+      registry.sink.alive();
+      await world.calm();
+      expect(world.consumed.entries).toEqual(before.entries);
+      expect(world.aggregate.status()[0]).not.toHaveProperty("deprioritised");
+    });
+
+    it("is not what another registry knows, too; that one says how the endpoint is", async () => {
+      const { registry, other, world } = await two(last, "192.0.2.1");
+      registry.upsert(record(one, "a", "192.0.2.1", "192.0.2.2"));
+      const { instances, ...rest } = record(other.id, "a", "192.0.2.1");
+      other.upsert({ ...rest, instances: instances.map((each) => ({ ...each, healthStatus: "DRAINING" })) });
+      await world.calm();
+      expect(instancesOf(world).map(({ healthStatus }) => healthStatus)).toEqual(["HEALTHY", "HEALTHY"]);
+      await world.clock.advance(hour);
+      await world.calm();
+      expect(instancesOf(world)).toMatchObject([
+        { ip: "192.0.2.1", priority: 0, healthStatus: "DRAINING", findings: [] },
+        { ip: "192.0.2.2", priority: 1, healthStatus: "HEALTHY", findings: [{ code: "EXPIRED" }] },
+      ]);
+      expect(world.consumed.entries.values().next().value?.registries).toEqual([one, other.id]);
+    });
+
+    it("is treated by the limits that a replacement brings", async () => {
+      const { world } = await two(last, "192.0.2.9");
+      await world.clock.advance(hour);
+      await world.calm();
+      const limits = { expireAfterMs: hour, onExpired: "keep" } as const;
+      await world.aggregate.replaceRegistry(new FakeRegistry("one"), { freshness: limits });
+      await world.calm();
+      expect(instancesOf(world).map(({ priority }) => priority)).toEqual([0, 0]);
+      await world.aggregate.replaceRegistry(new FakeRegistry("one"), { freshness: { ...limits, onExpired: "drop" } });
+      await world.calm();
+      expect(instancesOf(world).map(({ ip }) => ip)).toEqual(["192.0.2.9"]);
+    });
+
+    it("is so also when it expired while nothing ran", async () => {
+      const shard = { lastCompleteRead: Date.UTC(2026, 0, 1) - 2 * hour, workloads: [], objects: [] };
+      const archive = {
+        load: () => Promise.resolve({ ...shard, records: [record(one, "a", "192.0.2.1")] }),
+        save: () => Promise.resolve(),
+      };
+      const { world } = await started({ freshness: last, state: { archive, restore: "at-once" } });
+      await world.calm();
+      expect(instancesOf(world)).toMatchObject([
+        { ip: "192.0.2.1", priority: 1, findings: [{ code: "EXPIRED", since: Date.UTC(2026, 0, 1) - hour }] },
+      ]);
+    });
+  });
 });

@@ -15,8 +15,28 @@ export interface FreshnessOptions {
   readonly staleAfterMs: number;
   /** Milliseconds; `Infinity` is never. Default `Infinity`. */
   readonly expireAfterMs: number;
-  /** Expired content is served on, or left out of the catalog until the source can be read again. Default `keep`. */
-  readonly onExpired: "keep" | "drop";
+  /**
+   * What becomes of expired content until the source can be read again: it is served on; its endpoints come after those that
+   * a registry knows whose content is not expired; or it is left out of the catalog. Default `keep`.
+   */
+  readonly onExpired: "keep" | "deprioritise" | "drop";
+}
+
+/** How the catalog has what a registry said. */
+export type Treatment =
+  | { readonly type: "serve" }
+  /** Its endpoints come last. `since`: when it expired, in epoch milliseconds. */
+  | { readonly type: "deprioritise"; readonly since: number }
+  /** It is left out. */
+  | { readonly type: "withhold" };
+
+/** What was said not long ago. */
+export const served: Treatment = { type: "serve" };
+
+/** Whether the catalog is the same with both. */
+export function sameTreatment(one: Treatment, other: Treatment): boolean {
+  if (one.type === "deprioritise" && other.type === "deprioritise") return one.since === other.since;
+  return one.type === other.type;
 }
 
 export const defaultFreshness: FreshnessOptions = {
@@ -48,8 +68,8 @@ export interface FreshnessWatchOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly read: ReadRecord;
-  /** Told when expired content is to be left out, and when it is to come back. */
-  withhold(withheld: boolean): void;
+  /** Told when content is to be treated in another way, because it expired or was read again. */
+  treat(treatment: Treatment): void;
 }
 
 // A timer of Node.js cannot wait longer than 24 days; this also bounds what a clock that was set may delay.
@@ -60,7 +80,7 @@ export class FreshnessWatch {
   readonly #options: FreshnessWatchOptions;
   #limits: FreshnessOptions;
   #told: SourceState = "INIT";
-  #withheld = false;
+  #treatment: Treatment = served;
   #signal: AbortSignal | undefined;
   #timer: { readonly at: number; readonly end: AbortController; readonly done: Promise<void> } | undefined;
 
@@ -71,12 +91,17 @@ export class FreshnessWatch {
 
   /** The state now. */
   get state(): SourceState {
-    return stateAt(this.#options.clock.now(), this.#options.read, this.#limits);
+    return this.#stateOf(this.#options.read);
   }
 
-  /** Whether what the registry said is left out of the catalog. */
-  get withheld(): boolean {
-    return this.#withheld;
+  /** How what the registry said is treated. */
+  get treatment(): Treatment {
+    return this.#treatment;
+  }
+
+  /** Whether content whose last complete read was then would be left out of the catalog now. */
+  wouldWithhold(lastCompleteRead: number): boolean {
+    return this.#limits.onExpired === "drop" && this.#stateOf({ lastCompleteRead, spoken: false }) === "EXPIRED";
   }
 
   /** Sets other limits, which hold at once. */
@@ -102,12 +127,28 @@ export class FreshnessWatch {
   look(): void {
     const { state } = this;
     if (state !== this.#told) this.#tell(state);
-    const withheld = state === "EXPIRED" && this.#limits.onExpired === "drop";
-    if (withheld !== this.#withheld) {
-      this.#withheld = withheld;
-      this.#options.withhold(withheld);
+    const treatment = state === "EXPIRED" ? this.#ofExpired() : served;
+    if (!sameTreatment(treatment, this.#treatment)) {
+      this.#treatment = treatment;
+      this.#options.treat(treatment);
     }
     this.#wait(state);
+  }
+
+  #ofExpired(): Treatment {
+    const { expireAfterMs, onExpired } = this.#limits;
+    switch (onExpired) {
+      case "keep":
+        return served;
+      case "deprioritise":
+        return { type: "deprioritise", since: (this.#options.read.lastCompleteRead ?? 0) + expireAfterMs };
+      case "drop":
+        return { type: "withhold" };
+    }
+  }
+
+  #stateOf(read: ReadRecord): SourceState {
+    return stateAt(this.#options.clock.now(), read, this.#limits);
   }
 
   #tell(state: SourceState): void {

@@ -1,14 +1,15 @@
 import { byCodeUnit } from "@signalbox/model";
 import type { RegistryId } from "@signalbox/model";
-import type { Clock, Logger, Metrics, Registry, RegistryUpdate } from "@signalbox/registry";
+import type { Clock, Logger, Metrics, Registry, RegistryUpdate, ShardContent } from "@signalbox/registry";
 import { DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
 import type { ArchivedShard } from "./archive.ts";
 import { FreshnessWatch } from "./freshness.ts";
-import type { FreshnessOptions } from "./freshness.ts";
+import type { FreshnessOptions, Treatment } from "./freshness.ts";
 import type { AddRegistryOptions, RestartOptions } from "./options.ts";
 import type { ShardStore } from "./shard.ts";
 import { Supervisor } from "./supervision.ts";
 import type { Condition, RegistryStatus } from "./supervision.ts";
+import { unlessAborted } from "./waiting.ts";
 
 /** What the set of registries works with. */
 export interface RegistriesOptions {
@@ -25,8 +26,10 @@ export interface RegistriesOptions {
   accept(id: RegistryId, update: RegistryUpdate): void;
   /** A read was complete, and gave something new or not. */
   wasRead(id: RegistryId, changed: boolean): void;
-  /** What the registry said is to be left out of the catalog, or to come back. */
-  withhold(id: RegistryId, withheld: boolean): void;
+  /** What was kept of a registry from before a restart, while nobody has decided whether it is served. Never rejects. */
+  kept(id: RegistryId): Promise<ArchivedShard | undefined>;
+  /** What the registry said is to be treated in another way. */
+  treat(id: RegistryId, treatment: Treatment): void;
   dropped(id: RegistryId): void;
 }
 
@@ -78,6 +81,7 @@ export class Registries {
     return { lastCompleteRead, ...this.#options.shards.contentOf(id) };
   }
 
+  /** Takes a registry in. It does not run before `startOne`, or `start`. */
   add(registry: Registry, options: AddRegistryOptions): void {
     const { id } = registry;
     if (this.#slots.has(id)) throw new DuplicateRegistryError(id);
@@ -91,7 +95,7 @@ export class Registries {
       rejected: 0,
     };
     const { clock, logger } = this.#options;
-    const withhold = (withheld: boolean): void => this.#options.withhold(id, withheld);
+    const treat = (treatment: Treatment): void => this.#options.treat(id, treatment);
     const slot: Slot = {
       registry,
       supervisor: undefined,
@@ -99,12 +103,17 @@ export class Registries {
       syncDeadlineMs: options.syncDeadlineMs ?? this.#options.syncDeadlineMs,
       condition,
       freshness: new FreshnessWatch(
-        { registry: id, clock, logger, read: condition, withhold },
+        { registry: id, clock, logger, read: condition, treat },
         { ...this.#options.freshness, ...options.freshness },
       ),
     };
     this.#slots.set(id, slot);
     this.#options.shards.add(id, slot.precedence);
+  }
+
+  /** Starts one that was added after `start`; without that it does nothing. */
+  startOne(id: RegistryId): void {
+    const slot = this.#get(id);
     if (this.#signal !== undefined) slot.freshness.start(this.#signal);
     this.#start(slot);
   }
@@ -128,7 +137,7 @@ export class Registries {
     await stopped;
   }
 
-  /** Starts all, and from now on each one that is added, until `signal` aborts. */
+  /** Starts all, and from now on each one that `startOne` names, until `signal` aborts. */
   start(signal: AbortSignal): void {
     this.#signal = signal;
     for (const slot of this.#slots.values()) {
@@ -158,12 +167,23 @@ export class Registries {
           lastCompleteRead: condition.lastCompleteRead,
           ageMs: Math.max(0, now - condition.lastCompleteRead),
         }),
-        ...(freshness.withheld && { withheld: true as const }),
+        ...(freshness.treatment.type === "withhold" && { withheld: true as const }),
+        ...(freshness.treatment.type === "deprioritise" && { deprioritised: true as const }),
         ...(condition.lastError !== undefined && { lastError: condition.lastError }),
         restarts: condition.restarts,
         ...positive("rejected", condition.rejected),
         ...positive("unmerged", this.#options.unmerged(id)),
       }));
+  }
+
+  /** What is in force of a registry: what it said last, or what is kept and would be served if it stayed silent. */
+  async #inForce(id: RegistryId, signal: AbortSignal): Promise<ShardContent> {
+    const kept = await unlessAborted(this.#options.kept(id), signal);
+    const slot = this.#slots.get(id);
+    if (slot === undefined) return nothing;
+    if (!this.isSilent(id))
+      return slot.freshness.treatment.type === "withhold" ? nothing : this.#options.shards.contentOf(id);
+    return kept === undefined || slot.freshness.wouldWithhold(kept.lastCompleteRead) ? nothing : kept;
   }
 
   #get(id: RegistryId): Slot {
@@ -183,6 +203,7 @@ export class Registries {
       restart,
       condition,
       lastGood: this.#options.shards.lastGood(registry.id),
+      baseline: { load: (signal) => this.#inForce(registry.id, signal) },
       accept: (update) => this.#options.accept(registry.id, update),
       wasRead: (changed) => {
         slot.freshness.look();
@@ -192,6 +213,8 @@ export class Registries {
     slot.supervisor.start(this.#signal);
   }
 }
+
+const nothing: ShardContent = Object.freeze({ records: [], workloads: [], objects: [] });
 
 function positive<K extends string>(name: K, count: number): Partial<Record<K, number>> {
   return count > 0 ? ({ [name]: count } as Record<K, number>) : {};

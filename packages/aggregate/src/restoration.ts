@@ -1,7 +1,7 @@
 import type { RegistryId } from "@signalbox/model";
 import { checkedSink } from "@signalbox/registry";
-import type { Logger, Metrics, RegistryUpdate } from "@signalbox/registry";
-import type { ShardArchive } from "./archive.ts";
+import type { Logger, Metrics, ShardContent } from "@signalbox/registry";
+import type { ArchivedShard, ShardArchive } from "./archive.ts";
 import { toError } from "./waiting.ts";
 
 /** What a restoration works with. */
@@ -12,18 +12,13 @@ export interface RestorationOptions {
   metrics(id: RegistryId): Metrics;
   /** Whether nothing of the registry is known yet. */
   isSilent(id: RegistryId): boolean;
-  restore(id: RegistryId, update: RegistryUpdate, lastCompleteRead: number): void;
-}
-
-interface Loaded {
-  readonly update: RegistryUpdate;
-  readonly lastCompleteRead: number;
+  restore(id: RegistryId, content: ShardContent, lastCompleteRead: number): void;
 }
 
 /** Brings back what registries said before a restart, unless they speak first. */
 export class Restoration {
   readonly #options: RestorationOptions;
-  readonly #loads = new Map<RegistryId, Promise<Loaded | undefined>>();
+  readonly #loads = new Map<RegistryId, Promise<ArchivedShard | undefined>>();
   readonly #early = new Set<Promise<void>>();
 
   constructor(options: RestorationOptions) {
@@ -43,8 +38,13 @@ export class Restoration {
     const loaded = await this.#loads.get(id);
     this.#loads.delete(id);
     if (loaded !== undefined && this.#options.isSilent(id)) {
-      this.#options.restore(id, loaded.update, loaded.lastCompleteRead);
+      this.#options.restore(id, loaded, loaded.lastCompleteRead);
     }
+  }
+
+  /** What was read, whether or not it is served; `undefined` once that is decided. Never rejects. */
+  async loaded(id: RegistryId): Promise<ArchivedShard | undefined> {
+    return this.#loads.get(id);
   }
 
   /** Resolves when nothing is being read any more. What was read and not used is forgotten. */
@@ -53,7 +53,7 @@ export class Restoration {
     this.#loads.clear();
   }
 
-  async #load(id: RegistryId): Promise<Loaded | undefined> {
+  async #load(id: RegistryId): Promise<ArchivedShard | undefined> {
     const { archive, logger } = this.#options;
     const metrics = this.#options.metrics(id);
     try {
@@ -61,11 +61,15 @@ export class Restoration {
       if (shard === undefined) return undefined;
       const { lastCompleteRead, ...content } = shard;
       if (!Number.isFinite(lastCompleteRead)) throw new TypeError("lastCompleteRead is not a number");
-      let update: RegistryUpdate | undefined;
+      let checked: ArchivedShard | undefined;
       // What comes from outside passes the same check as what the registry says itself.
       const sink = checkedSink(
         {
-          push: (checked) => (update = checked),
+          push: (update) => {
+            if (update.type === "delta") return;
+            const { records, workloads = [], objects = [] } = update;
+            checked = { lastCompleteRead, records, workloads, objects };
+          },
           alive() {},
           degraded: (_problem, error) => {
             throw error;
@@ -74,7 +78,7 @@ export class Restoration {
         { id, logger, metrics },
       );
       sink.push({ type: "snapshot", ...content });
-      return update && { update, lastCompleteRead };
+      return checked;
     } catch (thrown) {
       metrics.counter("registry_archive_failures_total", { operation: "load" });
       logger.error("registry-restore-failed", { registry: id, error: toError(thrown) });

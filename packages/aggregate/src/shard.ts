@@ -9,7 +9,9 @@ import type {
   Workload,
   WorkloadKey,
 } from "@signalbox/model";
-import type { LastGood, RegistryUpdate } from "@signalbox/registry";
+import type { LastGood, RegistryUpdate, ShardContent } from "@signalbox/registry";
+import { sameTreatment, served } from "./freshness.ts";
+import type { Treatment } from "./freshness.ts";
 
 /** Keys about which something may have changed and that have not been looked at since. */
 export class Touched {
@@ -29,20 +31,12 @@ class Shard {
   readonly records = new Map<ServiceKey, ServiceRecord>();
   readonly workloads = new Map<WorkloadKey, Workload>();
   readonly objects = new Map<ObjectKey, ConfigObject>();
-  /** Whether the catalog must not have it. */
-  withheld = false;
+  treatment: Treatment = served;
 
   constructor(id: RegistryId, precedence: number) {
     this.id = id;
     this.precedence = precedence;
   }
-}
-
-/** A copy of what one registry says. */
-export interface ShardContent {
-  readonly records: readonly ServiceRecord[];
-  readonly workloads: readonly Workload[];
-  readonly objects: readonly ConfigObject[];
 }
 
 /** The shards of all registries. A registry's updates reach its own shard only. */
@@ -80,11 +74,11 @@ export class ShardStore {
     }
   }
 
-  /** Leaves out of the catalog what a registry says, or lets it in again. Updates reach the shard all the same. */
-  withhold(id: RegistryId, withheld: boolean, touched: Touched): void {
+  /** Has the catalog treat what a registry says in another way. Updates reach the shard all the same. */
+  treat(id: RegistryId, treatment: Treatment, touched: Touched): void {
     const shard = this.#shards.get(id);
-    if (shard === undefined || shard.withheld === withheld) return;
-    shard.withheld = withheld;
+    if (shard === undefined || sameTreatment(shard.treatment, treatment)) return;
+    shard.treatment = treatment;
     for (const key of shard.records.keys()) touched.services.add(key);
     for (const key of shard.workloads.keys()) touched.workloads.add(key);
     for (const key of shard.objects.keys()) touched.objects.add(key);
@@ -104,17 +98,26 @@ export class ShardStore {
   recordsOf(key: ServiceKey): readonly ServiceRecord[] {
     const records: ServiceRecord[] = [];
     for (const shard of this.#byPrecedence) {
-      if (shard.withheld) continue;
+      if (shard.treatment.type === "withhold") continue;
       const record = shard.records.get(key);
       if (record !== undefined) records.push(record);
     }
     return records;
   }
 
+  /** The registries whose content expired and comes last, and since when. */
+  expired(): ReadonlyMap<RegistryId, number> {
+    return new Map(
+      this.#byPrecedence.flatMap(({ id, treatment }): [RegistryId, number][] =>
+        treatment.type === "deprioritise" ? [[id, treatment.since]] : [],
+      ),
+    );
+  }
+
   /** The workload as the registry of highest precedence knows it. */
   workloadOf(key: WorkloadKey): Workload | undefined {
     for (const shard of this.#byPrecedence) {
-      const workload = shard.withheld ? undefined : shard.workloads.get(key);
+      const workload = shard.treatment.type === "withhold" ? undefined : shard.workloads.get(key);
       if (workload !== undefined) return workload;
     }
     return undefined;
@@ -123,7 +126,7 @@ export class ShardStore {
   /** The object as the registry of highest precedence knows it. */
   objectOf(key: ObjectKey): ConfigObject | undefined {
     for (const shard of this.#byPrecedence) {
-      const object = shard.withheld ? undefined : shard.objects.get(key);
+      const object = shard.treatment.type === "withhold" ? undefined : shard.objects.get(key);
       if (object !== undefined) return object;
     }
     return undefined;
@@ -152,7 +155,7 @@ export class ShardStore {
   /** How many services one registry contributes. */
   servicesIn(id: RegistryId): number {
     const shard = this.#shards.get(id);
-    return shard === undefined || shard.withheld ? 0 : shard.records.size;
+    return shard === undefined || shard.treatment.type === "withhold" ? 0 : shard.records.size;
   }
 
   #sort(): void {

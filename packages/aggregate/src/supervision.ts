@@ -1,6 +1,7 @@
 import type { RegistryId } from "@signalbox/model";
 import { checkedSink } from "@signalbox/registry";
 import type {
+  Baseline,
   Clock,
   LastGood,
   Logger,
@@ -28,6 +29,8 @@ export interface RegistryStatus {
   readonly ageMs?: number;
   /** What it said is expired and left out of the catalog. Absent where it is not. */
   readonly withheld?: true;
+  /** What it said is expired, and its endpoints come after those of other registries. Absent where it is not. */
+  readonly deprioritised?: true;
   /** The last thing that went wrong; it stays when all is well again. */
   readonly lastError?: Error;
   /** How often its run was started again after it ended by itself. */
@@ -72,6 +75,8 @@ export interface Supervision {
   readonly condition: Condition;
   /** What is in force of the registry. */
   readonly lastGood: LastGood;
+  /** The same for the registry itself, at the begin of each run. */
+  readonly baseline: Baseline;
   /** Takes checked and frozen updates; never called after the run it belongs to ended. */
   accept(update: RegistryUpdate): void;
   /** Told after each complete read; `changed` where it gave something new. */
@@ -141,11 +146,11 @@ export class Supervisor {
   }
 
   async #runOnce(sink: Sink): Promise<Error> {
-    const { logger, metrics, lastGood } = this.#supervision;
+    const { logger, metrics, lastGood, baseline } = this.#supervision;
     const { id } = this.#registry;
     const options = { id, logger, metrics, lastGood, onRejected: (count: number) => sink.rejected(count) };
     try {
-      await this.#registry.run(checkedSink(sink, options), this.#end.signal);
+      await this.#registry.run(checkedSink(sink, options), this.#end.signal, baseline);
       return new RegistryEndedError(id);
     } catch (thrown) {
       return toError(thrown);

@@ -37,6 +37,22 @@ export function abortWith(controller: AbortController, signal: AbortSignal): () 
   return () => signal.removeEventListener("abort", abort);
 }
 
+/** Waits for a promise; rejects with the signal's reason when it aborts first. Leaves no listener. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let untie = (): void => undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", abort, { once: true });
+    untie = () => signal.removeEventListener("abort", abort);
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    untie();
+  }
+}
+
 /** Reads the flag anew, where the compiler would remember it over an await. */
 export function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;

@@ -95,12 +95,14 @@ describe("the pages about configuration", () => {
     const registries = () => [
       { id: "static/b", state: "SYNCED", services: 2, lastCompleteRead: 0, ageMs: 1500 },
       { id: "static/c", state: "EXPIRED", services: 0, withheld: true as const },
+      { id: "static/d", state: "EXPIRED", services: 1, deprioritised: true as const },
       { id: "static/a", state: "STALE", problem: "UNREACHABLE", services: 1, lastError: new Error("refused") },
     ];
     expect((await get("/debug/registriesz", { registries })).json()).toEqual([
       { id: "static/a", state: "STALE", problem: "UNREACHABLE", services: 1, lastError: "refused" },
       { id: "static/b", state: "SYNCED", services: 2, lastCompleteRead: "1970-01-01T00:00:00.000Z", ageSeconds: 1.5 },
       { id: "static/c", state: "EXPIRED", services: 0, withheld: true },
+      { id: "static/d", state: "EXPIRED", services: 1, deprioritised: true },
     ]);
   });
 });

@@ -95,6 +95,7 @@ function registries(sources: DebugSources): object[] {
     ...(registry.lastCompleteRead !== undefined && { lastCompleteRead: timestamp(registry.lastCompleteRead) }),
     ...(registry.ageMs !== undefined && { ageSeconds: registry.ageMs / 1000 }),
     ...(registry.withheld && { withheld: true }),
+    ...(registry.deprioritised && { deprioritised: true }),
     ...(registry.lastError !== undefined && { lastError: registry.lastError.message }),
     ...(registry.restarts !== undefined && { restarts: registry.restarts }),
   }));

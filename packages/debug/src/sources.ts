@@ -53,6 +53,8 @@ export interface RegistryView {
   readonly ageMs?: number;
   /** What it said is expired and left out of the catalog. */
   readonly withheld?: true;
+  /** What it said is expired, and its endpoints come after those of other registries. */
+  readonly deprioritised?: true;
   readonly lastError?: Error;
   /** How often its run was started again after it ended by itself. */
   readonly restarts?: number;

@@ -1,6 +1,7 @@
 import type { Dispatcher } from "undici";
 import { AbortTies } from "./abort-ties.ts";
 import { Body } from "./body.ts";
+import { Call } from "./call.ts";
 import { Connections } from "./connections.ts";
 import { Credentials, isHeaderValue } from "./credentials.ts";
 import { after } from "./deadline.ts";
@@ -21,7 +22,7 @@ class UndiciClient implements HttpClient {
   readonly #credentials: Credentials | undefined;
   readonly #onRejected: (reason: string) => void;
   readonly #reported = new Map<string, string>();
-  readonly #calls = new Set<AbortController>();
+  readonly #calls = new Set<Call>();
   readonly #ties = new AbortTies();
   #closed = false;
 
@@ -38,9 +39,9 @@ class UndiciClient implements HttpClient {
   async request(request: HttpRequest): Promise<HttpAnswer> {
     if (!request.path.startsWith("/")) throw new TypeError(`the path ${request.path} does not begin with a slash`);
     const url = `${this.#origin}${this.#basePath}${request.path.replace(/[?#].*$/s, "")}`;
-    const call = new AbortController();
+    const call = new Call();
     const aborted = new Promise<never>((_resolve, reject) => {
-      call.signal.addEventListener("abort", () => reject(call.signal.reason as HttpError), { once: true });
+      call.once("abort", () => reject(call.reason as HttpError));
     });
     const end = (failure: "ABORTED" | "TIMEOUT", message: string, cause?: unknown) => () =>
       call.abort(new HttpError(failure, url, message, { cause }));
@@ -56,7 +57,7 @@ class UndiciClient implements HttpClient {
     if (this.#closed) end("ABORTED", "the client is closed")();
     try {
       // undici notices an abort only once a connection is there, so it is not waited for.
-      return await Promise.race([aborted, this.#send(request, url, call.signal, release)]);
+      return await Promise.race([aborted, this.#send(request, url, call, release)]);
     } catch (error) {
       release();
       throw error;
@@ -71,12 +72,12 @@ class UndiciClient implements HttpClient {
     await this.#connections.close();
   }
 
-  async #send(request: HttpRequest, url: string, signal: AbortSignal, release: () => void): Promise<HttpAnswer> {
+  async #send(request: HttpRequest, url: string, call: Call, release: () => void): Promise<HttpAnswer> {
     const { agent, withCertificate } = await this.#look("tls", url, () => this.#connections.look());
     const authorization = await this.#look("auth", url, async () => this.#credentials?.look());
-    signal.throwIfAborted();
+    call.throwIfAborted();
     const failed = (thrown: unknown): HttpError => httpErrorOf(thrown, { url, withCertificate });
-    const data = await this.#dispatch(agent, request, authorization?.header, signal).catch((thrown: unknown) => {
+    const data = await this.#dispatch(agent, request, authorization?.header, call).catch((thrown: unknown) => {
       throw isMistake(thrown) ? thrown : failed(thrown);
     });
     const { body, statusCode: status } = data;
@@ -96,7 +97,7 @@ class UndiciClient implements HttpClient {
     agent: Dispatcher,
     request: HttpRequest,
     authorization: readonly [string, string] | undefined,
-    signal: AbortSignal,
+    signal: Call,
   ): Promise<Dispatcher.ResponseData> {
     const headers = new Map([["accept-encoding", "gzip"], ...this.#headers, ...lowerCase(request.headers ?? {})]);
     if (authorization !== undefined) headers.set(authorization[0].toLowerCase(), authorization[1]);

@@ -14,6 +14,21 @@
 export type HttpFailure =
   "CONNECT" | "TLS" | "TIMEOUT" | "IDLE" | "TOO_LARGE" | "CUT" | "ENCODING" | "CREDENTIALS" | "ABORTED";
 
+/** What a failure says about the upstream; `@signalbox/registry` calls it the problem of a source. */
+export type HttpProblem = "UNREACHABLE" | "AUTH_FAILED" | "PROTOCOL_ERROR";
+
+const problems: Readonly<Record<HttpFailure, HttpProblem>> = {
+  CONNECT: "UNREACHABLE",
+  TLS: "AUTH_FAILED",
+  TIMEOUT: "UNREACHABLE",
+  IDLE: "UNREACHABLE",
+  TOO_LARGE: "PROTOCOL_ERROR",
+  CUT: "UNREACHABLE",
+  ENCODING: "PROTOCOL_ERROR",
+  CREDENTIALS: "AUTH_FAILED",
+  ABORTED: "UNREACHABLE",
+};
+
 /** Thrown when there was no whole answer. Neither the message nor the URL holds a secret; the cause is as it was thrown. */
 export class HttpError extends Error {
   readonly code = "SBX_HTTP";
@@ -26,6 +41,11 @@ export class HttpError extends Error {
     this.name = "HttpError";
     this.failure = failure;
     this.url = url;
+  }
+
+  /** What to make of it: who has to look, and where. */
+  get problem(): HttpProblem {
+    return problems[this.failure];
   }
 }
 

@@ -12,4 +12,4 @@ export type {
   PemSource,
   SecretSource,
 } from "./http-client.ts";
-export type { HttpFailure } from "./http-error.ts";
+export type { HttpFailure, HttpProblem } from "./http-error.ts";

@@ -4,6 +4,7 @@ export { systemClock } from "./clock.ts";
 export { ConfigError, formatPath } from "./config-error.ts";
 export { pollLoop, watchLoop } from "./loops.ts";
 export { noMetrics, silentLogger } from "./observability.ts";
+export { isAborted, pause } from "./pause.ts";
 export { SourceError } from "./source-error.ts";
 export type { Backoff, BackoffOptions } from "./backoff.ts";
 export type { CheckedSinkOptions, LastGood } from "./checked-sink.ts";
@@ -11,5 +12,14 @@ export type { Clock } from "./clock.ts";
 export type { ConfigFault } from "./config-error.ts";
 export type { LoopOptions, PollLoopOptions, WatchLoopOptions } from "./loops.ts";
 export type { Logger, Metrics } from "./observability.ts";
-export type { Problem, Registry, RegistryDeps, RegistryModule, RegistrySink, RegistryUpdate } from "./registry.ts";
+export type {
+  Baseline,
+  Problem,
+  Registry,
+  RegistryDeps,
+  RegistryModule,
+  RegistrySink,
+  RegistryUpdate,
+  ShardContent,
+} from "./registry.ts";
 export type { SourceErrorOptions } from "./source-error.ts";

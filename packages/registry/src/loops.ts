@@ -1,5 +1,6 @@
 import type { Backoff } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
+import { pause } from "./pause.ts";
 import type { Problem, RegistrySink, RegistryUpdate } from "./registry.ts";
 import { SourceError } from "./source-error.ts";
 
@@ -48,7 +49,7 @@ export async function pollLoop(options: PollLoopOptions): Promise<void> {
   while (!signal.aborted) {
     const failure = await attempt(once, options);
     const pauseMs = failure ? backoff.next() : intervalMs * (1 + jitter * (2 * random() - 1));
-    await pause(pauseMs, signal, clock);
+    await pause(pauseMs, clock, signal);
   }
 }
 
@@ -74,7 +75,7 @@ export async function watchLoop(options: WatchLoopOptions): Promise<void> {
     const startedAt = clock.now();
     await attempt(() => options.session(signal), options);
     if (clock.now() - startedAt >= steadyMs) backoff.reset();
-    else await pause(backoff.next(), signal, clock);
+    else await pause(backoff.next(), clock, signal);
   }
 }
 
@@ -95,19 +96,4 @@ async function attempt(act: () => Promise<void>, { sink, signal }: LoopOptions):
 function problemOf(error: Error): Problem {
   if (error instanceof SourceError) return error.problem;
   return error instanceof SyntaxError ? "PROTOCOL_ERROR" : "UNREACHABLE";
-}
-
-/** Sleeps; comes back early and without an error when the signal aborts. */
-async function pause(ms: number, signal: AbortSignal, clock: Clock): Promise<void> {
-  if (signal.aborted) return;
-  try {
-    await clock.sleep(ms, signal);
-  } catch (error) {
-    // The condition is read anew: sleeping rejects because the signal aborted meanwhile.
-    if (!isAborted(signal)) throw error;
-  }
-}
-
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

@@ -40,14 +40,35 @@ export interface RegistrySink {
   degraded(problem: Problem, error: Error): void;
 }
 
+/** All that one registry's shard of the catalog holds. */
+export interface ShardContent {
+  readonly records: readonly ServiceRecord[];
+  readonly workloads: readonly Workload[];
+  readonly objects: readonly ConfigObject[];
+}
+
+/** What is in force of a registry when one of its runs begins. */
+export interface Baseline {
+  /**
+   * What an earlier run said last, or what was kept from before a restart, also while it is not served yet; empty where
+   * nothing is known, or where it is too old to be served. It is of this registry alone, checked and frozen, but may come
+   * from another configuration of it. Resolves once what is kept was read; rejects only with the signal's reason.
+   */
+  load(signal: AbortSignal): Promise<ShardContent>;
+}
+
 /** One source of services. It owns the shard of the catalog that its id names, and can touch no other. */
 export interface Registry {
   readonly id: RegistryId;
   /**
    * Runs until `signal` aborts, then resolves with all timers, sockets and watches released. Pushes a snapshot first.
    * Rejects only on a permanent error. May be called again after it ended.
+   *
+   * The first snapshot replaces the baseline. A registry whose source may answer well and list too little (it restarted
+   * without its data) asks for the baseline before it judges its first read, and lets go of what is in it as late as of
+   * what it read itself. Others ignore it. Without a baseline nothing is known of earlier runs.
    */
-  run(sink: RegistrySink, signal: AbortSignal): Promise<void>;
+  run(sink: RegistrySink, signal: AbortSignal, baseline?: Baseline): Promise<void>;
 }
 
 /** What the composition root gives to a registry. */

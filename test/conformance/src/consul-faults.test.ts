@@ -19,13 +19,15 @@ class Running {
   readonly #end = new AbortController();
   readonly #ended: Promise<void>;
 
-  constructor(config: object) {
+  /** Where a run before it is named, what that one said last is in force. */
+  constructor(config: object, after?: Running) {
     const deps = { name: "faults", logger: silentLogger, clock: systemClock, metrics: noMetrics, baseDir: tmpdir() };
     const registry = consulModule.create(
       consulModule.parseConfig({ waitSeconds: 1, timeoutSeconds: 1, ...config }),
       deps,
     );
-    this.#ended = registry.run(checkedSink(this.sink, { ...deps, id: registry.id }), this.#end.signal);
+    const sink = checkedSink(this.sink, { ...deps, id: registry.id });
+    this.#ended = registry.run(sink, this.#end.signal, after?.sink.asBaseline());
   }
 
   async stop(): Promise<void> {
@@ -127,6 +129,25 @@ describe("faults of a real Consul that keeps its data", () => {
       await consul.registrar.deregister("node-of-web-1");
       await run.has("web", 3);
       expect(run.least("web")).toBe(3);
+    });
+  });
+
+  it("restarts on its data while nothing reads it: what truly left is not in the first snapshot, and no trouble", async () => {
+    const { secret } = await issue();
+    await withRun({ token: secret }, async (before) => {
+      await before.has("db", 1);
+      await before.stop();
+      await consul.registrar.deregister("node-of-web-3");
+      await consul.registrar.deregister("node-of-db-1");
+      await consul.server.restart();
+      const after = new Running({ url: consul.server.url, token: secret }, before);
+      try {
+        await after.alive();
+        expect([after.count("web"), after.count("db"), after.sink.updates.length]).toEqual([2, undefined, 1]);
+        expect(after.sink.degradations.filter(({ problem }) => problem !== "UNREACHABLE")).toEqual([]);
+      } finally {
+        await after.stop();
+      }
     });
   });
 
@@ -269,6 +290,33 @@ describe("faults of a real Consul in memory", () => {
       await run.alive();
     } finally {
       await run.stop();
+      await server.stop();
+    }
+  });
+
+  it("restarts without its data while nothing reads it: the first snapshot lacks nothing that was in force", async () => {
+    const server = await startConsul({ own: true, data: "memory" });
+    const config = { url: server.url, restartGraceSeconds: 8 };
+    const before = new Running(config);
+    let after: Running | undefined;
+    try {
+      const registrar = new Registrar(server);
+      await registerAll(registrar, "web", [1, 2]);
+      await registerAll(registrar, "db", [1]);
+      await before.has("web", 2);
+      await before.has("db", 1);
+      await before.stop();
+      await server.restart();
+      await registerAll(registrar, "web", [1]);
+      after = new Running(config, before);
+      await after.has("web", 2);
+      expect([after.sink.updates.length, after.count("db")]).toEqual([1, 1]);
+      await after.has("web", 1);
+      await after.has("db", undefined);
+      await after.alive();
+    } finally {
+      await before.stop();
+      await after?.stop();
       await server.stop();
     }
   });

@@ -6,7 +6,9 @@ import {
   type RunningEureka,
 } from "@signalbox/test-servers";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { JsRegistration } from "./eureka-js-client.ts";
 import { EurekaReader } from "./eureka-reader.ts";
+import { EurekaSignalbox, TextArchive } from "./eureka-signalbox.ts";
 import { cancel, register } from "./eureka-world.ts";
 
 const closing: (() => Promise<unknown>)[] = [];
@@ -112,6 +114,47 @@ describe("one server", () => {
     await reader.serves("frozen", all.slice(0, 2));
     await clear(server, "frozen");
   });
+
+  it.each(["at-deadline", "at-once"] as const)(
+    "that restarts empty together with Signalbox loses nobody who registers again (restored %s)",
+    async (restore) => {
+      const archive = new TextArchive();
+      const config = { urls: server.url, losses: { holdSeconds: 5 } };
+      const live = (): EurekaSignalbox => {
+        const life = new EurekaSignalbox(config, { archive, restore });
+        closing.push(() => life.stop());
+        return life;
+      };
+      const app = `both-${restore}`;
+      const client = { url: server.url, app, id: "a", ip: "10.0.0.1", port: 80 };
+      const alive = await JsRegistration.start(client);
+      closing.push(() => alive.stop());
+      await put(server, app, ["b", "c"]);
+      const before = live();
+      // Before: all are published.
+      await before.serves(app, all);
+
+      await server.kill();
+      await before.stop();
+      await server.restart();
+      expect(await listed(server)).toBe(0);
+      const after = live();
+      const began = performance.now();
+      // During: the server answers well from the first read on, and knows nobody.
+      await after.reads(3);
+      await after.serves(app, all);
+      await alive.again();
+      await put(server, app, ["b"]);
+
+      // After: who came back was there all the time; who never came leaves when the time is over.
+      await after.serves(app, all.slice(0, 2));
+      expect(performance.now() - began).toBeGreaterThan(4_500);
+      expect(after.alwaysServed(app, addressOf("a"))).toBe(true);
+      expect(after.alwaysServed(app, addressOf("b"))).toBe(true);
+      await clear(server, app);
+    },
+    60_000,
+  );
 
   it("that restarts is empty until an application's heartbeat brings it back, which nobody notices", async () => {
     const provider = await startSpringProvider({ eurekaUrl: server.url, name: "beating", host: "127.0.0.4" });

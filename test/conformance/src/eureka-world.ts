@@ -1,8 +1,8 @@
-import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { serviceKey, type ServiceKey } from "@signalbox/model";
 import type { Malformation, SourceInstance, SourceService, SourceWorld } from "@signalbox/registry/conformance";
 import type { RunningEureka } from "@signalbox/test-servers";
 import { JsRegistration } from "./eureka-js-client.ts";
+import { Relay } from "./relay.ts";
 
 /** An instance that a test registers by plain REST. */
 export interface RestInstance {
@@ -173,52 +173,4 @@ export class EurekaWorld implements SourceWorld {
 function same(before: Registered, now: RestInstance): boolean {
   const { js: _, ...plain } = before;
   return JSON.stringify(plain) === JSON.stringify(now);
-}
-
-/** Hands bytes to and fro between its own port and another one. */
-class Relay {
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  /** From now on a connection ends in the middle of the answer. */
-  cutting = false;
-
-  private constructor(target: number) {
-    this.#server = createServer((client) => {
-      const upstream = connect(target, "127.0.0.1");
-      for (const [socket, other] of [
-        [client, upstream],
-        [upstream, client],
-      ] as const) {
-        socket.on("error", () => {});
-        socket.on("close", () => other.destroy());
-      }
-      this.#sockets.add(client);
-      client.on("close", () => this.#sockets.delete(client));
-      client.pipe(upstream);
-      upstream.on("data", (chunk: Buffer) => {
-        if (!this.cutting) client.write(chunk);
-        else client.write(chunk.subarray(0, Math.floor(chunk.length / 2)), () => client.destroy());
-      });
-    });
-  }
-
-  static async open(target: number): Promise<Relay> {
-    const relay = new Relay(target);
-    await new Promise<void>((resolve) => relay.#server.listen(0, "127.0.0.1", resolve));
-    return relay;
-  }
-
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  get connections(): number {
-    return this.#sockets.size;
-  }
-
-  async close(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
-  }
 }

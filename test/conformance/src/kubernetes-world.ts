@@ -1,82 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { createServer, connect, type AddressInfo, type Server, type Socket } from "node:net";
 import { serviceKey, workloadKey, type ServiceKey, type WorkloadKey } from "@signalbox/model";
 import type { Problem } from "@signalbox/registry";
 import type { SourceService, SourceWorld } from "@signalbox/registry/conformance";
-import { waitFor, type RunningKube } from "@signalbox/test-servers";
+import { Road, waitFor, type RunningKube } from "@signalbox/test-servers";
 
 /** The user whose rights come and go, and who may read nothing but one namespace and the nodes. */
 export const reader = { name: "reader", token: "reader-token-of-the-tests" };
-
-/** The road to an API server, which can be cut while the server itself stays up. Bytes pass as they are, TLS and all. */
-export class Road {
-  readonly #target: number;
-  readonly #sockets = new Set<Socket>();
-  #server: Server | undefined;
-  #port = 0;
-  #open = 0;
-  /** Bytes of the server that each connection lets pass before it breaks. */
-  limit = Number.POSITIVE_INFINITY;
-  /** Nothing passes, and nothing ends. */
-  stalled = false;
-
-  constructor(target: number) {
-    this.#target = target;
-  }
-
-  get url(): string {
-    return `https://127.0.0.1:${this.#port}`;
-  }
-
-  /** Connections that are open now. */
-  get connections(): number {
-    return this.#open;
-  }
-
-  async open(): Promise<void> {
-    if (this.#server !== undefined) return;
-    const server = createServer((client) => this.#join(client));
-    await new Promise<void>((resolve) => server.listen(this.#port, "127.0.0.1", resolve));
-    this.#port = (server.address() as AddressInfo).port;
-    this.#server = server;
-  }
-
-  /** Breaks every connection. */
-  cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  /** Breaks every connection and takes no new one. */
-  async close(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
-    this.cut();
-    if (server !== undefined) await new Promise((resolve) => server.close(resolve));
-  }
-
-  #join(client: Socket): void {
-    const upstream = connect(this.#target, "127.0.0.1");
-    let left = this.limit;
-    this.#open++;
-    client.on("close", () => this.#open--);
-    const both = [client, upstream];
-    for (const socket of both) {
-      this.#sockets.add(socket);
-      socket.on("error", () => {});
-      socket.on("close", () => {
-        this.#sockets.delete(socket);
-        for (const other of both) other.destroy();
-      });
-    }
-    if (this.stalled) return;
-    client.pipe(upstream);
-    upstream.on("data", (data: Buffer) => {
-      client.write(data.subarray(0, Math.min(data.length, left)));
-      left -= data.length;
-      if (left <= 0) client.end();
-    });
-  }
-}
 
 const slices = "/apis/discovery.k8s.io/v1";
 const rbac = "/apis/rbac.authorization.k8s.io/v1";
@@ -90,7 +19,7 @@ export class KubernetesWorld implements SourceWorld {
 
   private constructor(kube: RunningKube) {
     this.kube = kube;
-    this.road = new Road(Number(new URL(kube.url).port));
+    this.road = new Road(kube.url);
   }
 
   static async open(kube: RunningKube): Promise<KubernetesWorld> {

@@ -15,9 +15,9 @@ import {
   type Answer,
   type Daemon,
   type RunningConsul,
-  type RunningKube,
   type RunningSpringProvider,
 } from "@signalbox/test-servers";
+import { PodCluster } from "./pod-cluster.ts";
 
 // Runs in a private network that has the addresses 10.244.1.x (pods), 10.244.2.x (Spring) and 10.244.3.x (Consul). Prints what it saw.
 
@@ -57,63 +57,6 @@ async function registerInConsul(consul: RunningConsul, id: string, address: stri
 async function startOrders(eurekaUrl: string, host: string): Promise<RunningSpringProvider> {
   const properties = { "eureka.instance.lease-expiration-duration-in-seconds": 90 };
   return keep(await startSpringProvider({ eurekaUrl, name: "orders", host, properties }));
-}
-
-/** What controllers and kubelets would write: pods that run, and the slice of their service. */
-class Cluster {
-  readonly #kube: RunningKube;
-  readonly #pods: string[] = [];
-
-  constructor(kube: RunningKube) {
-    this.#kube = kube;
-  }
-
-  async createService(): Promise<void> {
-    await this.#kube.create("/api/v1/namespaces", { metadata: { name: "shop" } });
-    const ports = [{ name: "http", port: 80, targetPort: 8080 }];
-    const service = { metadata: { name: "web" }, spec: { selector: { app: "web" }, ports } };
-    await this.#kube.create("/api/v1/namespaces/shop/services", service);
-  }
-
-  async addPod(address: string): Promise<void> {
-    const pods = "/api/v1/namespaces/shop/pods";
-    const name = podName(address);
-    await this.#kube.create(pods, {
-      metadata: { name, labels: { app: "web" } },
-      spec: { containers: [{ name: "web", image: "web" }] },
-    });
-    const conditions = [{ type: "Ready", status: "True" }];
-    await this.#write(`${pods}/${name}/status`, "PATCH", {
-      status: { phase: "Running", podIP: address, podIPs: [{ ip: address }], conditions },
-    });
-    this.#pods.push(address);
-    const slices = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices";
-    if (this.#pods.length === 1) await this.#kube.create(slices, this.#slice());
-    else await this.#write(`${slices}/web-1`, "PUT", this.#slice());
-  }
-
-  #slice(): object {
-    return {
-      metadata: { name: "web-1", labels: { "kubernetes.io/service-name": "web" } },
-      addressType: "IPv4",
-      endpoints: this.#pods.map((address) => ({
-        addresses: [address],
-        conditions: { ready: true, serving: true, terminating: false },
-        targetRef: { kind: "Pod", namespace: "shop", name: podName(address) },
-      })),
-      ports: [{ name: "http", port: 8080, protocol: "TCP" }],
-    };
-  }
-
-  async #write(path: string, method: string, body: object): Promise<void> {
-    const headers = method === "PATCH" ? { "content-type": "application/merge-patch+json" } : {};
-    const answer = await this.#kube.request(path, { method, body, headers });
-    if (answer.status !== 200) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
-  }
-}
-
-function podName(address: string): string {
-  return `web-${address.replaceAll(".", "-")}`;
 }
 
 /** Waits until the daemon says of a registry whether it can be read. */
@@ -163,7 +106,7 @@ async function scenario(): Promise<HybridResult> {
   ]);
   for (const host of ["10.244.1.1", "10.244.1.2", "10.244.1.3", "10.244.3.1", "10.244.3.2"])
     keep(await startHttpBackend({ name: host, host, port: 8080 }));
-  const cluster = new Cluster(kube);
+  const cluster = new PodCluster(kube);
   await cluster.createService();
   await cluster.addPod("10.244.1.1");
   await registerInConsul(consul, "billing-1", "10.244.3.1");

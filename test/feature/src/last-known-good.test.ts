@@ -187,4 +187,20 @@ describe("a source that falls silent", () => {
     await vi.waitFor(() => expect(hostnames(running)).toEqual([host("orders")]));
     expect(stateOf(running)).toBe("SYNCED");
   });
+
+  it("is EXPIRED and comes last where that is configured, and is never left out", async () => {
+    const clock = new FakeClock();
+    source.set(web("orders"));
+    const running = await daemon({}, { expireAfter: "1h", onExpired: "deprioritise" }, clock);
+    await clock.advance(1000);
+    await vi.waitFor(() => expect(hostnames(running)).toEqual([host("orders")]));
+    source.become("STALLED");
+    await clock.advance(3_700_000);
+    await vi.waitFor(async () =>
+      expect(await json(`${running.url}/debug/registriesz`)).toMatchObject([
+        { state: "EXPIRED", deprioritised: true, services: 1 },
+      ]),
+    );
+    expect(hostnames(running)).toEqual([host("orders")]);
+  });
 });

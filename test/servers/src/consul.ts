@@ -20,6 +20,10 @@ export interface ConsulOptions extends StartOptions {
   readonly acl?: boolean;
   /** HTTPS that demands a client certificate; plain HTTP is off. */
   readonly mtls?: boolean;
+  /** Name of its datacenter, `dc1` by default. With one, it can be joined with those of others. */
+  readonly datacenter?: string;
+  /** `wanAddress` of agents in other datacenters, to be joined with. Only with `datacenter`. */
+  readonly joinWan?: readonly string[];
   /** Further agent configuration, such as `{ limits: { http_max_conns_per_client: 6000 } }`. Wins over the test's own. */
   readonly config?: Readonly<Record<string, unknown>>;
 }
@@ -32,6 +36,8 @@ export interface RunningConsul extends ServerControl {
   readonly token: string | undefined;
   /** The authority and a client certificate, with `mtls`. */
   readonly tls: Required<TlsFiles> | undefined;
+  /** Where agents in other datacenters join it, with `datacenter`. */
+  readonly wanAddress: string | undefined;
   /** Asks the API with the management token, or with `token`; an empty one is anonymous. Any status is an answer. */
   request(path: string, options?: ApiRequest & { readonly token?: string }): Promise<ApiAnswer>;
 }
@@ -40,6 +46,7 @@ interface ConsulAccess {
   readonly url: string;
   readonly token: string | undefined;
   readonly tls: Required<TlsFiles> | undefined;
+  readonly wanAddress: string | undefined;
 }
 
 /**
@@ -49,22 +56,23 @@ interface ConsulAccess {
  */
 export async function startConsul(options: ConsulOptions = {}): Promise<RunningConsul> {
   const { data = "memory", acl = false, mtls = false, config = {}, deadlineMs = 90_000, env = process.env } = options;
-  const { signal } = options;
-  const plain = data === "memory" && !acl && !mtls && Object.keys(config).length === 0;
+  const { datacenter, joinWan = [], signal } = options;
+  const plain = data === "memory" && !acl && !mtls && datacenter === undefined && Object.keys(config).length === 0;
   const compose = { service: "consul", url: "http://127.0.0.1:8500" };
   const shared = await sharedUrl("SIGNALBOX_CONSUL_URL", compose, plain ? options : { ...options, own: true });
   if (shared !== undefined) {
-    const access = { url: shared, token: env["SIGNALBOX_CONSUL_TOKEN"], tls: undefined };
+    const access = { url: shared, token: env["SIGNALBOX_CONSUL_TOKEN"], tls: undefined, wanAddress: undefined };
     await waitFor(() => isReady(access), { what: `Consul at ${shared}`, deadlineMs, ...(signal && { signal }) });
     return runningConsul(access, sharedControl("consul"));
   }
   const program = await provideConsul({ env, signal });
-  const [http = 0, serf = 0, rpc = 0] = await freePorts(3);
+  const [http = 0, serf = 0, rpc = 0, wan = 0] = await freePorts(4);
   const port = options.port ?? http;
   const dir = await serverFolder("consul");
   const tls = mtls ? await certificates(dir) : undefined;
   const token = acl ? randomUUID() : undefined;
-  const access = { url: `${mtls ? "https" : "http"}://127.0.0.1:${port}`, token, tls: tls?.client };
+  const wanAddress = datacenter === undefined ? undefined : `127.0.0.1:${wan}`;
+  const access = { url: `${mtls ? "https" : "http"}://127.0.0.1:${port}`, token, tls: tls?.client, wanAddress };
   const settings = {
     node_name: "signalbox-test",
     bind_addr: "127.0.0.1",
@@ -76,8 +84,9 @@ export async function startConsul(options: ConsulOptions = {}): Promise<RunningC
       https: mtls ? port : -1,
       serf_lan: serf,
       server: rpc,
-      ...{ grpc: -1, grpc_tls: -1, dns: -1, serf_wan: -1 },
+      ...{ grpc: -1, grpc_tls: -1, dns: -1, serf_wan: datacenter === undefined ? -1 : wan },
     },
+    ...(datacenter !== undefined && { datacenter, retry_join_wan: joinWan, retry_interval_wan: "1s" }),
     ...(data === "disk" && {
       server: true,
       bootstrap_expect: 1,

@@ -22,6 +22,7 @@ export {
   ServerUnavailableError,
 } from "./provide-server.ts";
 export { startRedis } from "./redis.ts";
+export { Road } from "./road.ts";
 export { CommandFailedError, runCommand } from "./run-command.ts";
 export { ServerFailedError } from "./server-process.ts";
 export { SharedServerError } from "./shared-server.ts";

@@ -7,20 +7,23 @@ export interface Answer {
   readonly status: number;
   /** The body, or the error's text. */
   readonly text: string;
+  /** `performance.now()` when the request was sent. */
+  readonly began: number;
   /** `performance.now()` when the answer was complete. */
   readonly at: number;
 }
 
 /** Sends one GET request to a proxy on loopback. Never rejects: a connection error is an answer with status 0. */
 export function get(port: number, host: string, agent?: Agent, path = "/"): Promise<Answer> {
+  const began = performance.now();
   return new Promise((resolve) => {
-    const fail = (error: Error) => resolve({ status: 0, text: error.message, at: performance.now() });
+    const fail = (error: Error) => resolve({ status: 0, text: error.message, began, at: performance.now() });
     const options = { host: "127.0.0.1", port, path, headers: { host }, ...(agent === undefined ? {} : { agent }) };
     const sent = request(options, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => (text += chunk));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, text, at: performance.now() }));
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text, began, at: performance.now() }));
       response.on("error", fail);
     });
     sent.on("error", fail);

@@ -1,7 +1,8 @@
 import type { RegistryId } from "@signalbox/model";
 import type { RegistryDeps } from "@signalbox/registry";
-import type { ConsulClient } from "../client.ts";
+import type { ConsulClient, ConsulScope } from "../client.ts";
 import type { ConsulConfig } from "../config.ts";
+import type { FormerService } from "../convert/baseline.ts";
 import type { Shard } from "./shard.ts";
 import type { Slots } from "./slots.ts";
 
@@ -13,4 +14,6 @@ export interface ReaderContext {
   readonly client: ConsulClient;
   readonly shard: Shard;
   readonly slots: Slots;
+  /** What an earlier run knew of a scope, by service in lower case. */
+  former(scope: ConsulScope): ReadonlyMap<string, FormerService>;
 }

@@ -1,12 +1,14 @@
-import { backoff, SourceError } from "@signalbox/registry";
+import { backoff, isAborted, pause, SourceError } from "@signalbox/registry";
 import type { Backoff } from "@signalbox/registry";
 import type { ConsulAnswer, ConsulScope, ServiceList } from "../client.ts";
+import type { FormerService } from "../convert/baseline.ts";
+import { isOfCluster } from "../convert/mark.ts";
 import type { ReaderContext } from "./context.ts";
 import { countRead } from "./count-read.ts";
 import { isSelected } from "./selection.ts";
 import { ServiceWatch } from "./service-watch.ts";
 import { toSourceError, type Reader } from "./shard.ts";
-import { childOf, Pace, pause, Waiters } from "./waiting.ts";
+import { childOf, Pace, Waiters } from "./waiting.ts";
 
 /**
  * Follows the list of services of one scope and keeps a watch for each. It is also the one that finds out how the source is: after a
@@ -21,6 +23,8 @@ export class ScopeReader implements Reader {
   readonly #backoff: Backoff = backoff();
   readonly #pace: Pace;
   readonly #verifications = new Waiters();
+  /** What an earlier run knew, until the first list was taken. */
+  #former: ReadonlyMap<string, FormerService>;
   #index: string | undefined;
   /** Newest index of the history that the cluster is in. */
   #highest = 0n;
@@ -33,18 +37,25 @@ export class ScopeReader implements Reader {
   #suspect = true;
   #graceUntil = 0;
   #interrupt: AbortController | undefined;
+  #signal: AbortSignal | undefined;
 
   constructor(scope: ConsulScope, context: ReaderContext) {
     const parts = [scope.datacenter, scope.partition, scope.namespace].filter((part) => part !== undefined);
     this.name = ["services", ...parts].join(" ");
     this.scope = scope;
     this.#context = context;
+    this.#former = context.former(scope);
     this.#pace = new Pace(context.deps.clock, { burst: 10, perSecond: 5 });
   }
 
   /** Whether the cluster lost its data so recently that what is missing may only not be registered again yet. */
   get inGrace(): boolean {
     return this.#context.deps.clock.now() < this.#graceUntil;
+  }
+
+  /** Ids of the cluster's servers; empty where they are not known. */
+  get servers(): ReadonlySet<string> {
+    return this.#servers;
   }
 
   /** Whether nothing speaks against believing an answer. */
@@ -54,6 +65,7 @@ export class ScopeReader implements Reader {
 
   /** Reads until the signal aborts, then resolves when its watches have ended. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
     const stopAll = () => {
       for (const watch of this.#watches.values()) watch.stop();
     };
@@ -120,7 +132,7 @@ export class ScopeReader implements Reader {
     const list = await client.services(this.scope, { signal });
     if (list === undefined) throw new SourceError("PROTOCOL_ERROR", "an answer to no index says that nothing is new");
     countRead(this.#context, "list", list);
-    this.#compare(list.index, ids, signal);
+    this.#compare(list.index, ids);
     this.#take(list);
     this.#verified = ticket;
     this.#verifiedAt = deps.clock.now();
@@ -169,7 +181,7 @@ export class ScopeReader implements Reader {
   }
 
   /** Notices a cluster that began a new history: a smaller index, or none of the servers that were there. */
-  #compare(index: string, ids: ReadonlySet<string>, signal: AbortSignal): void {
+  #compare(index: string, ids: ReadonlySet<string>): void {
     const { config, deps, registry } = this.#context;
     const now = BigInt(index);
     // A stale read may come from a server that lags behind.
@@ -177,12 +189,31 @@ export class ScopeReader implements Reader {
     const replaced = ids.size > 0 && this.#servers.size > 0 && [...ids].every((id) => !this.#servers.has(id));
     if (ids.size > 0) this.#servers = ids;
     this.#highest = regressed || replaced ? now : max(this.#highest, now);
-    if (!regressed && !replaced) return;
-    deps.metrics.counter("consul_index_resets_total", { reason: "restart" });
-    deps.logger.warn("consul-lost-its-history", { registry, scope: this.scope, index, regressed, replaced });
+    if (regressed || replaced) {
+      deps.metrics.counter("consul_index_resets_total", { reason: "restart" });
+      deps.logger.warn("consul-lost-its-history", { registry, scope: this.scope, index, regressed, replaced });
+      this.#beginGrace();
+    }
+    // What an earlier run knew tells by the servers whether this is the cluster that it read.
+    const ofAnother = [...this.#former.values()].some(
+      ({ marks }) => marks.length > 0 && !marks.some((mark) => isOfCluster(mark, this.#servers)),
+    );
+    if (ofAnother) this.lostHistory();
+  }
+
+  /** Begins the grace: the cluster is not the one that an earlier run knew, or not with its data. */
+  lostHistory(): void {
+    if (this.inGrace) return;
+    const { deps, registry } = this.#context;
+    deps.logger.warn("consul-lost-its-history", { registry, scope: this.scope, whileNothingRan: true });
+    this.#beginGrace();
+  }
+
+  #beginGrace(): void {
+    const { config, deps } = this.#context;
     this.#graceUntil = deps.clock.now() + config.restartGraceSeconds * 1000;
-    for (const watch of this.#watches.values()) watch.again();
-    this.#spawn(this.#endGrace(this.#graceUntil, signal));
+    for (const watch of this.#watches.values()) watch.lost();
+    if (this.#signal !== undefined) this.#spawn(this.#endGrace(this.#graceUntil, this.#signal));
   }
 
   async #endGrace(until: number, signal: AbortSignal): Promise<void> {
@@ -196,26 +227,35 @@ export class ScopeReader implements Reader {
 
   #take(list: ConsulAnswer<ServiceList>): void {
     this.#checkVisibility(list.value);
-    const { config, shard } = this.#context;
+    const { config } = this.#context;
     const listed = new Map([...list.value].map(([name, tags]) => [name.toLowerCase(), { name, tags }]));
     for (const [id, { name, tags }] of listed) {
       const watch = this.#watches.get(id);
       const selected = isSelected(name, tags, config);
       if (watch !== undefined && selected) watch.listed = true;
       else if (watch !== undefined) this.drop(watch);
-      else if (selected) {
-        const added = new ServiceWatch(name, this, this.#context);
-        this.#watches.set(id, added);
-        shard.join(added);
-        this.#spawn(added.run());
-      }
+      else if (selected) this.#watch(name, true);
     }
+    // What only an earlier run knew is looked for, too. Of what tags it had nothing is known.
+    for (const [id, { name }] of this.#former) {
+      if (!listed.has(id) && isSelected(name, config.include.tags, config)) this.#watch(name, false);
+    }
+    this.#former = new Map();
     // The watch itself finds out whether the service is gone or only hidden.
     for (const [id, watch] of this.#watches) {
       if (listed.has(id) || !watch.listed) continue;
       watch.listed = false;
       watch.again();
     }
+  }
+
+  #watch(name: string, listed: boolean): void {
+    const id = name.toLowerCase();
+    const watch = new ServiceWatch(name, this, this.#context, this.#former.get(id));
+    watch.listed = listed;
+    this.#watches.set(id, watch);
+    this.#context.shard.join(watch);
+    this.#spawn(watch.run());
   }
 
   /** A list without the servers' own service was filtered, whatever its headers say: Consul does so without a word. */
@@ -235,10 +275,6 @@ export class ScopeReader implements Reader {
     const tracked = task.finally(() => this.#tasks.delete(tracked));
     this.#tasks.add(tracked);
   }
-}
-
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }
 
 function max(a: bigint, b: bigint): bigint {

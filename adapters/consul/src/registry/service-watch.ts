@@ -1,12 +1,14 @@
 import { byCodeUnit } from "@signalbox/model";
-import { backoff, SourceError } from "@signalbox/registry";
+import { backoff, isAborted, pause, SourceError } from "@signalbox/registry";
 import type { Backoff } from "@signalbox/registry";
 import type { ConsulAnswer, ConsulScope } from "../client.ts";
 import { convertEntries, type ConsulEndpoint, type RejectedEntry } from "../convert.ts";
+import type { FormerService } from "../convert/baseline.ts";
+import { formatMark, isOfCluster } from "../convert/mark.ts";
 import type { ReaderContext } from "./context.ts";
 import { countRead } from "./count-read.ts";
 import { toSourceError, type Reader } from "./shard.ts";
-import { childOf, Pace, pause } from "./waiting.ts";
+import { Pace } from "./waiting.ts";
 
 /** What a watch asks of the reader of its list. */
 export interface WatchedScope {
@@ -14,7 +16,11 @@ export interface WatchedScope {
   readonly inGrace: boolean;
   readonly isSure: boolean;
   sure(signal: AbortSignal): Promise<void>;
+  /** Ids of the cluster's servers; empty where they are not known. */
+  readonly servers: ReadonlySet<string>;
   doubt(suspect: boolean): void;
+  /** Begins the grace: the cluster is not the one that an earlier run knew, or not with its data. */
+  lostHistory(): void;
   relist(signal: AbortSignal): Promise<void>;
   drop(watch: ServiceWatch): void;
 }
@@ -36,16 +42,31 @@ export class ServiceWatch implements Reader {
   readonly #backoff: Backoff = backoff();
   readonly #pace: Pace;
   #endpoints: readonly ConsulEndpoint[] | undefined;
+  /** What was there when the cluster lost its data and was not registered again since. */
+  #awaited: readonly ConsulEndpoint[] = [];
   #index: string | undefined;
+  /** Of the last answer that was believed whole. */
+  #version: string | undefined;
+  /** What an earlier run knew, until something was told in this one. */
+  #former: FormerService | undefined;
   #wasFiltered = false;
-  #fullReadAt = 0;
-  #interrupt: AbortController | undefined;
+  /** When everything is to be read again although nothing happened. */
+  #auditAt = 0;
+  /** The next wait is the first one after a read of everything. */
+  #isFirstWait = true;
+  /** Ends the read under way. It serves until it was used. */
+  #interrupt = new AbortController();
   #rejected = "";
 
-  constructor(service: string, scope: WatchedScope, context: ReaderContext) {
+  /** With what an earlier run knew of the service, which is let go as late as what this one reads. */
+  constructor(service: string, scope: WatchedScope, context: ReaderContext, former?: FormerService) {
     this.service = service;
     this.#scope = scope;
     this.#context = context;
+    this.#former = former;
+    this.#endpoints = former?.endpoints;
+    if (scope.inGrace) this.#awaited = this.#endpoints ?? [];
+    this.#version = former?.record.service.provenance.sourceVersion;
     this.#pace = new Pace(context.deps.clock, { burst: 20, perSecond: 10 });
   }
 
@@ -56,12 +77,19 @@ export class ServiceWatch implements Reader {
   /** Ends it, with whatever it waits for. */
   stop(): void {
     this.#end.abort();
+    this.#interrupt.abort();
   }
 
   /** Makes it read anew without an index. */
   again(): void {
     this.#index = undefined;
-    this.#interrupt?.abort();
+    this.#interrupt.abort();
+  }
+
+  /** The cluster lost its data: what is known now is missing until it is registered again, and kept for the grace. */
+  lost(): void {
+    this.#awaited = this.#endpoints ?? [];
+    this.again();
   }
 
   /** Reads until it is stopped, then resolves. */
@@ -80,29 +108,32 @@ export class ServiceWatch implements Reader {
     try {
       await this.#pace.turn(signal);
       await this.#scope.sure(signal);
-      await slots.run(() => this.#once(signal), signal);
+      const index = deps.clock.now() > this.#auditAt ? undefined : this.#index;
+      await slots.run(() => this.#once(index, signal), { atOnce: index === undefined, signal });
       this.#backoff.reset();
     } catch (thrown) {
       if (isAborted(signal)) return;
       this.#index = undefined;
       const error = toSourceError(thrown);
-      shard.failed(this, error);
+      shard.failed(this, error, { known: error instanceof HiddenError && this.#endpoints !== undefined });
       this.#scope.doubt(error.problem === "UNREACHABLE");
       await pause(this.#backoff.next(), deps.clock, signal);
     }
   }
 
-  async #once(signal: AbortSignal): Promise<void> {
-    const { config, deps, shard, slots } = this.#context;
-    const audit = deps.clock.now() - this.#fullReadAt > config.auditSeconds * 1000;
-    const index = audit ? undefined : this.#index;
-    const answer = await this.#interruptible(index, slots.turnMs, signal);
+  async #once(known: string | undefined, signal: AbortSignal): Promise<void> {
+    const { config, deps, shard } = this.#context;
+    // While it queued up, somebody may have found out that the source is not to be believed, or that all must be read.
+    if (!this.#scope.isSure) return;
+    const index = this.#index === undefined ? undefined : known;
+    const answer = await this.#interruptible(index, signal);
     if (answer === "interrupted") return;
-    if (!this.#scope.isSure) {
+    if (!isSure(this.#scope)) {
       // It may be from before or after whatever made the source suspect.
       this.#index = undefined;
       return;
     }
+    this.#isFirstWait = index === undefined;
     if (answer === undefined) {
       shard.fresh(this);
       return;
@@ -114,25 +145,28 @@ export class ServiceWatch implements Reader {
       return;
     }
     await this.#take(answer, signal);
-    if (index === undefined) this.#fullReadAt = deps.clock.now();
+    // Each service at a time of its own: all at once would keep the agent from telling changes.
+    if (index === undefined) this.#auditAt = deps.clock.now() + config.auditSeconds * (1000 - 500 * Math.random());
+  }
+
+  /** How long the agent may wait. The first waits end at different times, and so do those after them. */
+  get #waitMs(): number {
+    const { areShort, turnMs } = this.#context.slots;
+    return this.#isFirstWait && !areShort ? turnMs * (1 - Math.random() / 2) : turnMs;
   }
 
   async #interruptible(
     index: string | undefined,
-    waitMs: number,
     signal: AbortSignal,
   ): Promise<ConsulAnswer<readonly unknown[]> | undefined | "interrupted"> {
-    const { controller, untie } = childOf(signal);
-    this.#interrupt = controller;
+    if (this.#interrupt.signal.aborted) this.#interrupt = new AbortController();
+    const interrupt = this.#interrupt.signal;
     try {
-      const answer = await this.#read({ signal: controller.signal, index, waitMs });
-      return controller.signal.aborted ? "interrupted" : answer;
+      const answer = await this.#read({ signal: interrupt, index, waitMs: this.#waitMs });
+      return interrupt.aborted ? "interrupted" : answer;
     } catch (error) {
-      if (controller.signal.aborted && !signal.aborted) return "interrupted";
+      if (interrupt.aborted && !signal.aborted) return "interrupted";
       throw error;
-    } finally {
-      untie();
-      this.#interrupt = undefined;
     }
   }
 
@@ -148,6 +182,7 @@ export class ServiceWatch implements Reader {
 
   async #take(first: ConsulAnswer<readonly unknown[]>, signal: AbortSignal): Promise<void> {
     const { shard, config } = this.#context;
+    this.#compare(first);
     let answer = first;
     let converted = this.#convert(answer);
     const before = this.#endpoints ?? [];
@@ -160,18 +195,17 @@ export class ServiceWatch implements Reader {
     }
     const smaller = isSmaller(converted.endpoints, before, answer);
     if (answer.filtered === true && smaller && (answer.value.length === 0 || !this.#wasFiltered)) {
-      throw new SourceError("AUTH_FAILED", `access control hides instances of ${this.service}`);
+      throw this.#hidden(`access control hides instances of ${this.service}`);
     }
-    const held = this.#scope.inGrace ? missingFrom(converted.endpoints, before) : [];
+    // What was registered again and is gone then was deregistered.
+    const held = this.#scope.inGrace ? missingFrom(converted.endpoints, this.#awaited) : [];
+    this.#awaited = held;
     if (answer.value.length === 0 && held.length === 0) {
       if (this.listed) await this.#scope.relist(signal);
       // Read anew: the list that came meanwhile may have taken it out.
       if (!isListed(this)) this.#scope.drop(this);
       else if (!this.#scope.inGrace)
-        throw new SourceError(
-          "AUTH_FAILED",
-          `${this.service} is listed but shows no instances: node:read may be missing`,
-        );
+        throw this.#hidden(`${this.service} is listed but shows no instances: node:read may be missing`);
       return;
     }
     this.#report(converted.rejected);
@@ -179,11 +213,36 @@ export class ServiceWatch implements Reader {
     this.#endpoints = endpoints;
     this.#wasFiltered = answer.filtered === true;
     this.#index = answer.index;
-    shard.read(this, { scope: this.#scope.scope, name: this.service }, { endpoints, index: answer.index });
+    const mark = formatMark(answer.index, this.#wasFiltered, this.#scope.servers);
+    // What is kept from a former history must be known as that after another restart, too.
+    const version = held.length === 0 ? mark : (this.#version ?? mark);
+    this.#version = version;
+    this.#tell({ endpoints, version });
     if (held.length > 0) {
       const message = `the source lost its data: ${held.length} instances of ${this.service} are kept`;
-      shard.failed(this, new SourceError("PROTOCOL_ERROR", message));
+      shard.failed(this, new SourceError("PROTOCOL_ERROR", message), { known: true });
     }
+  }
+
+  /** Compares the first answer with what an earlier run knew of the service. */
+  #compare({ index }: ConsulAnswer<unknown>): void {
+    const marks = this.#former?.marks.filter((mark) => isOfCluster(mark, this.#scope.servers)) ?? [];
+    if (marks.length === 0) return;
+    this.#wasFiltered = marks.some(({ filtered }) => filtered);
+    // A stale read may come from a server that lags behind.
+    if (this.#context.config.consistency.mode !== "default") return;
+    if (marks.every((mark) => BigInt(index) < mark.index)) this.#scope.lostHistory();
+  }
+
+  /** Access control may hide a service for good: what an earlier run knew stands in, so that the others need not wait. */
+  #hidden(message: string): HiddenError {
+    if (this.#former !== undefined) this.#tell({ endpoints: this.#former.endpoints, version: this.#version ?? "" });
+    return new HiddenError("AUTH_FAILED", message);
+  }
+
+  #tell(answer: { readonly endpoints: readonly ConsulEndpoint[]; readonly version: string }): void {
+    this.#former = undefined;
+    this.#context.shard.read(this, { scope: this.#scope.scope, name: this.service }, answer);
   }
 
   #convert(answer: ConsulAnswer<readonly unknown[]>) {
@@ -203,6 +262,9 @@ export class ServiceWatch implements Reader {
     }
   }
 }
+
+/** A good answer from which access control left something out. */
+class HiddenError extends SourceError {}
 
 /** Whether something that was known is not in the answer. */
 function isSmaller(
@@ -229,8 +291,9 @@ function byId(a: ConsulEndpoint, b: ConsulEndpoint): number {
   return byCodeUnit(a.id, b.id);
 }
 
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
+// Read anew: what was so before the wait may be so no longer.
+function isSure(scope: WatchedScope): boolean {
+  return scope.isSure;
 }
 
 function isListed(watch: ServiceWatch): boolean {

@@ -1,5 +1,6 @@
-import { byCodeUnit, contentHash, serviceKey, type RegistryId, type ServiceKey } from "@signalbox/model";
-import { SourceError, type Problem, type RegistryDeps, type RegistrySink } from "@signalbox/registry";
+import { isDeepStrictEqual } from "node:util";
+import { byCodeUnit, serviceKey, type RegistryId, type ServiceKey } from "@signalbox/model";
+import { isAborted, SourceError, type Problem, type RegistryDeps, type RegistrySink } from "@signalbox/registry";
 import type { ServiceRecord } from "@signalbox/model";
 import type { ConsulScope } from "../client.ts";
 import type { ConsulConfig } from "../config.ts";
@@ -15,9 +16,10 @@ export interface Reader {
 interface ServiceState {
   readonly name: string;
   readonly tenancy: Tenancy;
-  readonly parts: Map<Reader, { readonly endpoints: readonly ConsulEndpoint[]; readonly index: string }>;
+  readonly parts: Map<Reader, { readonly endpoints: readonly ConsulEndpoint[]; readonly version: string }>;
   key?: ServiceKey | undefined;
-  hash?: string | undefined;
+  /** The record as it was made last. */
+  record?: ServiceRecord | undefined;
 }
 
 /** One namespace of one partition: in it, service names are unique over all datacenters. */
@@ -43,7 +45,7 @@ export interface ShardOptions {
 export class Shard {
   readonly #options: ShardOptions;
   readonly #tenancies = new Map<string, Tenancy>();
-  /** Readers that have not read since the last `alive`. */
+  /** Readers that have not read since the last `alive`; before the snapshot, in this run. */
   #due = new Set<Reader>();
   readonly #readers = new Set<Reader>();
   readonly #failing = new Map<Reader, SourceError>();
@@ -80,7 +82,7 @@ export class Shard {
   read(
     reader: Reader,
     service: { readonly scope: ConsulScope; readonly name: string },
-    answer: { readonly endpoints: readonly ConsulEndpoint[]; readonly index: string },
+    answer: { readonly endpoints: readonly ConsulEndpoint[]; readonly version: string },
   ): void {
     const tenancy = this.#tenancy(service.scope);
     const id = service.name.toLowerCase();
@@ -106,16 +108,23 @@ export class Shard {
     this.#settle();
   }
 
-  /** A reader could not read, or must not believe what it read. What is known stays. */
-  failed(reader: Reader, error: SourceError, options: { readonly always?: boolean } = {}): void {
+  /**
+   * A reader could not read, or must not believe what it read. What is known stays. With `known`, that is all there will be for
+   * a while, so that the snapshot does not wait for more.
+   */
+  failed(
+    reader: Reader,
+    error: SourceError,
+    options: { readonly always?: boolean; readonly known?: boolean } = {},
+  ): void {
     const { deps, sink, signal } = this.#options;
     deps.metrics.counter("consul_read_errors_total", { problem: error.problem });
     deps.logger.debug("consul-read-failed", { registry: this.#options.registry, reader: reader.name, error });
-    const known = [...this.#failing.values()].some(({ problem }) => problem === error.problem);
+    const isNew = ![...this.#failing.values()].some(({ problem }) => problem === error.problem);
     this.#failing.set(reader, error);
-    this.#due.add(reader);
+    if (this.#synced || options.known !== true) this.#due.add(reader);
     // A thousand services that fail for one reason are one thing to say.
-    if (!signal.aborted && (!known || options.always === true)) sink.degraded(error.problem, error);
+    if (!signal.aborted && (isNew || options.always === true)) sink.degraded(error.problem, error);
   }
 
   #settle(): void {
@@ -133,6 +142,7 @@ export class Shard {
       return record === undefined ? [] : [record];
     });
     sink.push({ type: "snapshot", records: records.sort(byKey) });
+    this.#tellFailure();
   }
 
   /** Says what changed in these services, in one delta. */
@@ -142,10 +152,10 @@ export class Shard {
     const upserted: ServiceRecord[] = [];
     const removed: ServiceKey[] = [];
     for (const state of states) {
-      const { key, hash } = state;
+      const { key, record: before } = state;
       const record = this.#record(state);
       if (key !== undefined && key !== state.key) removed.push(key);
-      if (record !== undefined && hash !== state.hash) upserted.push(record);
+      if (record !== undefined && record !== before) upserted.push(record);
     }
     if (upserted.length + removed.length === 0) return;
     const taken = new Set(upserted.map(({ service }) => serviceKey(service)));
@@ -153,37 +163,37 @@ export class Shard {
       type: "delta",
       records: { upserted: upserted.sort(byKey), removed: removed.filter((key) => !taken.has(key)).sort(byCodeUnit) },
     });
-    // What was pushed is true, but it does not make the source whole.
+    this.#tellFailure();
+  }
+
+  /** What was pushed is true, but it does not make the source whole. */
+  #tellFailure(): void {
+    const { sink, signal } = this.#options;
     const [failure] = this.#failing.values();
     if (failure !== undefined && !isAborted(signal)) sink.degraded(failure.problem, failure);
   }
 
-  /** The record of a service as it is now; notes its key and hash. */
+  /** The record of a service as it is now, and the one from before where its content is the same; notes it and its key. */
   #record(state: ServiceState): ServiceRecord | undefined {
     const { config, deps } = this.#options;
     const { name, tenancy, parts } = state;
     const endpoints = merged([...parts.values()].map((part) => part.endpoints));
-    if (endpoints.length === 0) {
-      state.key = undefined;
-      state.hash = undefined;
-      return undefined;
-    }
+    // What an earlier run left names the versions of all its parts.
+    const versions = new Set([...parts.values()].flatMap(({ version }) => version.split(",")));
+    const sourceVersion = [...versions].join(",");
     const record = assembleRecord(
-      { name, hostPart: tenancy.hosts.of(name), scope: tenancy.scope, endpoints },
+      { name, hostPart: tenancy.hosts.of(name), scope: tenancy.scope, endpoints, sourceVersion },
       this.#options,
     );
+    if (record !== undefined && state.record !== undefined && isSame(state.record, record)) return state.record;
+    state.record = record;
+    state.key = record && serviceKey(record.service);
     if (record === undefined) return undefined;
-    const hash = contentHash(record);
-    state.key = serviceKey(record.service);
-    if (hash === state.hash) return record;
-    state.hash = hash;
     for (const port of conflictingPorts(endpoints, config)) {
       deps.metrics.counter("consul_objects_rejected_total", { reason: "protocol" });
       deps.logger.warn("consul-protocol-conflict", { service: name, port });
     }
-    const sourceVersion = [...parts.values()].map(({ index }) => index).join(",");
-    const { service } = record;
-    return { ...record, service: { ...service, provenance: { ...service.provenance, sourceVersion } } };
+    return record;
   }
 
   #tenancy({ namespace, partition }: ConsulScope): Tenancy {
@@ -216,10 +226,15 @@ function merged(parts: readonly (readonly ConsulEndpoint[])[]): readonly ConsulE
   return [...all.values()].sort((a, b) => byCodeUnit(a.id, b.id));
 }
 
-function byKey(a: ServiceRecord, b: ServiceRecord): number {
-  return byCodeUnit(serviceKey(a.service), serviceKey(b.service));
+/** Equal but for the source's own version, which is no content. */
+function isSame(before: ServiceRecord, now: ServiceRecord): boolean {
+  const content = ({ service, instances }: ServiceRecord) => {
+    const { registry, object } = service.provenance;
+    return [{ ...service, provenance: { registry, object } }, instances];
+  };
+  return isDeepStrictEqual(content(before), content(now));
 }
 
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
+function byKey(a: ServiceRecord, b: ServiceRecord): number {
+  return byCodeUnit(serviceKey(a.service), serviceKey(b.service));
 }

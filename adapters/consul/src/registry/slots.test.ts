@@ -23,13 +23,15 @@ function tick(): Promise<void> {
 }
 
 const live = new AbortController().signal;
+const waits = { atOnce: false, signal: live };
+const atOnce = { atOnce: true, signal: live };
 
 describe("Slots", () => {
   it("runs so many at once and the others in the order in which they came", async () => {
     const slots = new Slots({ concurrency: 2, waitMs: 1000, rotationMs: 1000 });
     const log: string[] = [];
     const reads = ["a", "b", "c", "d"].map((name) => openRead(log, name));
-    const runs = reads.map(({ read }) => slots.run(read, live));
+    const runs = reads.map(({ read }) => slots.run(read, waits));
     await tick();
     expect(log).toEqual(["a", "b"]);
     reads[1]?.end();
@@ -49,16 +51,46 @@ describe("Slots", () => {
     const failing = slots.run(async () => {
       await first.read();
       throw new Error("failed");
-    }, live);
+    }, waits);
     const leaving = new AbortController();
-    const left = slots.run(() => Promise.resolve(), leaving.signal);
-    const last = slots.run(() => Promise.resolve("done"), live);
+    const left = slots.run(() => Promise.resolve(), { atOnce: false, signal: leaving.signal });
+    const last = slots.run(() => Promise.resolve("done"), waits);
     leaving.abort(new Error("gave up"));
     await expect(left).rejects.toThrow("gave up");
     first.end();
     await expect(failing).rejects.toThrow("failed");
     await expect(last).resolves.toBe("done");
     expect(slots.taken).toBe(0);
+  });
+
+  it("runs few of those that are answered at once, and what waits for news after those that came before it", async () => {
+    const slots = new Slots({ concurrency: 1000, waitMs: 1000, rotationMs: 1000 });
+    const log: string[] = [];
+    const reads = Array.from({ length: 40 }, (_, index) => openRead(log, `read ${index}`));
+    const runs = reads.map(({ read }) => slots.run(read, atOnce));
+    const news = slots.run(() => Promise.resolve(log.push("news")), waits);
+    await tick();
+    expect(log).toHaveLength(32);
+    for (const { end } of reads.slice(0, 8)) end();
+    await tick();
+    expect(log).toEqual([...reads.map((_, index) => `read ${index}`), "news"]);
+    for (const { end } of reads) end();
+    await Promise.all([...runs, news]);
+    expect(slots.taken).toBe(0);
+  });
+
+  it("goes on with the others when the one at the head of the queue gives up", async () => {
+    const slots = new Slots({ concurrency: 1000, waitMs: 1000, rotationMs: 1000 });
+    const reads = Array.from({ length: 32 }, (_, index) => openRead([], `read ${index}`));
+    const runs = reads.map(({ read }) => slots.run(read, atOnce));
+    const leaving = new AbortController();
+    const left = slots.run(() => Promise.resolve(), { atOnce: true, signal: leaving.signal });
+    const news = slots.run(() => Promise.resolve("news"), waits);
+    leaving.abort(new Error("gave up"));
+    await expect(left).rejects.toThrow("gave up");
+    await expect(news).resolves.toBe("news");
+    for (const { end } of reads) end();
+    await Promise.all(runs);
   });
 
   it("shortens the turns with the members, down to a quarter of a second", () => {
@@ -83,9 +115,8 @@ describe("Waiters", () => {
     const stays = waiters.wait(live);
     leaving.abort(new Error("gave up"));
     await expect(left).rejects.toThrow("gave up");
-    expect(waiters.wakeFirst()).toBe(true);
+    waiters.wake();
     await stays;
-    expect(waiters.wakeFirst()).toBe(false);
   });
 });
 

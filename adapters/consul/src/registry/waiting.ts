@@ -36,15 +36,6 @@ export class Waiters {
     this.#waiting.clear();
     for (const wake of waiting) wake();
   }
-
-  /** Wakes the one that waits longest. False where nobody waits. */
-  wakeFirst(): boolean {
-    const [first] = this.#waiting;
-    if (first === undefined) return false;
-    this.#waiting.delete(first);
-    first();
-    return true;
-  }
 }
 
 /** A brake for reads that answer at once again and again: so many in a row are free, then so many in a second. */
@@ -80,18 +71,4 @@ export class Pace {
     this.#tokens = Math.min(this.#burst, this.#tokens + gained);
     this.#at = now;
   }
-}
-
-/** Sleeps; comes back early and without an error when the signal aborts. */
-export async function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  if (signal.aborted || ms <= 0) return;
-  try {
-    await clock.sleep(ms, signal);
-  } catch (error) {
-    if (!isAborted(signal)) throw error;
-  }
-}
-
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }

@@ -304,8 +304,9 @@ export class FakeConsul {
     const name = serviceIn(url);
     const mayService = (service: string) => off || policy?.service(service) === true;
     const mayNode = (node: string) => off || policy?.node(node) === true;
+    const here = (service: string) => this.entries(service).filter((entry) => isIn(url, entry));
     if (name !== undefined) {
-      const all = name === "consul" ? [this.#serverEntry()] : this.entries(name);
+      const all = name === "consul" ? [this.#serverEntry()].filter((entry) => isIn(url, entry)) : here(name);
       const visible = all.filter(({ Node: { Node: node } }) => mayService(name) && mayNode(node));
       const dc = url.searchParams.get("dc");
       const body = visible.map((entry) =>
@@ -313,7 +314,8 @@ export class FakeConsul {
       );
       return { body, filtered: body.length < all.length };
     }
-    const names = ["consul", ...this.#services.keys()];
+    const names = [...this.#services.keys()].filter((service) => here(service).length > 0);
+    if (isIn(url, this.#serverEntry())) names.unshift("consul");
     const visible = names.filter(mayService);
     return {
       body: Object.fromEntries(visible.map((service) => [service, this.#tagsOf(service)])),
@@ -336,6 +338,15 @@ export class FakeConsul {
       Checks: [],
     };
   }
+}
+
+/** Whether a query asks for the namespace and partition of an instance; those of whoever names none are the default ones. */
+function isIn(url: URL, { Service: service }: FakeEntry): boolean {
+  const own: { Namespace?: unknown; Partition?: unknown } =
+    typeof service === "object" && service !== null ? service : {};
+  const { Namespace: namespace = "default", Partition: partition = "default" } = own;
+  const asked = url.searchParams;
+  return namespace === (asked.get("ns") ?? "default") && partition === (asked.get("partition") ?? "default");
 }
 
 /** The service that a health query asks for. */

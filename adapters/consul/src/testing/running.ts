@@ -15,7 +15,8 @@ export class Running implements AsyncDisposable {
   readonly #end = new AbortController();
   readonly #ended: Promise<void>;
 
-  constructor(config: object) {
+  /** Where a run before it is named, what that one said last is the baseline. */
+  constructor(config: object, after?: Running) {
     const metrics = {
       counter: (name: string, labels: Labels = {}) => {
         this.counted.push([name, ...Object.values(labels)].join(" "));
@@ -26,7 +27,8 @@ export class Running implements AsyncDisposable {
     };
     const deps = { name: "test", logger: silentLogger, clock: this.clock, metrics, baseDir: "." };
     const registry = new ConsulRegistry(parseConsulConfig(config), deps);
-    this.#ended = registry.run(checkedSink(this.sink, { ...deps, id: registry.id }), this.#end.signal);
+    const sink = checkedSink(this.sink, { ...deps, id: registry.id });
+    this.#ended = registry.run(sink, this.#end.signal, after?.sink.asBaseline());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -33,6 +33,17 @@ describe("parseAnswer", () => {
     expect(gone.map(({ instance }) => `${instance.id} ${instance.status}`)).toEqual(["b:orders:8080 UP"]);
   });
 
+  it("knows a lease that ran out by its times, and not by the eviction time that every deletion has", () => {
+    const [deleted] = recorded("delta-deleted", "delta").entries.filter((one) => one.deleted);
+    expect(deleted?.lapse).toBeUndefined();
+    const lapses = recorded("delta-evicted", "delta").entries.filter(({ lapse }) => lapse !== undefined);
+    expect(lapses.map(({ instance, lapse }) => [instance.id, lapse?.leaseMs])).toEqual([
+      ["never-renewed", 4000],
+      ["once-renewed", 4000],
+    ]);
+    for (const { lapse, updatedAt } of lapses) expect(lapse?.at).toBe(updatedAt);
+  });
+
   it("reads numbers as texts, flags as booleans, and lone objects", () => {
     const instance = {
       instanceId: "a",

@@ -29,8 +29,18 @@ export interface AnswerEntry {
   readonly instance: EurekaInstance;
   /** The server says that the instance is gone. Its other fields are those of before. */
   readonly deleted: boolean;
+  /** It is gone because its lease ran out, and not because anybody deregistered it. */
+  readonly lapse?: Lapse;
   /** When the server took the change, in epoch milliseconds of its clock; 0 where it does not say. */
   readonly updatedAt: number;
+}
+
+/** The end of a lease that nobody renewed. */
+export interface Lapse {
+  /** How long the lease was. */
+  readonly leaseMs: number;
+  /** When the server ended it, in epoch milliseconds of its clock. */
+  readonly at: number;
 }
 
 /** An entry that cannot be read as an instance. */
@@ -116,12 +126,28 @@ function entryOf(value: unknown, applicationName: string): AnswerEntry | string 
     availabilityZone: textOf(member(dataCenter, "availability-zone")) ?? "",
   };
   const updatedAt = numberOf(value["lastUpdatedTimestamp"]);
+  const deleted = value["actionType"] === "DELETED";
+  const lapse = deleted ? lapseOf(value["leaseInfo"]) : undefined;
   return {
     key: instanceKeyOf(instance),
     instance,
-    deleted: value["actionType"] === "DELETED",
+    deleted,
+    ...(lapse !== undefined && { lapse }),
     updatedAt: Number.isFinite(updatedAt) ? updatedAt : 0,
   };
+}
+
+/**
+ * Whether a lease had run out when it was ended. The server notes an eviction time for each deletion, also for one that a
+ * client asked for; but a client that asks still has its lease. What it calls the last renewal is the time of that
+ * and, after the first one, the length of the lease, just as in the comparison that the server makes itself.
+ */
+function lapseOf(lease: unknown): Lapse | undefined {
+  const leaseMs = numberOf(member(lease, "durationInSecs")) * 1000;
+  const renewedAt = numberOf(member(lease, "lastRenewalTimestamp"));
+  const at = numberOf(member(lease, "evictionTimestamp"));
+  // Where one of them is missing, it is not a number, which is greater than nothing.
+  return at > renewedAt + leaseMs && renewedAt > 0 ? { leaseMs, at } : undefined;
 }
 
 /**

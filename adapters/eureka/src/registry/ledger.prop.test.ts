@@ -2,26 +2,31 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { EurekaInstance } from "../client/answer.ts";
 import { Ledger } from "./ledger.ts";
-import type { PeerView } from "./peer.ts";
+import type { Deletion, PeerView } from "./peer.ts";
 
 const policy = { confirmReads: 2, maxShrink: 0.3, holdSeconds: 90 };
 const instances = new Map<string, EurekaInstance>(
   ["a", "b", "c", "d", "e"].map((id) => [id, { id, app: "WEB" } as EurekaInstance]),
 );
 
-/** What a server may say of five instances: each is listed, said to be deleted, or missing without a word. */
-const word = fc.constantFrom("listed" as const, "deleted" as const, "missing" as const);
+/** What a server may say of five instances: each is listed, deregistered, without a lease, or missing without a word. */
+const word = fc.constantFrom("listed", "said", "lapsed", "unheard", "missing") satisfies fc.Arbitrary<Word>;
 const words = fc.tuple(word, word, word, word, word);
 const seconds = fc.integer({ min: 1, max: 40 });
-type Words = readonly ("listed" | "deleted" | "missing")[];
+type Word = "listed" | "missing" | Deletion;
+type Words = readonly Word[];
 
 function viewOf(said: Words, tellsDeletions = true): PeerView {
   const keys = [...instances.keys()].map((key, index) => ({ key, word: said[index] }));
   const listed = new Map(
     [...instances].filter(([key]) => keys.some((one) => one.key === key && one.word === "listed")),
   );
-  const deleted = new Set(keys.filter((one) => one.word === "deleted").map(({ key }) => key));
-  return { instances: listed, deleted: tellsDeletions ? deleted : new Set(), tellsDeletions, contiguous: true };
+  const deleted = new Map(
+    keys.flatMap(({ key, word }) =>
+      word === undefined || word === "listed" || word === "missing" ? [] : [[key, word]],
+    ),
+  );
+  return { instances: listed, deleted: tellsDeletions ? deleted : new Map(), tellsDeletions, contiguous: true };
 }
 
 describe("Ledger", () => {
@@ -43,7 +48,9 @@ describe("Ledger", () => {
               told.delete(key);
             }
           }
-          for (const one of views) for (const key of one.deleted) told.add(key);
+          for (const one of views) {
+            for (const [key, deletion] of one.deleted) if (deletion !== "unheard") told.add(key);
+          }
           for (const [key, at] of seen)
             if (!told.has(key) && now - at < policy.holdSeconds * 1000) expect(ledger.held.has(key)).toBe(true);
         }
@@ -68,6 +75,42 @@ describe("Ledger", () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it("keeps instances whose leases ran out together, or unheard, for as long as those without a word", () => {
+    const word = fc.constantFrom<Word>("lapsed", "unheard", "missing");
+    const round = fc.tuple(seconds, fc.tuple(word, word, word, word, word));
+    fc.assert(
+      fc.property(fc.array(round, { minLength: 1, maxLength: 12 }), (steps) => {
+        const ledger = new Ledger(policy);
+        ledger.settle(viewOf(["listed", "listed", "listed", "listed", "listed"]), [], 0);
+        let now = 0;
+        let since: number | undefined;
+        for (const [pause, said] of steps) {
+          now += pause * 1000;
+          since ??= now;
+          // All five are gone, so that any lease that ran out did so among many; one alone may be believed.
+          const lone = said.filter((one) => one !== "missing").length === 1;
+          ledger.settle(viewOf(lone ? said.map(() => "missing" as const) : said), [], now);
+          if (now - since < policy.holdSeconds * 1000) expect(ledger.held.size).toBe(5);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("believes one lease that ran out in the hearing of everybody at once", () => {
+    const ledger = new Ledger(policy);
+    ledger.settle(viewOf(["listed", "listed", "listed", "listed", "listed"]), [], 0);
+    ledger.settle(viewOf(["lapsed", "listed", "listed", "listed", "listed"]), [], 5000);
+    expect([...ledger.held.keys()]).toEqual(["b", "c", "d", "e"]);
+    // Unheard, it is not believed, also when it is told again until it would be.
+    ledger.settle(viewOf(["missing", "unheard", "listed", "listed", "listed"]), [], 10_000);
+    ledger.settle(viewOf(["missing", "lapsed", "listed", "listed", "listed"]), [], 15_000);
+    expect([...ledger.held.keys()]).toEqual(["b", "c", "d", "e"]);
+    // But a deregistration is.
+    ledger.settle(viewOf(["missing", "said", "listed", "listed", "listed"]), [], 20_000);
+    expect([...ledger.held.keys()]).toEqual(["c", "d", "e"]);
   });
 
   it("tells changes that lead from what it held to what it holds", () => {

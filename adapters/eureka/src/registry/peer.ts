@@ -1,19 +1,33 @@
 import type { Clock, Metrics } from "@signalbox/registry";
-import { instanceKeyOf, type EurekaAnswer, type EurekaInstance, type UnreadableEntry } from "../client/answer.ts";
+import {
+  instanceKeyOf,
+  type EurekaAnswer,
+  type EurekaInstance,
+  type Lapse,
+  type UnreadableEntry,
+} from "../client/answer.ts";
 import { NoDeltaError, UnusableAnswerError, type EurekaClient } from "../client.ts";
 import type { EurekaStatus } from "../config.ts";
+import { Hearing } from "./hearing.ts";
 
 /** What one server says at one moment: all of it. */
 export interface PeerView {
   /** By key. */
   readonly instances: ReadonlyMap<string, EurekaInstance>;
   /** Keys that the server says it deleted, and does not list. */
-  readonly deleted: ReadonlySet<string>;
+  readonly deleted: ReadonlyMap<string, Deletion>;
   /** Whether the server tells deletions. If not, what is missing is all there is to see. */
   readonly tellsDeletions: boolean;
   /** Whether the read before this one was good as well, and of the same server. */
   readonly contiguous: boolean;
 }
+
+/**
+ * Why a server says that it deleted an instance. `said`: it was deregistered. `lapsed`: its lease ran out, and the server
+ * could be heard all the time, so that the client could have renewed it. `unheard`: its lease ran out while the server
+ * could not be heard, by us and perhaps by nobody.
+ */
+export type Deletion = "said" | "lapsed" | "unheard";
 
 /** Why a full answer was asked for. */
 export type FullReason = "start" | "timer" | "hash" | "no-delta";
@@ -29,6 +43,12 @@ export interface PeerOptions {
   readonly onUnreadable: (entry: UnreadableEntry) => void;
 }
 
+/** What a server says it deleted, by key, with the end of its lease where that was the reason. */
+type Deleted = ReadonlyMap<string, Lapse | undefined>;
+
+/** How long a server tells a deletion. */
+const tellsForMs = 180_000;
+
 /** What is kept between two reads. */
 interface Base {
   readonly instances: Map<string, EurekaInstance>;
@@ -43,6 +63,7 @@ interface Base {
 export class Peer {
   readonly url: string;
   readonly #options: PeerOptions;
+  readonly #hearing = new Hearing();
   #base: Base | undefined;
 
   constructor(options: PeerOptions) {
@@ -65,13 +86,25 @@ export class Peer {
     try {
       const reason = this.#fullReason();
       const deleted = reason ?? (await this.#applyDelta(signal));
-      const said = typeof deleted === "string" ? await this.#full(deleted, baseline, signal) : deleted;
+      const told = typeof deleted === "string" ? await this.#full(deleted, baseline, signal) : deleted;
       const { instances = new Map<string, EurekaInstance>(), deltas = false } = this.#base ?? {};
-      return { instances, deleted: said, tellsDeletions: deltas, contiguous };
+      return { instances, deleted: this.#judged(told), tellsDeletions: deltas, contiguous };
     } catch (error) {
+      this.#hearing.failed();
       this.forget();
       throw error;
     }
+  }
+
+  #judged(deleted: Deleted): ReadonlyMap<string, Deletion> {
+    const now = this.#options.clock.now();
+    const judge = (lapse: Lapse | undefined): Deletion => {
+      if (lapse === undefined) return "said";
+      // The end of a lease is told for three minutes; what is more is a difference between two clocks.
+      const at = Math.min(now, Math.max(lapse.at, now - tellsForMs));
+      return this.#hearing.wasClear(lapse.leaseMs, at) ? "lapsed" : "unheard";
+    };
+    return new Map([...deleted].map(([key, lapse]) => [key, judge(lapse)]));
   }
 
   #fullReason(): FullReason | undefined {
@@ -82,7 +115,7 @@ export class Peer {
   }
 
   /** Follows a delta from the base. Returns the keys that were deleted, or why only a full answer will do. */
-  async #applyDelta(signal: AbortSignal): Promise<ReadonlySet<string> | FullReason> {
+  async #applyDelta(signal: AbortSignal): Promise<Deleted | FullReason> {
     const base = this.#base;
     if (base === undefined) return "start";
     let answer: EurekaAnswer;
@@ -101,11 +134,7 @@ export class Peer {
     return "hash";
   }
 
-  async #full(
-    reason: FullReason,
-    baseline: ReadonlyMap<string, unknown>,
-    signal: AbortSignal,
-  ): Promise<ReadonlySet<string>> {
+  async #full(reason: FullReason, baseline: ReadonlyMap<string, unknown>, signal: AbortSignal): Promise<Deleted> {
     const { clock, metrics, delta, onUnreadable } = this.#options;
     const before = this.#base?.instances;
     const hadDeltas = this.#base?.deltas ?? true;
@@ -124,17 +153,17 @@ export class Peer {
     const since = reason === "no-delta" ? (this.#base?.fullAt ?? base.fullAt) : base.fullAt;
     this.#base = { ...base, fullAt: since };
     const lacks = [...baseline.keys()].some((key) => !instances.has(key));
-    return lacks && base.deltas ? this.#deletions(instances, signal) : new Set();
+    return lacks && base.deltas ? this.#deletions(instances, signal) : new Map();
   }
 
   /** What the server says it deleted. It is asked after the full answer, so that all that is missing there is told here. */
-  async #deletions(instances: Map<string, EurekaInstance>, signal: AbortSignal): Promise<ReadonlySet<string>> {
+  async #deletions(instances: Map<string, EurekaInstance>, signal: AbortSignal): Promise<Deleted> {
     try {
       return apply(await this.#get("delta", signal), instances, () => undefined);
     } catch (error) {
       if (signal.aborted) throw error;
       if (error instanceof NoDeltaError && this.#base !== undefined) this.#without(this.#base);
-      return new Set();
+      return new Map();
     }
   }
 
@@ -147,6 +176,7 @@ export class Peer {
     const { client, clock, metrics } = this.#options;
     const start = clock.now();
     const answer = await client.get(kind, signal);
+    this.#hearing.heard(start, clock.now());
     metrics.counter("eureka_reads_total", { kind });
     metrics.histogram("eureka_read_seconds", (clock.now() - start) / 1000, { kind });
     return answer;
@@ -165,15 +195,15 @@ function apply(
   answer: EurekaAnswer,
   instances: Map<string, EurekaInstance>,
   onChange: (updatedAt: number) => void,
-): ReadonlySet<string> {
-  const deleted = new Set<string>();
-  for (const { key, instance, deleted: gone, updatedAt } of answer.entries) {
+): Deleted {
+  const deleted = new Map<string, Lapse | undefined>();
+  for (const { key, instance, deleted: gone, lapse, updatedAt } of answer.entries) {
     const before = instances.get(key);
     const now = gone ? undefined : sameOr(before, instance);
     if (before !== now) onChange(updatedAt);
     if (now === undefined) {
       instances.delete(key);
-      deleted.add(key);
+      deleted.set(key, lapse);
     } else {
       instances.set(key, now);
       deleted.delete(key);

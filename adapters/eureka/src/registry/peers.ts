@@ -47,11 +47,13 @@ export class Peers {
     }
   }
 
-  /** Asks all at the start, when nothing is known yet that a partial answer could be compared with. */
+  /** Asks all at the start. The one to read is the fullest; where an earlier run left something, the one that lacks least of it. */
   async #first(signal: AbortSignal): Promise<Round> {
     const answers = await this.#askAll(this.#order, signal);
     const good = answers.flatMap((answer) => ("view" in answer ? [answer] : []));
-    const [best] = good.toSorted((left, right) => right.view.instances.size - left.view.instances.size);
+    const lacks = ({ view }: { readonly view: PeerView }): number => this.#options.ledger.lackedBy(view).length;
+    const size = ({ view }: { readonly view: PeerView }): number => view.instances.size;
+    const [best] = good.toSorted((left, right) => lacks(left) - lacks(right) || size(right) - size(left));
     if (best === undefined) throw failureOf(answers.flatMap((answer) => ("error" in answer ? [answer.error] : [])));
     const others = good.filter((answer) => answer !== best);
     this.#order = [

@@ -38,6 +38,9 @@ interface Change {
   readonly instance: Record<string, unknown>;
 }
 
+/** When the server took whatever it tells, in epoch milliseconds. */
+const takenAt = 1_795_227_471_292;
+
 /**
  * A Eureka server of the wire only: a real HTTP server on a port of its own that answers `/eureka/apps` and
  * `/eureka/apps/delta` as Eureka 2.0 does (recorded in `testdata`), with the window of recent changes behind the delta.
@@ -84,8 +87,19 @@ export class FakeEureka {
     const key = `${app.toUpperCase()}/${id}`;
     const instance = this.#instances.get(key);
     this.#instances.delete(key);
-    // It keeps the status that it had.
-    if (instance !== undefined) this.#tell(key, instance, "DELETED");
+    // It keeps the status that it had. The eviction time is there, too: renewed seconds before, the lease had not run out.
+    const lease = { lastRenewalTimestamp: takenAt + 85_000, evictionTimestamp: takenAt };
+    if (instance !== undefined) this.#tell(key, withLease(instance, lease), "DELETED");
+  }
+
+  /** Ends the lease of an instance that nobody renewed, at a time in epoch milliseconds. Default lease: 90 seconds. */
+  evict(app: string, id: string, at: number, leaseSeconds = 90): void {
+    const key = `${app.toUpperCase()}/${id}`;
+    const instance = this.#instances.get(key);
+    this.#instances.delete(key);
+    const lastRenewalTimestamp = at - leaseSeconds * 1000 - 500;
+    const lease = { durationInSecs: leaseSeconds, lastRenewalTimestamp, evictionTimestamp: at };
+    if (instance !== undefined) this.#tell(key, withLease(instance, lease), "DELETED");
   }
 
   /** Cancels whatever the predicate names. */
@@ -145,7 +159,7 @@ export class FakeEureka {
   }
 
   #tell(key: string, instance: Record<string, unknown>, actionType: string): void {
-    this.#changes.push({ key, instance: { ...instance, actionType, lastUpdatedTimestamp: "1795227471292" } });
+    this.#changes.push({ key, instance: { ...instance, actionType, lastUpdatedTimestamp: String(takenAt) } });
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -216,6 +230,10 @@ export class FakeEureka {
   }
 }
 
+function withLease(instance: Record<string, unknown>, lease: object): Record<string, unknown> {
+  return { ...instance, leaseInfo: { ...(instance["leaseInfo"] as object), ...lease } };
+}
+
 /** In the shape of `testdata/in/two-apps.json`. */
 export function instanceOf(registration: Registration): Record<string, unknown> {
   const { app, id, ip = "10.0.0.1", port, securePort, metadata = {} } = registration;
@@ -231,12 +249,12 @@ export function instanceOf(registration: Registration): Record<string, unknown> 
     securePort: { $: securePort ?? 443, "@enabled": String(securePort !== undefined) },
     countryId: 1,
     dataCenterInfo: { "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", name: "MyOwn" },
-    leaseInfo: { renewalIntervalInSecs: 30, durationInSecs: 90, registrationTimestamp: 1795227471292 },
+    leaseInfo: { renewalIntervalInSecs: 30, durationInSecs: 90, registrationTimestamp: takenAt, evictionTimestamp: 0 },
     metadata,
     vipAddress: registration.vip ?? name,
     secureVipAddress: registration.secureVip ?? name,
     isCoordinatingDiscoveryServer: "false",
-    lastUpdatedTimestamp: "1795227471292",
+    lastUpdatedTimestamp: String(takenAt),
     lastDirtyTimestamp: "1795227471281",
     actionType: "ADDED",
   };

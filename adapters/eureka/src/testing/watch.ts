@@ -4,6 +4,14 @@ import { eurekaModule } from "../index.ts";
 
 const deadlineMs = 10_000;
 
+/** How a registry is run. */
+export interface WatchOptions {
+  /** Default `test`. */
+  readonly name?: string;
+  /** A run before this one, which left what it said last. */
+  readonly before?: Watch;
+}
+
 /** A Eureka registry that runs, on a clock that only `poll` moves. */
 export class Watch {
   readonly sink = new RecordingSink();
@@ -15,7 +23,7 @@ export class Watch {
   readonly #controller = new AbortController();
   readonly #ended: Promise<void>;
 
-  private constructor(config: object, name: string) {
+  private constructor(config: object, { name = "test", before }: WatchOptions) {
     const warn = (event: string, fields?: object): void => void this.warnings.push({ event, fields });
     const logger: Logger = { debug() {}, info() {}, warn, error: warn };
     const metrics: Metrics = {
@@ -28,12 +36,12 @@ export class Watch {
     const deps = { name, logger, metrics, clock: this.clock, baseDir: "/" };
     const registry = eurekaModule.create(eurekaModule.parseConfig(config), deps);
     const sink = checkedSink(this.sink, { id: registry.id, logger, metrics });
-    this.#ended = registry.run(sink, this.#controller.signal);
+    this.#ended = registry.run(sink, this.#controller.signal, before?.sink.asBaseline());
   }
 
   /** Starts it and waits for the end of the first round, good or bad. */
-  static async start(config: object, name = "test"): Promise<Watch> {
-    const watch = new Watch(config, name);
+  static async start(config: object, options: WatchOptions = {}): Promise<Watch> {
+    const watch = new Watch(config, options);
     await watch.#round(0);
     return watch;
   }

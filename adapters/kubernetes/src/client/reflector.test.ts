@@ -183,6 +183,35 @@ describe("a reflector", () => {
     expect(mirror.counts.get("relists")).toBe(1);
   });
 
+  it("lists soon when its version expired over an outage, however long that was", async () => {
+    server.put("pods", pod("one"));
+    const mirror = start();
+    await until(() => server.watches === 1);
+    server.mood = "FAILS";
+    server.endWatches();
+    await until(() => mirror.errors.length >= 9, { advance: true });
+    expect(clock.asked.at(-1)).toBeGreaterThan(10_000);
+    server.put("pods", pod("two"));
+    server.compact();
+    await server.mend();
+    await until(() => mirror.counts.get("expired") === 1, { advance: true });
+    await until(() => mirror.items.has("a/two"), { advance: true });
+    expect(clock.asked.at(-1)).toBeLessThanOrEqual(500);
+  });
+
+  it("waits longer each time when its version expires again and again", async () => {
+    const mirror = start();
+    const expireAgain = async (times: number): Promise<void> => {
+      await until(() => server.watches === 1, { advance: true });
+      server.write('{"type":"ERROR","object":{"code":410,"reason":"Expired"}}\n');
+      await until(() => mirror.counts.get("expired") === times);
+      server.endWatches();
+    };
+    for (const times of [1, 2, 3, 4]) await expireAgain(times);
+    await until(() => server.watches === 1, { advance: true });
+    expect(clock.asked).toEqual([250, 500, 1000, 2000]);
+  });
+
   it("begins a list anew whose token expired (HTTP 410)", async () => {
     for (let count = 0; count < 4; count++) server.put("pods", pod(`pod-${count}`));
     let pages = 0;

@@ -1,5 +1,5 @@
 import { HttpError } from "@signalbox/http-client";
-import { backoff, SourceError, type Backoff, type Clock } from "@signalbox/registry";
+import { backoff, isAborted, pause, SourceError, type Backoff, type Clock } from "@signalbox/registry";
 import { ExpiredError, statusError, type ApiClient } from "../client.ts";
 
 /** Whom a reflector tells what it sees. None of the calls may throw. */
@@ -59,13 +59,15 @@ const steadyMs = 1000;
 /**
  * Keeps the target equal to one collection of an API server, by list and watch, until the signal aborts; then it resolves. Never
  * gives up: every failure is told and tried again, after 0.5 to 30 seconds of full jitter. A list that does not reach its end is
- * no list. An expired version makes a new list, whose outcome replaces the old state in one step.
+ * no list. An expired version makes a new list at once, unless the one before it expired as well; its outcome replaces the old
+ * state in one step.
  */
 export async function reflect<T>(options: ReflectorOptions<T>): Promise<void> {
   const { clock, random = Math.random, signal, target } = options;
   const waits = backoff({ firstMs: 500, maxMs: 30_000, random });
   let version: string | undefined;
   let listed = false;
+  let expired = false;
   while (!signal.aborted) {
     let startedAt = Number.POSITIVE_INFINITY;
     try {
@@ -81,6 +83,7 @@ export async function reflect<T>(options: ReflectorOptions<T>): Promise<void> {
         version = seen;
       });
       if (clock.now() - startedAt >= steadyMs) {
+        expired = false;
         waits.reset();
         continue;
       }
@@ -89,8 +92,12 @@ export async function reflect<T>(options: ReflectorOptions<T>): Promise<void> {
       // A request that nobody answers takes its time, too, but its error says so.
       if (clock.now() - startedAt >= steadyMs && error instanceof HttpError && error.failure === "IDLE") waits.reset();
       if (mustRelist(error)) version = undefined;
-      if (error instanceof ExpiredError) target.count("expired");
-      else target.failed(error instanceof Error ? error : new Error("the read failed", { cause: error }));
+      if (error instanceof ExpiredError) {
+        target.count("expired");
+        // Who says so is there again: the waits of the outage before are over, and what is known is old.
+        if (!expired) waits.reset();
+        expired = true;
+      } else target.failed(error instanceof Error ? error : new Error("the read failed", { cause: error }));
     }
     await pause(waits.next(), clock, signal);
   }
@@ -228,16 +235,4 @@ function inStreamError(status: unknown, path: string): Error {
 
 function membersOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
-}
-
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
-}
-
-async function pause(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
-  try {
-    if (!signal.aborted) await clock.sleep(ms, signal);
-  } catch (error) {
-    if (!isAborted(signal)) throw error;
-  }
 }

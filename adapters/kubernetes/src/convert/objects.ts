@@ -1,5 +1,5 @@
 import { canonicalIp, isHostname, isIpAddress, protocolFromAppProtocol, protocolFromPortName } from "@signalbox/model";
-import type { HealthStatus, Labels, Protocol, Workload } from "@signalbox/model";
+import type { HealthStatus, Labels, Locality, Protocol, Workload } from "@signalbox/model";
 import {
   MalformedObjectError,
   rawFlag,
@@ -90,9 +90,7 @@ export interface KubePod extends Kept {
 
 /** A Node. */
 export interface KubeNode extends Kept {
-  readonly region: string;
-  readonly zone: string;
-  readonly subzone: string;
+  readonly locality: Locality;
 }
 
 /** A Namespace. */
@@ -253,8 +251,11 @@ export function readPod(raw: unknown): KubePod {
   const spec = rawMap(object["spec"], "spec");
   const status = rawMap(object["status"], "status");
   const ports = containerPorts(spec);
+  // Member by member: objects that begin with a spread are slow to make and large, and of these there are most.
   return {
-    ...kept,
+    namespace: kept.namespace,
+    name: kept.name,
+    version: kept.version,
     labels: rawLabels(metadata["labels"], "metadata.labels"),
     addresses: podAddresses(status),
     hostNetwork: rawFlag(spec["hostNetwork"], "spec.hostNetwork") === true,
@@ -318,10 +319,14 @@ export function readNode(raw: unknown): KubeNode {
   const label = (...keys: string[]) =>
     keys.map((key) => (Object.hasOwn(labels, key) ? labels[key] : undefined)).find(Boolean) ?? "";
   return {
-    ...kept,
-    region: label("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"),
-    zone: label("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"),
-    subzone: label("topology.istio.io/subzone"),
+    namespace: kept.namespace,
+    name: kept.name,
+    version: kept.version,
+    locality: {
+      region: label("topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"),
+      zone: label("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"),
+      subzone: label("topology.istio.io/subzone"),
+    },
   };
 }
 

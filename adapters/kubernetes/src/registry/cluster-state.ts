@@ -6,6 +6,7 @@ import type { NamespaceChoice } from "../config.ts";
 import { convertPod, convertService, serviceOfHostname } from "../convert.ts";
 import type { ClusterView, ConvertContext } from "../convert.ts";
 import type { KubeNamespace, KubeNode, KubePod, KubeService, KubeSlice } from "../convert/objects.ts";
+import { SharedParts } from "./shared-parts.ts";
 
 /** The objects of each kind, by `namespace/name`. */
 export interface KubeObjects {
@@ -41,7 +42,7 @@ export class ClusterState implements ClusterView {
   readonly #dirtyPods = new Set<string>();
   readonly #records = new Map<string, ServiceRecord>();
   readonly #workloads = new Map<string, Workload>();
-  readonly #labels = new Map<string, KubePod["labels"]>();
+  readonly #shared = new SharedParts();
 
   /** `onError` is told of an object whose conversion failed; what it was before stays. By default the error is thrown. */
   constructor(context: ConvertContext, choice: NamespaceChoice, onError?: (object: string, error: unknown) => void) {
@@ -239,7 +240,7 @@ export class ClusterState implements ClusterView {
 
   #podChanged(key: string, before: KubePod | undefined, now: KubePod | undefined): void {
     this.#dirtyPods.add(key);
-    if (now !== undefined) this.#objects.Pod.set(key, { ...now, labels: this.#shared(now.labels) });
+    if (now !== undefined) this.#objects.Pod.set(key, this.#shared.in(now));
     // Only what instances show of their pod; readiness comes with the slice.
     const shown = (pod: KubePod | undefined) => pod && [pod.labels, pod.node, pod.serviceAccount];
     if (isDeepStrictEqual(shown(before), shown(now))) return;
@@ -248,9 +249,8 @@ export class ClusterState implements ClusterView {
   }
 
   #nodeChanged(key: string, before: KubeNode | undefined, now: KubeNode | undefined): void {
-    const shown = (node: KubeNode | undefined) => node && [node.region, node.zone, node.subzone];
     // Kubelets touch their nodes all the time, and hardly ever a label.
-    if (isDeepStrictEqual(shown(before), shown(now))) return;
+    if (isDeepStrictEqual(before?.locality, now?.locality)) return;
     for (const [name, pod] of this.#objects.Pod) if (pod.node === key) this.#dirtyPods.add(name);
     for (const { namespace, service, endpoints } of this.#objects.EndpointSlice.values()) {
       const isOn = endpoints.some(({ node, pod }) => (node === "" ? this.pod(namespace, pod)?.node : node) === key);
@@ -264,20 +264,7 @@ export class ClusterState implements ClusterView {
     for (const name of this.#objects.Service.keys()) if (inside(name)) this.#dirtyServices.add(name);
     for (const name of this.#objects.Pod.keys()) if (inside(name)) this.#dirtyPods.add(name);
   }
-
-  /** Pods of one deployment have equal labels: thousands of copies would be most of the memory. */
-  #shared(labels: KubePod["labels"]): KubePod["labels"] {
-    const text = JSON.stringify(labels);
-    const known = this.#labels.get(text);
-    if (known !== undefined) return known;
-    // Labels of pods long gone must not gather without a bound.
-    if (this.#labels.size >= maximumShared) this.#labels.clear();
-    this.#labels.set(text, labels);
-    return labels;
-  }
 }
-
-const maximumShared = 10_000;
 
 function serviceOf({ namespace, service }: KubeSlice): string {
   return `${namespace}/${service}`;

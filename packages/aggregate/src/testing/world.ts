@@ -12,7 +12,7 @@ import type {
   ServiceRecord,
   Workload,
 } from "@signalbox/model";
-import type { Logger, Registry, RegistrySink, RegistryUpdate } from "@signalbox/registry";
+import type { Baseline, Logger, Registry, RegistrySink, RegistryUpdate, ShardContent } from "@signalbox/registry";
 import { FakeClock } from "@signalbox/registry/conformance";
 import { createAggregate } from "../aggregate.ts";
 import type { AggregateController } from "../controller.ts";
@@ -104,13 +104,18 @@ export class FakeRegistry implements Registry {
   runs = 0;
   running = 0;
   #sink: RegistrySink | undefined;
+  #load: ((signal?: AbortSignal) => Promise<ShardContent>) | undefined;
   #end: ((error?: Error) => void) | undefined;
 
   constructor(name: string) {
     this.id = registryId("fake", name);
   }
 
-  async run(sink: RegistrySink, signal: AbortSignal): Promise<void> {
+  async run(sink: RegistrySink, signal: AbortSignal, baseline?: Baseline): Promise<void> {
+    this.#load = async (own = signal) => {
+      if (baseline === undefined) throw new TypeError(`${this.id} runs without a baseline`);
+      return baseline.load(own);
+    };
     this.runs++;
     this.running++;
     this.#sink = sink;
@@ -129,6 +134,15 @@ export class FakeRegistry implements Registry {
   get sink(): RegistrySink {
     if (this.#sink === undefined) throw new TypeError(`${this.id} does not run`);
     return this.#sink;
+  }
+
+  /** What this run is told to be in force, by service and addresses. */
+  async baseline(signal?: AbortSignal): Promise<readonly string[]> {
+    const { records = [] } = (await this.#load?.(signal)) ?? {};
+    return records.map(({ service: { hostname }, instances }) => {
+      const ips = instances.map(({ addresses: [first] }) => (first.type === "ip" ? first.ip : first.type));
+      return `${hostname} ${ips.join(" ")}`;
+    });
   }
 
   /** Ends the run from within. */

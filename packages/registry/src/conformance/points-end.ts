@@ -55,7 +55,7 @@ export const endPoints: readonly ContractPoint[] = [
   },
   {
     number: 14,
-    name: "can be run again after it ended",
+    name: "can be run again after it ended, and ends what its baseline has and the source has not",
     run: (subject) =>
       Stage.play(subject, async (stage) => {
         const web = await stage.world.set(service("web", 2));
@@ -72,6 +72,16 @@ export const endPoints: readonly ContractPoint[] = [
         await stage.world.set(service("web", 4));
         await third.has(web, 4);
         assert.equal(first.raw.length, updates, "updates to the sink of a run that ended");
+        await third.stop();
+        const gone = await stage.world.set(service("gone", 2));
+        const fourth = await stage.synced();
+        await fourth.stop();
+        await stage.world.remove("gone");
+        await stage.world.set(service("web", 2));
+        const fifth = await stage.synced({ after: fourth });
+        assert.equal(fifth.raw[0]?.type, "snapshot", "the first update of a run with a baseline");
+        await fifth.has(web, 2);
+        await fifth.until("the end of what is only in the baseline", () => !fifth.sink.records.has(gone));
       }),
   },
 ];

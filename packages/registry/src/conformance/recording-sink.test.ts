@@ -21,6 +21,15 @@ describe("RecordingSink", () => {
     expect([sink.records.size, sink.workloads.size, sink.objects.size]).toEqual([0, 0, 0]);
   });
 
+  it("gives the shard as the baseline of another run, as it was then", async () => {
+    const sink = new RecordingSink();
+    const { signal } = new AbortController();
+    sink.push({ type: "snapshot", records: [web], workloads: [workload()], objects: [configObject()] });
+    const baseline = sink.asBaseline();
+    sink.push({ type: "snapshot", records: [] });
+    expect(await baseline.load(signal)).toEqual({ records: [web], workloads: [workload()], objects: [configObject()] });
+  });
+
   it("resolves a wait with the call that fulfils it", async () => {
     const sink = new RecordingSink();
     const waiting = sink.waitFor(({ aliveCount }) => aliveCount === 2, 5000);

@@ -9,7 +9,7 @@ import type {
   WorkloadKey,
 } from "@signalbox/model";
 import { systemClock } from "../clock.ts";
-import type { Problem, RegistrySink, RegistryUpdate } from "../registry.ts";
+import type { Baseline, Problem, RegistrySink, RegistryUpdate, ShardContent } from "../registry.ts";
 
 /** One call of `degraded`. */
 export interface Degradation {
@@ -59,6 +59,16 @@ export class RecordingSink implements RegistrySink {
   /** The Istio objects of the shard. */
   get objects(): ReadonlyMap<ObjectKey, ConfigObject> {
     return this.#objects;
+  }
+
+  /** The shard as it is now, as the baseline of another run: what is pushed afterwards does not change it. */
+  asBaseline(): Baseline {
+    const content: ShardContent = {
+      records: [...this.#records.values()],
+      workloads: [...this.#workloads.values()],
+      objects: [...this.#objects.values()],
+    };
+    return { load: () => Promise.resolve(content) };
   }
 
   push(update: RegistryUpdate): void {

@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly name?: string;
   /** The registry to run again; default a new one. */
   readonly registry?: Registry;
+  /** A run before this one: what it said last is the baseline. Default: there is none. */
+  readonly after?: Run;
   /** Whether the updates pass a checkedSink, which freezes them. Default true. */
   readonly checked?: boolean;
   /** Called inside every push and every `degraded`, before it is recorded. */
@@ -142,7 +144,8 @@ export class Run {
     this.signal = this.#controller.signal;
     if (options.aborted === true) this.abort();
     // An async function, so that a run that throws at once is a rejection like any other.
-    const run = async (): Promise<void> => registry.run(this.#tap(options), this.signal);
+    const run = async (): Promise<void> =>
+      registry.run(this.#tap(options), this.signal, options.after?.sink.asBaseline());
     this.ended = run().finally(() => {
       this.#over = true;
     });

@@ -2,7 +2,7 @@ import { createServer } from "node:net";
 import { setInterval } from "node:timers";
 import type { ServiceRecord } from "@signalbox/model";
 import { recordsOf } from "../conformance/point.ts";
-import type { RegistryUpdate } from "../registry.ts";
+import type { RegistrySink, RegistryUpdate } from "../registry.ts";
 import { mutantsOfState } from "./mutants-of-state.ts";
 import { around, records, told, updates, watch } from "./spoil.ts";
 import type { Mutant } from "./spoil.ts";
@@ -179,6 +179,22 @@ export const mutants: readonly Mutant[] = [
         await registry.run(sink, signal);
       })(world, deps);
     },
+  },
+  {
+    point: 14,
+    fault: "keeps for good what its baseline has",
+    finding: "the end of what is only in the baseline",
+    create: around(async ({ registry, sink, signal, baseline }) => {
+      const before = (await baseline?.load(signal))?.records ?? [];
+      const push = (update: RegistryUpdate): void => {
+        const known = new Set(recordsOf(update).map(({ service }) => service.hostname));
+        const missing = before.filter(({ service }) => !known.has(service.hostname));
+        sink.push(update.type === "snapshot" ? { ...update, records: [...update.records, ...missing] } : update);
+      };
+      const alive = (): void => sink.alive();
+      const degraded: RegistrySink["degraded"] = (problem, error) => sink.degraded(problem, error);
+      await registry.run({ push, alive, degraded }, signal);
+    }),
   },
   {
     point: 15,

@@ -1,7 +1,7 @@
 import type { ServiceRecord } from "@signalbox/model";
 import { MemoryRegistry } from "../conformance/index.ts";
 import { recordsOf } from "../conformance/point.ts";
-import type { Registry, RegistryDeps, RegistrySink, RegistryUpdate } from "../registry.ts";
+import type { Baseline, Registry, RegistryDeps, RegistrySink, RegistryUpdate } from "../registry.ts";
 import type { MemoryWorld } from "./memory-world.ts";
 
 /** Makes a registry in a world. */
@@ -23,6 +23,7 @@ export interface Spoil {
   readonly deps: RegistryDeps;
   readonly sink: RegistrySink;
   readonly signal: AbortSignal;
+  readonly baseline: Baseline | undefined;
 }
 
 /** The good registry that watches. */
@@ -35,7 +36,10 @@ export const poll: Create = (world, deps) =>
 export function around(run: (spoil: Spoil) => Promise<void>, base: Create = watch): Create {
   return (world, deps) => {
     const registry = base(world, deps);
-    return { id: registry.id, run: (sink, signal) => run({ registry, world, deps, sink, signal }) };
+    return {
+      id: registry.id,
+      run: (sink, signal, baseline) => run({ registry, world, deps, sink, signal, baseline }),
+    };
   };
 }
 

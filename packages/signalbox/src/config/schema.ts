@@ -43,9 +43,11 @@ const registrySchema = z
       .default(defaults.expireAfter)
       .describe("Age of the last complete read at which what the source said is expired."),
     onExpired: z
-      .enum(["keep", "drop"])
+      .enum(["keep", "deprioritise", "drop"])
       .default(defaults.onExpired)
-      .describe("What becomes of it then: `keep` serves it on, `drop` leaves it out until the source is read again."),
+      .describe(
+        "What becomes of it until the source is read again: `keep` serves it on, `deprioritise` has clients use it only where nothing fresher is there, `drop` leaves it out.",
+      ),
   })
   .describe("One source of services. All other keys belong to the provider; its README lists them.");
 

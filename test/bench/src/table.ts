@@ -1,0 +1,37 @@
+import type { Summary } from "./row.ts";
+
+const heads = ["source", "setting", "figure", "median", "lowest – highest", "bare", "ratio", "target", ""];
+
+/** The figures as a table for people. The last column has a mark where a target is missed. */
+export function tableOf(summaries: readonly Summary[]): string {
+  const lines = summaries.map((summary) => {
+    const { bare, figure, highest, limit, lowest, ratio, runs, setting, source, unit, value } = summary;
+    const shown = (number: number) => `${rounded(number)} ${unit}`;
+    return [
+      source,
+      setting,
+      figure,
+      shown(value),
+      runs > 1 ? `${rounded(lowest)} – ${rounded(highest)}` : "",
+      bare === undefined ? "" : shown(bare),
+      ratio === undefined ? "" : `${rounded(ratio)} ×`,
+      limit === undefined ? "" : `< ${shown(limit)}`,
+      limit !== undefined && value >= limit ? "MISSED" : "",
+    ];
+  });
+  const widths = heads.map((head, column) =>
+    Math.max(head.length, ...lines.map((cells) => cells[column]?.length ?? 0)),
+  );
+  const lineOf = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => (column < 3 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join("  ")
+      .trimEnd();
+  return [lineOf(heads), lineOf(widths.map((width) => "-".repeat(width))), ...lines.map(lineOf)].join("\n");
+}
+
+/** Three digits that count, or all before the point. */
+function rounded(number: number): string {
+  const size = Math.abs(number);
+  return number.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
+}
