@@ -10,9 +10,12 @@ export type EngineCall = Exclude<keyof LogEngine, "close">;
 
 /**
  * What may become of a call. `refused`: it rejects and nothing happened. `unanswered`: it happens and rejects. `late`: it rejects and
- * happens when `MemoryServer.arrive` is called. `hung`: it ends only when its signal aborts.
+ * happens when `MemoryServer.arrive` is called. `hung`: nothing happens, and it rejects after two seconds.
  */
 export type EngineFault = "refused" | "unanswered" | "late" | "hung";
+
+/** Milliseconds after which a call ends that has no answer. */
+const hungMs = 2000;
 
 interface Log {
   readonly claim: Claim;
@@ -274,19 +277,12 @@ export class MemoryEngine implements LogEngine {
     await nextTurn(undefined, { signal });
     if (this.#server.down) throw new Error("the engine is down");
     const fault = this.#server.fault(call, this.#number);
-    if (fault === "hung") await aborted(signal);
+    if (fault === "hung") await this.#server.clock.sleep(hungMs, signal);
     if (fault === "late") this.#server.delay(act);
-    if (fault === "late" || fault === "refused") throw new Error(`${call}: no answer`);
+    if (fault === "late" || fault === "refused" || fault === "hung") throw new Error(`${call}: no answer`);
     const result = act();
     await nextTurn(undefined, { signal });
     if (fault === "unanswered") throw new Error(`${call}: no answer`);
     return result;
   }
-}
-
-async function aborted(signal: AbortSignal): Promise<never> {
-  signal.throwIfAborted();
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-  });
 }
