@@ -78,14 +78,12 @@ export class LogWriter implements BusWriter {
     return { epoch: this.epoch, sequence: this.#sequence };
   }
 
-  /** Writes the first snapshot and sends readers to it. Rejects with a FencedError. */
+  /** Writes the first snapshot and sends readers to it. What it rejects with must end the lease. */
   async begin(): Promise<void> {
-    await this.#guarded(async () => {
-      await this.#snapshot();
-      // Only now may the logs go that readers followed until they learned of this one; they have what they read.
-      const { claim, engine, lease } = this.#options;
-      await engine.removeEarlier(claim, lease.over);
-    });
+    await this.#snapshot();
+    // Only now may the logs go that readers followed until they learned of this one; they have what they read.
+    const { claim, engine, lease } = this.#options;
+    await engine.removeEarlier(claim, lease.over);
   }
 
   async publish(delta: CatalogDelta): Promise<Revision> {
