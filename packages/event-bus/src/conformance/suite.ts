@@ -223,7 +223,10 @@ function describeLeadership(stage: Stage): void {
     expect(over.aborted).toBe(false);
     const deadline = stage.deadline();
     await stage.depose("b");
-    while (!over.aborted && !deadline.aborted) await new Promise<void>((resolve) => setTimeout(resolve, 10));
+    await new Promise<void>((resolve) => {
+      for (const signal of [over, deadline]) signal.addEventListener("abort", () => resolve(), { once: true });
+      if (over.aborted) resolve();
+    });
     expect(over.reason).toBeInstanceOf(Error);
   });
 

@@ -128,6 +128,33 @@ describe("a follower", () => {
     same(follower, next);
   });
 
+  it("does not follow an engine back to a catalog that was replaced", async () => {
+    const writer = lead(start(), "a");
+    const reader = start();
+    const follower = new Following(reader);
+    await clock.advance(1000);
+    const { claim, head } = server;
+    const logs = [...server.logs];
+    server.depose();
+    const next = lead(start(), "b");
+    await clock.advance(5000);
+    same(follower, next);
+    // The engine lost what it did last, and nobody is there who could lead.
+    fail(["acquire", "renew", "extent", "claim"], "hung", 0);
+    const still = server.fault;
+    server.fault = (call, from) => (from === 2 ? "hung" : still(call, from));
+    server.claim = claim;
+    server.head = head;
+    for (const [nonce, log] of logs) server.logs.set(nonce, log);
+    server.wake();
+    await clock.advance(60_000);
+    expect(comparable(follower.catalog ?? contentOf())).toEqual(comparable(contentOf("b")));
+    expect(reader.bus.status()).toMatchObject({ error: "the engine went back to an earlier catalog" });
+    server.fault = () => undefined;
+    await clock.advance(10_000);
+    same(follower, writer.writer === undefined ? next : writer);
+  });
+
   it("shows a catalog whose writer died in the middle of a message", async () => {
     const first = start();
     const writer = lead(first, "a");

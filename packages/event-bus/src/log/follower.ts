@@ -65,6 +65,9 @@ interface Joined {
 export class LogFollower {
   readonly #options: FollowerOptions;
   #reading: Reading | undefined;
+  /** The claim whose catalog consumers have, and the last ones that it replaced. */
+  #followed: string | undefined;
+  #left: readonly string[] = [];
   #pauseMs: number = pauseMs.first;
 
   constructor(options: FollowerOptions) {
@@ -100,6 +103,8 @@ export class LogFollower {
     const { engine, hub } = this.#options;
     const head = await engine.head(signal);
     if (head === undefined) return false;
+    // An engine that lost its last seconds. What consumers have is newer; its writer will claim again.
+    if (this.#left.includes(head.claim.nonce)) throw new LogGoneError("the engine went back to an earlier catalog");
     if (this.#reading?.head.claim.nonce !== head.claim.nonce) {
       const extent = await engine.extent(head.claim, signal);
       if (extent === undefined) throw new LogGoneError("the engine has no log where readers are sent to");
@@ -150,8 +155,15 @@ export class LogFollower {
       throw error;
     }
     if (!reading.assembly.shown) return;
+    this.#follows(reading.head.claim.nonce);
     this.#told(reading);
     this.#pauseMs = pauseMs.first;
+  }
+
+  #follows(nonce: string): void {
+    if (this.#followed === nonce) return;
+    if (this.#followed !== undefined) this.#left = [this.#followed, ...this.#left].slice(0, 8);
+    this.#followed = nonce;
   }
 
   /** The messages that are complete with these frames. All of a batch are decompressed at once. */
