@@ -428,6 +428,19 @@ describe("two that want to lead", () => {
     await clock.advance(100);
     same(follower, second);
   });
+
+  it("shut each other out from the claim on, before the later one has written anything", async () => {
+    const first = lead(start(), "a");
+    await clock.advance(1000);
+    server.fault = (call, engine) => (call !== "append" ? undefined : engine === 0 ? "late" : "hung");
+    await first.change(upsert("zombie", 1));
+    server.depose();
+    lead(start(), "b");
+    await clock.advance(600);
+    expect(server.claims).toBe(2);
+    expect(server.head?.claim.number).toBe(1);
+    expect(server.arrive()).toBe(0);
+  });
 });
 
 describe("memory", () => {
