@@ -13,14 +13,8 @@ export { startNats } from "./nats.ts";
 export { freePort, freePorts, NoFreePortError } from "./ports.ts";
 export { builtModule, inPrivateNetwork, PrivateNetworkUnavailableError } from "./private-network.ts";
 export { envoyVersion, EnvoyUnavailableError, provideEnvoy } from "./provide-envoy.ts";
-export {
-  provideConsul,
-  provideJava,
-  provideKube,
-  provideNats,
-  provideRedis,
-  ServerUnavailableError,
-} from "./provide-server.ts";
+export { provideRedis } from "./provide-redis.ts";
+export { provideConsul, provideJava, provideKube, provideNats, ServerUnavailableError } from "./provide-server.ts";
 export { startRedis } from "./redis.ts";
 export { CommandFailedError, runCommand } from "./run-command.ts";
 export { ServerFailedError } from "./server-process.ts";

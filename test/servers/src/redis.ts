@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { freePort } from "./ports.ts";
-import { provideRedis } from "./provide-server.ts";
+import { provideRedis } from "./provide-redis.ts";
 import { controlOf, serverFolder, ServerProcess } from "./server-process.ts";
 import type { ServerControl } from "./server-process.ts";
 import { sharedControl, sharedUrl } from "./shared-server.ts";
