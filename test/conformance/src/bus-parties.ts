@@ -1,8 +1,9 @@
-import { CatalogFold, FencedError, foldEvent } from "@signalbox/event-bus";
+import assert from "node:assert/strict";
+import { CatalogFold, FencedError, foldEvent, sameRevision } from "@signalbox/event-bus";
 import type { BusWriter } from "@signalbox/event-bus";
 import type { LogBus } from "@signalbox/event-bus/redis";
 import { deepFreeze, entryVersions, registryId, serviceKey } from "@signalbox/model";
-import type { Catalog, CatalogDelta, CatalogEntry, CatalogInstance, Service } from "@signalbox/model";
+import type { Catalog, CatalogDelta, CatalogEntry, CatalogInstance, Revision, Service } from "@signalbox/model";
 import { waitFor } from "@signalbox/test-servers";
 
 const provenance = { registry: registryId("test", "bus"), object: "made by a test" } as const;
@@ -61,23 +62,26 @@ export class Discovery {
   readonly content = new CatalogFold();
   readonly #end = new AbortController();
   #writer: BusWriter | undefined;
+  #revision: Revision = { epoch: "", sequence: 0 };
 
   constructor(bus: LogBus, entries: Iterable<CatalogEntry> = []) {
     this.bus = bus;
     for (const entry of entries) this.content.apply(setting(entry));
   }
 
-  get epoch(): string {
-    return this.#writer?.epoch ?? "";
+  /** What `content` became by the last publication. */
+  get revision(): Revision {
+    return this.#revision;
   }
 
   async lead(): Promise<void> {
     this.#writer = await this.bus.lead(() => this.content, this.#end.signal);
+    this.#revision = { epoch: this.#writer.epoch, sequence: 0 };
   }
 
   async say(entry: CatalogEntry): Promise<void> {
     try {
-      await this.#writer?.publish(setting(entry));
+      if (this.#writer !== undefined) this.#revision = await this.#writer.publish(setting(entry));
       this.content.apply(setting(entry));
     } catch (error) {
       if (!(error instanceof FencedError)) throw error;
@@ -113,16 +117,13 @@ export class Follower {
     this.#done = this.#follow();
   }
 
-  /** Waits until it has exactly what the discovery says, of the epoch that it leads. */
-  async agrees(discovery: Discovery, deadlineMs = 15_000): Promise<void> {
-    await waitFor(
-      () => {
-        const { catalog } = this;
-        if (catalog?.revision.epoch !== discovery.epoch) return false;
-        return JSON.stringify(versionsOf(catalog)) === JSON.stringify(versionsOf(discovery.content));
-      },
+  /** Waits until it has the last revision of the discovery, which must be exactly what is true there. */
+  async agrees({ content, revision }: Discovery, deadlineMs = 15_000): Promise<void> {
+    const catalog = await waitFor(
+      () => this.catalog !== undefined && sameRevision(this.catalog.revision, revision) && this.catalog,
       { what: "the follower to have the catalog", deadlineMs },
     );
+    assert.deepEqual(versionsOf(catalog), versionsOf(content));
   }
 
   async close(): Promise<void> {

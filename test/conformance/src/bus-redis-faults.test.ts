@@ -79,7 +79,7 @@ describe("a catalog over a Redis with its data on disk", () => {
     const writer = await discovery();
     const reader = follower();
     await reader.agrees(writer);
-    const before = writer.epoch;
+    const before = writer.revision.epoch;
     expect(await harm()).not.toMatch(/^-/);
     // Who only lost the claim learns of it when it writes.
     if (what === "the claim is deleted") await writer.say(entryOf("d", 1));
@@ -89,7 +89,7 @@ describe("a catalog over a Redis with its data on disk", () => {
     }
     await reader.agrees(writer);
     await follower().agrees(writer);
-    expect(writer.epoch).not.toBe(before);
+    expect(writer.revision.epoch).not.toBe(before);
     expect(reader.sizes.every((size) => size >= entries.length)).toBe(true);
   });
 
@@ -110,11 +110,11 @@ describe("a catalog over a Redis with its data on disk", () => {
     const writer = await discovery();
     const reader = follower();
     await reader.agrees(writer);
-    const before = writer.epoch;
+    const before = writer.revision.epoch;
     await redis.restart();
     await writer.say(entryOf("a", 1));
     await reader.agrees(writer);
-    expect(writer.epoch).toBe(before);
+    expect(writer.revision.epoch).toBe(before);
     expect(reader.snapshots).toBe(1);
   });
 
