@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { CatalogFold, FencedError, foldEvent, sameRevision } from "@signalbox/event-bus";
-import type { BusWriter } from "@signalbox/event-bus";
-import type { LogBus } from "@signalbox/event-bus/redis";
+import type { BusWriter, LogBus } from "@signalbox/event-bus";
 import { deepFreeze, entryVersions, registryId, serviceKey } from "@signalbox/model";
 import type { Catalog, CatalogDelta, CatalogEntry, CatalogInstance, Revision, Service } from "@signalbox/model";
 import { waitFor } from "@signalbox/test-servers";
