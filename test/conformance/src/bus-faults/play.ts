@@ -14,6 +14,8 @@ export interface FaultResult {
   readonly shown: number;
   /** Milliseconds from the end of all faults until every publisher had the exact catalog. */
   readonly healMs: number;
+  /** What happened, line by line. */
+  readonly log: readonly string[];
 }
 
 /** Thrown when a sequence went wrong; the message says how to play it again. */
@@ -55,7 +57,7 @@ export async function playFaults(start: () => Promise<EngineUnderTest>, seed: nu
     // Nobody only looks as if it followed.
     await world.do({ type: "change", changes: [{ service: 0, endpoints: 1 }] });
     await agreed(world);
-    return { seed, steps: steps.length, epochs: world.epochs, shown: world.shown, healMs };
+    return { seed, steps: steps.length, epochs: world.epochs, shown: world.shown, healMs, log: world.log };
   } catch (error) {
     throw new FaultSequenceError(engine.name, seed, error instanceof Error ? error.message : String(error), world.log, {
       cause: error,

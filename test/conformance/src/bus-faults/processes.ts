@@ -13,7 +13,7 @@ import type { Truth } from "./source.ts";
 import { StoppableClock } from "./stoppable-clock.ts";
 
 /** Leases are short, so that a sequence of many faults takes seconds. Milliseconds. */
-const lease = { ttlMs: 400, renewMs: 100, retryMs: 50 };
+const lease = { ttlMs: 800, renewMs: 200, retryMs: 100 };
 
 /** Snapshots come often, in several parts. */
 const limits = { compactAfterBytes: 20_000, partBytes: 4096, batchBytes: 16_384 };

@@ -38,7 +38,7 @@ export type Step =
 export type EngineFault = "kill" | "restart" | "freeze" | "thaw" | "wipe" | "delete-log" | "truncate-log";
 
 /** The steps of a seed: the same ones each time. Every fault that stops the server is followed by what undoes it. */
-export function stepsOf(seed: number, length = 18): readonly Step[] {
+export function stepsOf(seed: number, length = 24): readonly Step[] {
   const random = new Random(seed);
   const steps: Step[] = [];
   let engine: "up" | "down" | "frozen" = "up";
@@ -48,14 +48,7 @@ export function stepsOf(seed: number, length = 18): readonly Step[] {
     steps.push(step);
     // Some faults meet a writer that is busy, some a quiet one; some follow each other at once.
     if (random.chance(0.6)) steps.push({ type: "change", changes: changesFrom(random) });
-    if (random.chance(0.7))
-      steps.push({
-        type: "wait",
-        ms: random.weighted([
-          [3, random.whole(0, 60)],
-          [2, random.whole(100, 700)],
-        ]),
-      });
+    if (random.chance(0.7)) steps.push({ type: "wait", ms: waitFrom(random) });
   }
   return steps;
 }
@@ -91,6 +84,15 @@ function stepFrom(random: Random, engine: "up" | "down" | "frozen"): Step {
     [1, () => ({ type: "zombies-end" })],
     [2, () => ({ type: "publisher", index: random.whole(0, publisherCount - 1), what: "kill" })],
   ])();
+}
+
+/** Often too short for anybody to notice; sometimes long enough for a lease to end. */
+function waitFrom(random: Random): number {
+  return random.weighted([
+    [5, random.whole(0, 60)],
+    [4, random.whole(100, 500)],
+    [1, random.whole(1000, 2000)],
+  ]);
 }
 
 function engineFault(random: Random): EngineFault {
