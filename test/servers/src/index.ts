@@ -9,6 +9,7 @@ export { springArguments, startEureka, startEurekaPeers } from "./eureka.ts";
 export { createEchoClient, startGrpcBackend } from "./grpc-backend.ts";
 export { startHttpBackend } from "./http-backend.ts";
 export { startKube } from "./kube.ts";
+export { startLink } from "./link.ts";
 export { startNats } from "./nats.ts";
 export { freePort, freePorts, NoFreePortError } from "./ports.ts";
 export { builtModule, inPrivateNetwork, PrivateNetworkUnavailableError } from "./private-network.ts";
@@ -40,6 +41,7 @@ export type { EurekaOptions, RunningEureka, SpringProperties } from "./eureka.ts
 export type { EchoClient } from "./grpc-backend.ts";
 export type { Backend, BackendOptions, SeenRequest } from "./http-backend.ts";
 export type { KubeCredential, KubeOptions, KubeRequest, KubeRule, KubeUser, RunningKube } from "./kube.ts";
+export type { Link } from "./link.ts";
 export type { NatsOptions, RunningNats } from "./nats.ts";
 export type { PrivateNetworkOptions } from "./private-network.ts";
 export type { ProvideEnvoyOptions } from "./provide-envoy.ts";

@@ -1,0 +1,5 @@
+import type { EngineUnderTest } from "./engine-under-test.ts";
+import { startNatsUnderTest } from "./nats-under-test.ts";
+
+/** The engines that fault sequences are played on. */
+export const faultEngines: Readonly<Record<string, () => Promise<EngineUnderTest>>> = { nats: startNatsUnderTest };
