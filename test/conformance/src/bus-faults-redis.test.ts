@@ -1,4 +1,4 @@
 import { describeFaultSequences } from "./bus-faults/describe-faults.ts";
 import { startRedisUnderTest } from "./bus-faults/redis-under-test.ts";
 
-describeFaultSequences("Redis JetStream", startRedisUnderTest);
+describeFaultSequences("Redis", startRedisUnderTest);

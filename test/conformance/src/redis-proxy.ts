@@ -1,12 +1,11 @@
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 
-/** A way to a server that a test can hold up and cut. */
+/** A way to a server that can lose an answer: the request arrives, then the connection breaks. `close()` must be called. */
 export class RedisProxy {
   readonly #server: Server;
-  readonly #links = new Set<{ readonly client: Socket; readonly upstream: Socket }>();
-  #held = false;
-  #swallow: ((bytes: Buffer) => boolean) | undefined;
+  readonly #sockets = new Set<Socket>();
+  #asks: ((request: Buffer) => boolean) | undefined;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -17,7 +16,7 @@ export class RedisProxy {
     const server = createServer();
     const proxy = new RedisProxy(server);
     const { hostname, port } = new URL(url);
-    server.on("connection", (client) => proxy.#link(client, connect({ host: hostname, port: Number(port) })));
+    server.on("connection", (client) => proxy.#join(client, connect({ host: hostname, port: Number(port) })));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return proxy;
   }
@@ -26,70 +25,43 @@ export class RedisProxy {
     return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Open connections. */
-  get connections(): number {
-    return this.#links.size;
+  /** Whether the answer of `loseAnswerTo` was lost, or nobody asked for it. */
+  get lost(): boolean {
+    return this.#asks === undefined;
   }
 
-  /** Keeps what clients send, until `release`. */
-  hold(): void {
-    this.#held = true;
-    for (const { client } of this.#links) client.pause();
-  }
-
-  release(): void {
-    this.#held = false;
-    for (const { client } of this.#links) client.resume();
-  }
-
-  /** Cuts the connection instead of passing on the first answer that comes after a request which `asks` picks. Resolves then. */
-  async loseAnswerTo(asks: (request: Buffer) => boolean): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#swallow = (request) => {
-        if (!asks(request)) return false;
-        this.#swallow = undefined;
-        resolve();
-        return true;
-      };
-    });
-  }
-
-  /** Cuts all connections. */
-  cut(): void {
-    for (const { client, upstream } of this.#links) {
-      client.destroy();
-      upstream.destroy();
-    }
+  /** The first request that `asks` picks reaches the server; its answer does not come back. */
+  loseAnswerTo(asks: (request: Buffer) => boolean): void {
+    this.#asks = asks;
   }
 
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
-    this.cut();
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
   }
 
-  #link(client: Socket, upstream: Socket): void {
-    const link = { client, upstream };
+  #join(client: Socket, upstream: Socket): void {
     let losing = false;
-    this.#links.add(link);
     client.on("data", (bytes: Buffer) => {
-      if (this.#swallow?.(bytes) === true) losing = true;
+      if (this.#asks?.(bytes) === true) {
+        losing = true;
+        this.#asks = undefined;
+      }
       upstream.write(bytes);
     });
     upstream.on("data", (bytes: Buffer) => {
       if (losing) client.destroy();
       else client.write(bytes);
     });
-    for (const [one, other] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      one.on("error", () => undefined);
-      one.on("close", () => {
-        this.#links.delete(link);
-        other.destroy();
+    for (const socket of [client, upstream]) {
+      this.#sockets.add(socket);
+      socket.on("error", () => undefined);
+      socket.on("close", () => {
+        this.#sockets.delete(socket);
+        client.destroy();
+        upstream.destroy();
       });
     }
-    if (this.#held) client.pause();
   }
 }
