@@ -48,7 +48,10 @@ module.exports = {
       name: "tests-use-public-entry-points",
       severity: "error",
       from: { path: "^test/" },
-      to: { path: "^(packages|adapters)/[^/]+/src/", pathNot: "/src/(index|(conformance|redis)/index|gen/.+_pb)\\.ts$" },
+      to: {
+        path: "^(packages|adapters)/[^/]+/src/",
+        pathNot: "/src/(index|(conformance|nats|redis)/index|gen/.+_pb)\\.ts$",
+      },
     },
     {
       name: "no-dev-dependency-in-product",

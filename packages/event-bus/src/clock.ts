@@ -21,3 +21,8 @@ export const monotonicClock: BusClock = {
     }
   },
 };
+
+/** Milliseconds since 1970: those of the machine when the process began, and what passed since. */
+export function wallClock(): number {
+  return performance.timeOrigin + performance.now();
+}

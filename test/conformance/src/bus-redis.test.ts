@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describeEventBus } from "@signalbox/event-bus/conformance";
 import { createRedisBus } from "@signalbox/event-bus/redis";
-import type { LogBus } from "@signalbox/event-bus/redis";
+import type { LogBus } from "@signalbox/event-bus";
 import { startRedis } from "@signalbox/test-servers";
 import type { RunningRedis } from "@signalbox/test-servers";
 import { afterAll, beforeAll } from "vitest";

@@ -9,18 +9,13 @@ export { springArguments, startEureka, startEurekaPeers } from "./eureka.ts";
 export { createEchoClient, startGrpcBackend } from "./grpc-backend.ts";
 export { startHttpBackend } from "./http-backend.ts";
 export { startKube } from "./kube.ts";
+export { startLink } from "./link.ts";
 export { startNats } from "./nats.ts";
 export { freePort, freePorts, NoFreePortError } from "./ports.ts";
 export { builtModule, inPrivateNetwork, PrivateNetworkUnavailableError } from "./private-network.ts";
 export { envoyVersion, EnvoyUnavailableError, provideEnvoy } from "./provide-envoy.ts";
-export {
-  provideConsul,
-  provideJava,
-  provideKube,
-  provideNats,
-  provideRedis,
-  ServerUnavailableError,
-} from "./provide-server.ts";
+export { provideRedis } from "./provide-redis.ts";
+export { provideConsul, provideJava, provideKube, provideNats, ServerUnavailableError } from "./provide-server.ts";
 export { startRedis } from "./redis.ts";
 export { Road } from "./road.ts";
 export { CommandFailedError, runCommand } from "./run-command.ts";
@@ -47,6 +42,7 @@ export type { EurekaOptions, RunningEureka, SpringProperties } from "./eureka.ts
 export type { EchoClient } from "./grpc-backend.ts";
 export type { Backend, BackendOptions, SeenRequest } from "./http-backend.ts";
 export type { KubeCredential, KubeOptions, KubeRequest, KubeRule, KubeUser, RunningKube } from "./kube.ts";
+export type { Link } from "./link.ts";
 export type { NatsOptions, RunningNats } from "./nats.ts";
 export type { PrivateNetworkOptions } from "./private-network.ts";
 export type { ProvideEnvoyOptions } from "./provide-envoy.ts";

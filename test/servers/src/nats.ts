@@ -1,3 +1,5 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { apiRequest } from "./api-request.ts";
 import { freePorts } from "./ports.ts";
 import { provideNats } from "./provide-server.ts";
@@ -18,6 +20,8 @@ export interface RunningNats extends ServerControl {
   readonly url: string;
   /** Address of the monitoring API (`/varz`, `/jsz`); absent for a shared server. */
   readonly monitorUrl: string | undefined;
+  /** Ends it at once, removes all streams and starts it again on the same ports: a disk that was lost. */
+  restartEmpty(): Promise<void>;
 }
 
 /**
@@ -32,29 +36,34 @@ export async function startNats(options: NatsOptions = {}): Promise<RunningNats>
     compose,
     args.length === 0 ? options : { ...options, own: true },
   );
-  if (shared !== undefined) return runningNats(shared, undefined, sharedControl("nats"));
+  if (shared !== undefined) {
+    const control = sharedControl("nats");
+    return { url: shared, monitorUrl: undefined, restartEmpty: () => control.restart(), ...control };
+  }
   const program = await provideNats({ env, signal });
   const [free = 0, monitor = 0] = await freePorts(2);
   const port = options.port ?? free;
   const dir = await serverFolder("nats");
   const monitorUrl = `http://127.0.0.1:${monitor}`;
+  const store = join(dir, "data");
   const listen = ["-a", "127.0.0.1", "-p", String(port), "-m", String(monitor)];
   const control = await ServerProcess.start({
     name: "nats",
     program,
-    args: [...listen, "-js", "-sd", dir, ...args],
+    args: [...listen, "-js", "-sd", store, ...args],
     dir,
     ready: async (asking) => (await apiRequest(`${monitorUrl}/healthz`, { signal: asking })).status === 200,
     deadlineMs,
     signal,
   });
-  return runningNats(`nats://127.0.0.1:${port}`, monitorUrl, control);
-}
-
-function runningNats(url: string, monitorUrl: string | undefined, control: ServerControl): RunningNats {
   return {
-    url,
+    url: `nats://127.0.0.1:${port}`,
     monitorUrl,
+    restartEmpty: async () => {
+      await control.kill();
+      await rm(store, { recursive: true, force: true, maxRetries: 3 });
+      await control.restart();
+    },
     ...controlOf(control),
   };
 }

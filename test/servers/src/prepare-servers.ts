@@ -1,5 +1,6 @@
 import { provideEnvoy } from "./provide-envoy.ts";
-import { provideConsul, provideJava, provideKube, provideNats, provideRedis } from "./provide-server.ts";
+import { provideRedis } from "./provide-redis.ts";
+import { provideConsul, provideJava, provideKube, provideNats } from "./provide-server.ts";
 import type { ProvideOptions } from "./provide-server.ts";
 
 /** The servers by the names that `npm run servers` takes. */

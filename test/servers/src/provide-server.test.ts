@@ -2,7 +2,8 @@ import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { provideConsul, provideJava, provideKube, provideNats, provideRedis } from "./provide-server.ts";
+import { provideRedis } from "./provide-redis.ts";
+import { provideConsul, provideJava, provideKube, provideNats } from "./provide-server.ts";
 
 const folders: string[] = [];
 

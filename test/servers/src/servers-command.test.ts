@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ownPath } from "./cache.ts";
 import { guardChild } from "./guard.ts";
-import { provideNats, provideRedis } from "./provide-server.ts";
+import { provideRedis } from "./provide-redis.ts";
+import { provideNats } from "./provide-server.ts";
 
 /** `npm run servers` as a process, with a cache folder of its own. */
 async function command() {

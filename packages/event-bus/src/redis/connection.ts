@@ -134,6 +134,8 @@ export class RedisConnection {
         ended();
       });
       await redis.connect();
+      // The client goes on where the server refused a part of the greeting, such as the number of the database.
+      if (failure !== undefined) throw failure;
       return clientOf(redis);
     };
     const ready = connect();

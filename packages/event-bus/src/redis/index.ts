@@ -1,5 +1,4 @@
 export { RedisError } from "./connection.ts";
 export { RedisOptionsError } from "./options.ts";
 export { createRedisBus, createRedisEngine } from "./redis-bus.ts";
-export type { BusLogger, LogBus, LogBusOptions, LogBusStatus } from "../log/log-bus.ts";
 export type { Current, RedisBusOptions, RedisTls } from "./options.ts";

@@ -22,8 +22,10 @@ export interface RedisEngineOptions {
 
 /** How long a reading command waits on the server, in milliseconds. Then somebody looks whether what it waits for can still come. */
 const blockMs = 1000;
-/** Frames of one answer at most: with the largest frames, 16 MiB. */
-const readFrames = 64;
+/** One answer has about so many bytes: all readers may load at once, and the server holds an answer for each. */
+const readBytes = 1024 * 1024;
+/** Frames of one answer. The most, where frames of the largest size follow small ones, are 16 MiB. */
+const readFrames = { least: 8, most: 64 } as const;
 /** Bytes and frames of one call at most: a script holds up the whole server. */
 const appendLimits = { bytes: 1024 * 1024, frames: 1000 } as const;
 /** Milliseconds between two attempts of one append. */
@@ -139,14 +141,18 @@ export class RedisEngine implements LogEngine {
     const connection = this.#connection("log");
     this.#waiting.add(connection);
     try {
+      let count: number = readFrames.least;
       for (let next = from; ;) {
-        const entries = await this.#read(connection, key, idAt(claim, next - 1), readFrames, signal);
+        const entries = await this.#read(connection, key, idAt(claim, next - 1), count, signal);
         if (entries.length === 0) {
           await this.#mustReach(claim, next - 1, signal);
           continue;
         }
         const frames = entries.map(({ id, value }) => ({ position: numbersOf(id)[1], bytes: value }));
         next = (frames.at(-1)?.position ?? next) + 1;
+        const bytes = frames.reduce((sum, frame) => sum + frame.bytes.length, 0);
+        const fitting = Math.round((readBytes * frames.length) / Math.max(1, bytes));
+        count = Math.min(readFrames.most, Math.max(readFrames.least, fitting));
         yield frames;
       }
     } finally {
