@@ -15,6 +15,7 @@ export function observedLead(
         onEvent({ v: 1, type: "snapshot", catalog: { ...mapsOf(content), revision: previous } });
       return {
         epoch: writer.epoch,
+        over: writer.over,
         publish: async (delta) => {
           const revision = await writer.publish(delta);
           if (revision.sequence !== previous.sequence) onEvent({ v: 1, type: "delta", previous, revision, delta });

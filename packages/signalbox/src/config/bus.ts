@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { BusView } from "@signalbox/debug";
 import type { BusLogger, EventBus } from "@signalbox/event-bus";
+import type { NatsAuth, NatsTls } from "@signalbox/event-bus/nats";
 import { pathOf, type BusTls, type SecretValue, type SignalboxConfig } from "./schema.ts";
 
 /** A bus that says how it is. */
@@ -23,11 +24,21 @@ type BusConfig = SignalboxConfig["bus"];
  * and certificates are read at each connection.
  */
 export async function openBus(config: BusConfig, { baseDir, logger }: BusContext): Promise<StatusBus | undefined> {
-  const secret = (value: SecretValue): (() => Promise<string>) => secretOf(value, baseDir);
-  const tls = (value: BusTls): (() => Promise<TlsTexts>) => tlsOf(value, baseDir);
   switch (config.type) {
     case "in-process":
       return undefined;
+    case "nats": {
+      const { createNatsBus } = await import("@signalbox/event-bus/nats");
+      const [first = "", ...rest] = config.servers;
+      return createNatsBus({
+        logger,
+        catalog: config.name,
+        servers: [first, ...rest],
+        replicas: config.replicas,
+        ...natsAuth(config, baseDir),
+        ...(config.tls !== undefined && { tls: natsTls(config.tls, baseDir) }),
+      });
+    }
     case "redis": {
       const { createRedisBus } = await import("@signalbox/event-bus/redis");
       return createRedisBus({
@@ -35,11 +46,31 @@ export async function openBus(config: BusConfig, { baseDir, logger }: BusContext
         name: config.name,
         url: config.url,
         ...(config.username !== undefined && { username: config.username }),
-        ...(config.password !== undefined && { password: secret(config.password) }),
-        ...(config.tls !== undefined && { tls: tls(config.tls) }),
+        ...(config.password !== undefined && { password: secretOf(config.password, baseDir) }),
+        ...(config.tls !== undefined && { tls: tlsOf(config.tls, baseDir) }),
       });
     }
   }
+}
+
+function natsAuth(
+  { credentials, password, token, username }: Extract<BusConfig, { type: "nats" }>,
+  baseDir: string,
+): { readonly auth?: NatsAuth } {
+  if (credentials !== undefined)
+    return { auth: { type: "creds", creds: secretOf({ file: pathOf(credentials) }, baseDir) } };
+  if (token !== undefined) return { auth: { type: "token", token: secretOf(token, baseDir) } };
+  if (username === undefined || password === undefined) return {};
+  return { auth: { type: "password", user: username, password: secretOf(password, baseDir) } };
+}
+
+function natsTls({ ca, cert, key }: BusTls, baseDir: string): NatsTls {
+  const read = (path: NonNullable<BusTls["ca"]>) => secretOf({ file: pathOf(path) }, baseDir);
+  return {
+    ...(ca !== undefined && { ca: read(ca) }),
+    ...(cert !== undefined && { cert: read(cert) }),
+    ...(key !== undefined && { key: read(key) }),
+  };
 }
 
 function secretOf(value: SecretValue, baseDir: string): () => Promise<string> {

@@ -67,6 +67,7 @@ function checked(config: SignalboxConfig): Checked {
         message: "not available in this version: rules from Kubernetes come with the Kubernetes adapter; use files",
       });
   });
+  faults.push(...busFaults(config.bus));
   const { plaintext, insecure } = config.xds;
   if (plaintext !== false && !isLoopback(plaintext.host) && !insecure)
     faults.push({
@@ -77,6 +78,23 @@ function checked(config: SignalboxConfig): Checked {
   if (quietMs > maxMs)
     faults.push({ path: ["aggregate", "debounce", "quietMs"], message: `must not exceed maxMs (${maxMs})` });
   return faults.length === 0 ? { config } : { faults };
+}
+
+/** A way to log in is named once, and whole. */
+function busFaults(bus: SignalboxConfig["bus"]): ConfigFault[] {
+  if (bus.type === "in-process") return [];
+  const { username, password } = bus;
+  const alone = username !== undefined && password === undefined ? "username" : "password";
+  const isHalf = (username === undefined) !== (password === undefined);
+  // Redis has a user that needs no name.
+  const half = isHalf && !(bus.type === "redis" && alone === "password");
+  const ways = bus.type === "nats" ? [bus.credentials, bus.token, password].filter((way) => way !== undefined) : [];
+  return [
+    ...(half ? [{ path: ["bus", alone], message: "username and password go together" }] : []),
+    ...(ways.length > 1
+      ? [{ path: ["bus"], message: "give one of credentials, token, and username with password" }]
+      : []),
+  ];
 }
 
 /**

@@ -221,7 +221,7 @@ const busSchema = z
         credentials: filePath.exactOptional().describe("File with a JWT and an nkey, as nsc writes it."),
         tls: busTls.exactOptional(),
         replicas: z
-          .union([z.literal(1), z.literal(3), z.literal(5)])
+          .union([z.literal(1), z.literal(3)])
           .default(1)
           .describe("Copies of the streams in a cluster."),
       })
