@@ -275,21 +275,53 @@ describe("the run of an aggregate", () => {
     expect(told.slice(2).map(({ debounceMs }) => debounceMs)).toEqual([0]);
   });
 
-  it("leads again after it was fenced, with a snapshot that has the change", async () => {
-    const { registry, world } = await worldWith(record(one, "a"));
+  it("leads again after it was fenced, though nothing changed meanwhile", async () => {
+    const { world } = await worldWith(record(one, "a"));
     const { epoch } = world.aggregate.catalog().revision;
+    const other = await world.bus.lead(
+      () => ({ entries: new Map(), workloads: new Map(), objects: new Map() }),
+      new AbortController().signal,
+    );
+    await world.calm();
+    expect(other.over.aborted).toBe(true);
+    expect(comparable(world.consumed)).toEqual(comparable(world.aggregate.catalog()));
+    expect(world.consumed.entries.size).toBe(1);
+    expect(world.consumed.revision).toEqual(world.aggregate.catalog().revision);
+    expect([epoch, other.epoch]).not.toContain(world.consumed.revision.epoch);
+    expect(world.log.filter(({ event }) => event === "bus-lead-lost")).toHaveLength(1);
+  });
+
+  it("leads again with a snapshot that has the change which the old writer did not take", async () => {
+    const { registry, world } = await worldWith(record(one, "a"));
     await world.bus.lead(
       () => ({ entries: new Map(), workloads: new Map(), objects: new Map() }),
       new AbortController().signal,
     );
-    await settled();
-    expect(world.consumed.entries.size).toBe(0);
     registry.upsert(record(one, "a", "192.0.2.1"));
     await world.calm();
     expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.1"]);
     expect(world.consumed.revision).toEqual(world.aggregate.catalog().revision);
-    expect(world.consumed.revision.epoch).not.toBe(epoch);
     expect(world.events.at(-1)?.type).toBe("snapshot");
+  });
+
+  it("says once that the lead cannot be taken, and tries every five seconds at least", async () => {
+    let attempts = 0;
+    const broken: Pick<EventBus, "lead"> = {
+      lead: () => {
+        attempts++;
+        return Promise.reject(new Error("down"));
+      },
+    };
+    const world = await started({ bus: broken });
+    await world.clock.advance(600_000);
+    expect(attempts).toBeGreaterThan(120);
+    expect(world.log.filter(({ event }) => event === "bus-lead-failed")).toHaveLength(1);
+  });
+
+  it("does not say that it lost the lead where it gave it up at the end of its run", async () => {
+    const { world } = await worldWith(record(one, "a"));
+    await world.stop();
+    expect(world.log.filter(({ event }) => event === "bus-lead-lost")).toEqual([]);
   });
 
   it("publishes again what the bus did not take, without a change in between", async () => {
@@ -300,7 +332,7 @@ describe("the run of an aggregate", () => {
         const writer = await bus.lead(snapshot, signal);
         const publish: typeof writer.publish = (delta) =>
           broken ? Promise.reject(new Error("no connection")) : writer.publish(delta);
-        return { epoch: writer.epoch, publish };
+        return { epoch: writer.epoch, over: writer.over, publish };
       },
     };
     const registry = new FakeRegistry("one");

@@ -121,6 +121,8 @@ class Aggregate implements AggregateController {
         return this.#fold.catalog(this.#revision);
       },
       won: (epoch) => (this.#revision = { epoch, sequence: 0 }),
+      // Whoever waits for changes tries for the lead again.
+      lost: () => this.#debounce.touch(),
       failed: (error) => {
         this.#fatal = error;
         this.#debounce.touch();
@@ -252,8 +254,7 @@ class Aggregate implements AggregateController {
       this.#assembly.again(delta, objectKey);
       this.#debounce.touch();
       if (isFenced(error)) {
-        this.#logger.warn("bus-lead-lost", { epoch: writer.epoch });
-        this.#leadership.lost();
+        this.#leadership.lost(writer, error);
         return;
       }
       this.#logger.error("bus-publish-failed", { epoch: writer.epoch, error });

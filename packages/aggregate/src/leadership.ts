@@ -15,9 +15,14 @@ export interface LeadershipOptions {
   snapshot(): Omit<Catalog, "revision">;
   /** Told when the lead was won. */
   won(epoch: string): void;
+  /** Told when the lead was lost, also while nothing is published. */
+  lost(): void;
   /** Told when the bus will never give the lead. */
   failed(error: Error): void;
 }
+
+/** The longest wait before the lead is tried for again, in milliseconds: while nobody leads, all consumers hear nothing new. */
+const longestWaitMs = 5000;
 
 /** Wins the lead on the bus, and wins it again after it was lost. */
 export class Leadership {
@@ -27,6 +32,8 @@ export class Leadership {
   #promised = false;
   #ledSince = Number.NEGATIVE_INFINITY;
   #losses = 0;
+  /** The failure that was said last. One that goes on is said once. */
+  #said: string | undefined;
 
   constructor(options: LeadershipOptions) {
     this.#options = options;
@@ -48,12 +55,15 @@ export class Leadership {
     while (this.#promised && this.#attempt !== undefined) await this.#attempt;
   }
 
-  /** Notes that the bus fenced the writer. */
-  lost(): void {
-    const { clock, restart } = this.#options;
+  /** Notes that a writer no longer leads. */
+  lost(writer: BusWriter, error: Error): void {
+    if (this.#writer !== writer) return;
+    const { clock, logger, restart } = this.#options;
     this.#writer = undefined;
     // Two aggregates that fence each other in turn must not do it at full speed.
     this.#losses = clock.now() - this.#ledSince >= restart.steadyMs ? 0 : this.#losses + 1;
+    logger.warn("bus-lead-lost", { epoch: writer.epoch, error });
+    this.#options.lost();
   }
 
   /** Ends with the run: waits for the attempt under way, whose signal has aborted, and forgets the past. */
@@ -61,6 +71,7 @@ export class Leadership {
     await this.#attempt;
     this.#writer = undefined;
     this.#losses = 0;
+    this.#said = undefined;
   }
 
   async #try(signal: AbortSignal): Promise<void> {
@@ -68,13 +79,9 @@ export class Leadership {
     while (!isAborted(signal)) {
       try {
         // The first loss is answered at once.
-        if (this.#losses > 1)
-          await clock.sleep(Math.min(restart.maxMs, restart.firstMs * 2 ** Math.min(this.#losses - 2, 30)), signal);
-        this.#writer = await bus.lead(() => this.#snapshot(), signal);
-        this.#ledSince = clock.now();
-        logger.debug("bus-lead-won", { epoch: this.#writer.epoch });
-        this.#options.won(this.#writer.epoch);
-        return;
+        if (this.#losses > 1) await clock.sleep(this.#waitMs(restart), signal);
+        this.#won(await bus.lead(() => this.#snapshot(), signal), signal);
+        if (this.#writer !== undefined) return;
       } catch (thrown) {
         if (isAborted(signal)) return;
         const error = toError(thrown);
@@ -83,11 +90,31 @@ export class Leadership {
           return;
         }
         this.#losses = Math.max(2, this.#losses + 1);
-        logger.warn("bus-lead-failed", { error });
+        if (this.#said !== error.message) logger.warn("bus-lead-failed", { error });
+        this.#said = error.message;
       } finally {
         this.#promised = false;
       }
     }
+  }
+
+  #won(writer: BusWriter, signal: AbortSignal): void {
+    const { clock, logger } = this.#options;
+    this.#writer = writer;
+    this.#ledSince = clock.now();
+    this.#said = undefined;
+    logger.debug("bus-lead-won", { epoch: writer.epoch });
+    this.#options.won(writer.epoch);
+    const lost = (): void => {
+      // At the end of the run it is given up, not lost.
+      if (!signal.aborted) this.lost(writer, toError(writer.over.reason));
+    };
+    if (writer.over.aborted) lost();
+    else writer.over.addEventListener("abort", lost, { once: true });
+  }
+
+  #waitMs({ firstMs, maxMs }: RestartOptions): number {
+    return Math.min(maxMs, longestWaitMs, firstMs * 2 ** Math.min(this.#losses - 2, 30));
   }
 
   #snapshot(): Omit<Catalog, "revision"> {

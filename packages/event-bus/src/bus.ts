@@ -5,6 +5,11 @@ import type { ChangeEvent } from "./event.ts";
 export interface BusWriter {
   readonly epoch: string;
   /**
+   * Aborts when this writer no longer leads, as far as this process knows: also when nothing is published, so that whoever
+   * wants to lead learns that nobody may be leading now. The reason says why.
+   */
+  readonly over: AbortSignal;
+  /**
    * Resolves with the revision the delta became: one more than the last one. An empty delta changes nothing and resolves
    * with the revision as it is. Rejects with FencedError once another writer leads.
    */

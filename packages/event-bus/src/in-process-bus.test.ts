@@ -107,7 +107,7 @@ function overWire(inner: EventBus, close: () => Promise<void>): EventBus {
         await turn();
         return writer.publish(delta);
       };
-      return { epoch: writer.epoch, publish };
+      return { epoch: writer.epoch, over: writer.over, publish };
     },
     async *subscribe(consumer, signal) {
       for await (const event of inner.subscribe(consumer, signal)) {

@@ -56,7 +56,7 @@ class Bus implements InProcessBus {
     signal.throwIfAborted();
     if (this.#closed) throw new BusClosedError();
     const content = snapshot();
-    this.#writer?.fence();
+    this.#writer?.fence(new Error("another writer leads"));
     const epoch = this.#newEpoch();
     this.#hub.begin({ epoch, sequence: 0 }, content);
     const writer = new Writer(epoch, (delta) => this.#accept(delta));
@@ -71,7 +71,7 @@ class Bus implements InProcessBus {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#writer?.fence();
+    this.#writer?.fence(new BusClosedError());
     this.#hub.close();
     return Promise.resolve();
   }
@@ -94,7 +94,7 @@ class Bus implements InProcessBus {
 class Writer implements BusWriter {
   readonly epoch: string;
   readonly #accept: (delta: CatalogDelta) => Revision;
-  #leads = true;
+  readonly #over = new AbortController();
   #forget: () => void = () => {};
 
   constructor(epoch: string, accept: (delta: CatalogDelta) => Revision) {
@@ -103,22 +103,26 @@ class Writer implements BusWriter {
   }
 
   get leads(): boolean {
-    return this.#leads;
+    return !this.#over.signal.aborted;
+  }
+
+  get over(): AbortSignal {
+    return this.#over.signal;
   }
 
   // Rejects instead of throwing, so that a caller has one way to learn of it.
   async publish(delta: CatalogDelta): Promise<Revision> {
-    if (!this.#leads) throw new FencedError(this.epoch);
+    if (!this.leads) throw new FencedError(this.epoch, { cause: this.over.reason });
     return Promise.resolve(this.#accept(delta));
   }
 
-  fence(): void {
-    this.#leads = false;
+  fence(reason: unknown): void {
     this.#forget();
+    this.#over.abort(reason);
   }
 
   endWith(signal: AbortSignal): void {
-    const end = () => this.fence();
+    const end = () => this.fence(signal.reason);
     signal.addEventListener("abort", end, { once: true });
     this.#forget = () => signal.removeEventListener("abort", end);
   }

@@ -3,11 +3,14 @@ export { decodeEvent, encodeEvent, EVENT_VERSION, EventFormatError, EventVersion
 export { isEmptyDelta, mergeDeltas } from "./delta.ts";
 export { CatalogFold, foldEvent, GapError, sameRevision } from "./fold.ts";
 export { createInProcessBus } from "./in-process-bus.ts";
+export { LogFencedError, LogGoneError } from "./log/engine.ts";
+export { createLogBus } from "./log/log-bus.ts";
 export type { BusWriter, EventBus } from "./bus.ts";
 export type { BusClock } from "./clock.ts";
 export type { ChangeEvent } from "./event.ts";
 export type { HubConsumer } from "./hub.ts";
 export type { InProcessBus, InProcessBusOptions, InProcessBusStatus } from "./in-process-bus.ts";
+export type { Claim, Frame, LogEngine, LogExtent, LogHead } from "./log/engine.ts";
 export type { FollowerState } from "./log/follower.ts";
 export type { LeaseTimes } from "./log/lease.ts";
 export type { BusLogger, LogBus, LogBusOptions, LogBusStatus } from "./log/log-bus.ts";

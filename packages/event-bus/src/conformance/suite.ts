@@ -218,6 +218,18 @@ function describeLeadership(stage: Stage): void {
     await expect(first.publish(upsert("a", 1))).rejects.toMatchObject({ code: "SBX_BUS_FENCED" });
   });
 
+  it("tells a writer that it no longer leads, though it publishes nothing", async () => {
+    const { over } = await stage.bus.lead(() => contentOf("a"), new AbortController().signal);
+    expect(over.aborted).toBe(false);
+    const deadline = stage.deadline();
+    await stage.depose("b");
+    await new Promise<void>((resolve) => {
+      for (const signal of [over, deadline]) signal.addEventListener("abort", () => resolve(), { once: true });
+      if (over.aborted) resolve();
+    });
+    expect(over.reason).toBeInstanceOf(Error);
+  });
+
   it("gives consumers a snapshot of the new epoch", async () => {
     await stage.lead("a");
     const consumer = await stage.consumer("one");
@@ -281,11 +293,13 @@ function describeEnd(stage: Stage): void {
 
   it("ends every subscription and fences the writer on close", async () => {
     const writer = await stage.bus.lead(() => contentOf("a"), new AbortController().signal);
+    expect(writer.over.aborted).toBe(false);
     const consumer = new SuiteConsumer(stage.bus, "one");
     await consumer.take(stage.deadline());
     const next = consumer.next(stage.deadline());
     await stage.bus.close();
     expect((await next).done).toBe(true);
+    expect(writer.over.aborted).toBe(true);
     await expect(writer.publish(upsert("a", 1))).rejects.toMatchObject({ code: "SBX_BUS_FENCED" });
     await expect(stage.bus.lead(() => contentOf(), new AbortController().signal)).rejects.toThrow();
     const after = new SuiteConsumer(stage.bus, "after");

@@ -42,11 +42,12 @@ export class Assembly {
     return this.#shown;
   }
 
-  /** Takes the next message, which fills the log's positions `first` to `last`. Throws a GapError where something is missing. */
-  take(message: LogMessage, first: number, last: number): void {
+  /** Takes the next message, which begins at this position. Throws a GapError where something is missing. */
+  take(message: LogMessage, first: number): void {
     switch (message.type) {
       case "begin":
-        // A later snapshot says nothing new about a catalog that is known already.
+        // A later snapshot says nothing new about a catalog that is known already, except where it is.
+        if (this.#sequence !== undefined && message.sequence !== this.#sequence) throw this.#gap(message.sequence);
         if (this.#sequence !== undefined) break;
         this.#loading = { begin: first, fold: new CatalogFold(), early: new PendingDelta(), ended: false };
         this.#sequence = message.sequence;
@@ -61,7 +62,20 @@ export class Assembly {
         this.#change(message.sequence, message.last, message.delta);
         break;
     }
-    this.#show(last);
+  }
+
+  /**
+   * Says that all up to this position was taken. Shows the catalog if it is complete and has caught up. Positions, not
+   * messages: the last thing in a log may be a piece of a message that its writer did not live to finish.
+   */
+  reached(position: number): void {
+    const { revision } = this.#target;
+    if (this.#shown || this.#loading?.ended !== true || position < this.#showAt) return;
+    const sequence = this.#sequence ?? 0;
+    if (revision?.epoch === this.#epoch && revision.sequence > sequence) return;
+    this.#target.begin(this.#revision(sequence), this.#loading.fold);
+    this.#loading = undefined;
+    this.#shown = true;
   }
 
   #end({ begin, keys }: Extract<LogMessage, { type: "end" }>): void {
@@ -82,16 +96,6 @@ export class Assembly {
     if (this.#shown) this.#target.advance(this.#revision(sequence), whole);
     else if (this.#loading?.ended === true) this.#loading.fold.apply(whole);
     else this.#loading?.early.add(whole);
-  }
-
-  #show(position: number): void {
-    const { revision } = this.#target;
-    if (this.#shown || this.#loading?.ended !== true || position < this.#showAt) return;
-    const sequence = this.#sequence ?? 0;
-    if (revision?.epoch === this.#epoch && revision.sequence > sequence) return;
-    this.#target.begin(this.#revision(sequence), this.#loading.fold);
-    this.#loading = undefined;
-    this.#shown = true;
   }
 
   #gap(previous = this.#sequence ?? 0): GapError {

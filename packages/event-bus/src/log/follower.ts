@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { BusClock } from "../clock.ts";
 import { EventFormatError, EventVersionError } from "../codec.ts";
-import { GapError } from "../fold.ts";
 import type { Hub } from "../hub.ts";
+import { tiedTo } from "./aborting.ts";
 import { Assembly } from "./assembly.ts";
 import { LogGoneError } from "./engine.ts";
 import type { Frame, LogEngine, LogHead } from "./engine.ts";
@@ -15,14 +15,16 @@ import { epochOf } from "./writer.ts";
 export type FollowerState =
   /** Nobody subscribes. */
   | "idle"
-  /** It has not found a catalog yet. */
+  /** The engine has no catalog. */
   | "waiting"
   /** It reads a catalog that is not complete yet. */
   | "loading"
   /** Consumers have the catalog, and its changes as they come. */
   | "following"
-  /** The engine cannot be read now. Consumers keep what they have. */
-  | "unreachable";
+  /** The engine cannot be read now, or its catalog not to the end. Consumers keep what they have. */
+  | "unreachable"
+  /** What the engine has is of a newer release, or no catalog. Consumers keep what they have. */
+  | "unreadable";
 
 /** What a follower works with. */
 export interface FollowerOptions {
@@ -34,10 +36,10 @@ export interface FollowerOptions {
 }
 
 /**
- * Milliseconds between two looks for a first catalog, and between attempts to reach the engine. What cannot be understood is not read again
- * and again in full: it will hardly become better before the next head.
+ * Milliseconds before another look: the first wait doubles up to the longest. What cannot be understood is rarely read
+ * again in full, because it will hardly become better before the next head.
  */
-const pauseMs = { first: 100, unreachable: 2000, unreadable: 30_000 } as const;
+const pauseMs = { first: 100, longest: 2000, unreadable: 10_000 } as const;
 
 /** Where the follower is in one log. */
 interface Reading {
@@ -49,6 +51,12 @@ interface Reading {
   messageAt: number | undefined;
 }
 
+/** A message and where it begins. */
+interface Joined {
+  readonly first: number;
+  readonly text: Promise<string>;
+}
+
 /**
  * Follows the log that counts and hands its catalog to the hub. The hub has a complete catalog of one epoch at any time:
  * what it had stays until another one is complete. Reading goes on where it was after an interruption, and starts over
@@ -57,6 +65,9 @@ interface Reading {
 export class LogFollower {
   readonly #options: FollowerOptions;
   #reading: Reading | undefined;
+  /** The claim whose catalog consumers have, and the last ones that it replaced. */
+  #followed: string | undefined;
+  #left: readonly string[] = [];
   #pauseMs: number = pauseMs.first;
 
   constructor(options: FollowerOptions) {
@@ -65,22 +76,26 @@ export class LogFollower {
 
   /** Follows until `signal` aborts; then it has let go of everything. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, onState } = this.#options;
+    const { onState } = this.#options;
     while (!signal.aborted) {
-      let longest: number = pauseMs.unreachable;
       try {
         if (await this.#follow(signal)) continue;
         onState("waiting");
+        await this.#pause(pauseMs.longest, signal);
       } catch (error) {
         if (isAborted(signal)) break;
-        if (error instanceof EventVersionError || error instanceof EventFormatError) longest = pauseMs.unreadable;
-        onState("unreachable", error);
+        const unreadable = error instanceof EventVersionError || error instanceof EventFormatError;
+        onState(unreadable ? "unreadable" : "unreachable", error);
+        await this.#pause(unreadable ? pauseMs.unreadable : pauseMs.longest, signal);
       }
-      const random = 0.5 + Math.random() / 2;
-      await slept(clock, this.#pauseMs * random, signal);
-      this.#pauseMs = Math.min(longest, this.#pauseMs * 2);
     }
     onState("idle");
+  }
+
+  async #pause(longest: number, signal: AbortSignal): Promise<void> {
+    const ms = Math.min(longest, this.#pauseMs);
+    this.#pauseMs = Math.min(longest, ms * 2);
+    await slept(this.#options.clock, ms * (0.5 + Math.random() / 2), signal);
   }
 
   /** Follows one log until the head moves to another. Resolves with false where there is none. */
@@ -88,44 +103,72 @@ export class LogFollower {
     const { engine, hub } = this.#options;
     const head = await engine.head(signal);
     if (head === undefined) return false;
+    // An engine that lost its last seconds. What consumers have is newer; its writer will claim again.
+    if (this.#left.includes(head.claim.nonce)) throw new LogGoneError("the engine went back to an earlier catalog");
     if (this.#reading?.head.claim.nonce !== head.claim.nonce) {
       const extent = await engine.extent(head.claim, signal);
       if (extent === undefined) throw new LogGoneError("the engine has no log where readers are sent to");
+      if (extent.last < head.begin) throw new LogGoneError("the engine's log ends before where readers are sent to");
       const assembly = new Assembly(epochOf(head.claim), hub, extent.last);
       this.#reading = { head, assembly, joiner: new FrameJoiner(), next: head.begin, messageAt: undefined };
     }
     const reading = this.#reading;
     this.#told(reading);
-    const end = new AbortController();
-    const stop = AbortSignal.any([signal, end.signal]);
-    const moved = engine.moved(head.claim, stop);
-    const read = this.#read(reading, stop);
+    const stop = tiedTo(signal);
+    const moved = engine.moved(head.claim, stop.signal);
+    const read = this.#read(reading, stop.signal);
     try {
       await Promise.race([moved, read]);
     } finally {
-      end.abort();
+      stop.end();
       await Promise.allSettled([moved, read]);
     }
     return true;
   }
 
   async #read(reading: Reading, signal: AbortSignal): Promise<void> {
-    const { engine } = this.#options;
     try {
-      for await (const frames of engine.read(reading.head.claim, reading.next, signal)) {
+      for await (const frames of this.#options.engine.read(reading.head.claim, reading.next, signal)) {
         if (signal.aborted) return;
         await this.#take(reading, frames);
-        if (reading.assembly.shown) this.#pauseMs = pauseMs.first;
       }
     } catch (error) {
       // Where to start over is in the head.
-      if (cannotGoOn(error)) this.#reading = undefined;
+      if (error instanceof LogGoneError) this.#reading = undefined;
       throw error;
     }
   }
 
+  /** Takes a batch as a whole, or lets go of all that was read: only then it is certain where reading goes on. */
   async #take(reading: Reading, frames: readonly Frame[]): Promise<void> {
-    const messages: { readonly first: number; readonly last: number; readonly text: Promise<string> }[] = [];
+    try {
+      for (const { first, text } of this.#joined(reading, frames)) {
+        const message = decodeMessage(await text);
+        if (message === undefined) continue;
+        reading.assembly.take(message, first);
+        // A large snapshot must not keep clients waiting who are served at the same time.
+        if (message.type === "part") await nextTurn();
+      }
+      reading.assembly.reached(reading.next - 1);
+    } catch (error) {
+      this.#reading = undefined;
+      throw error;
+    }
+    if (!reading.assembly.shown) return;
+    this.#follows(reading.head.claim.nonce);
+    this.#told(reading);
+    this.#pauseMs = pauseMs.first;
+  }
+
+  #follows(nonce: string): void {
+    if (this.#followed === nonce) return;
+    if (this.#followed !== undefined) this.#left = [this.#followed, ...this.#left].slice(0, 8);
+    this.#followed = nonce;
+  }
+
+  /** The messages that are complete with these frames. All of a batch are decompressed at once. */
+  #joined(reading: Reading, frames: readonly Frame[]): readonly Joined[] {
+    const messages: Joined[] = [];
     for (const { bytes, position } of frames) {
       if (position !== reading.next)
         throw new LogGoneError(`the log goes on at ${position}, but ${reading.next} was expected`);
@@ -133,30 +176,17 @@ export class LogFollower {
       reading.messageAt ??= position;
       const text = reading.joiner.add(bytes);
       if (text === undefined) continue;
-      // All of a batch are decompressed at once. A failure counts when its turn comes.
+      // A failure counts when its turn comes.
       text.catch(() => undefined);
-      messages.push({ first: reading.messageAt, last: position, text });
+      messages.push({ first: reading.messageAt, text });
       reading.messageAt = undefined;
     }
-    for (const { first, last, text } of messages) {
-      const message = decodeMessage(await text);
-      if (message === undefined) continue;
-      const before = reading.assembly.shown;
-      reading.assembly.take(message, first, last);
-      if (reading.assembly.shown !== before) this.#told(reading);
-      // A large snapshot must not keep clients waiting who are served at the same time.
-      if (message.type === "part") await nextTurn();
-    }
+    return messages;
   }
 
   #told({ assembly }: Reading): void {
     this.#options.onState(assembly.shown ? "following" : "loading");
   }
-}
-
-/** Whether reading must start over: a reader that fell behind, a log that was replaced, a message that nobody understands. */
-function cannotGoOn(error: unknown): boolean {
-  return [EventFormatError, EventVersionError, GapError, LogGoneError].some((kind) => error instanceof kind);
 }
 
 // A property read that the compiler does not narrow over an await.

@@ -11,7 +11,7 @@ const headerBytes = 2;
 
 /** A message is compressed from this size on, in bytes. Below it, compression costs more than it saves. */
 const compressFromBytes = 4096;
-/** The largest message that is read, in bytes, after decompression. */
+/** The largest message that is read, in bytes, after decompression: one service with all its endpoints must be able to be it. */
 const maxMessageBytes = 256 * 1024 * 1024;
 
 const gzipAsync = promisify(gzip);
@@ -38,8 +38,14 @@ export async function toFrames(message: string, maxFrameBytes: number): Promise<
 
 /** Puts frames together again. */
 export class FrameJoiner {
+  readonly #maxBytes: number;
   #pieces: Uint8Array[] = [];
   #size = 0;
+
+  /** `maxBytes`: the largest message that is read, after decompression. */
+  constructor(maxBytes = maxMessageBytes) {
+    this.#maxBytes = maxBytes;
+  }
 
   /**
    * Takes the next frame. The result resolves with the message that it completes; it is undefined where more frames must follow.
@@ -52,18 +58,18 @@ export class FrameJoiner {
     if (version > FRAME_VERSION) throw new EventVersionError(version);
     this.#pieces.push(frame.subarray(headerBytes));
     this.#size += frame.length - headerBytes;
-    if (this.#size > maxMessageBytes) throw new EventFormatError("message", `at most ${maxMessageBytes} bytes long`);
+    if (this.#size > this.#maxBytes) throw new EventFormatError("message", `at most ${this.#maxBytes} bytes long`);
     if ((flags & more) !== 0) return undefined;
     const body = Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.#size = 0;
-    return (flags & compressed) === 0 ? Promise.resolve(body.toString()) : decompress(body);
+    return (flags & compressed) === 0 ? Promise.resolve(body.toString()) : decompress(body, this.#maxBytes);
   }
 }
 
-async function decompress(body: Buffer): Promise<string> {
+async function decompress(body: Buffer, maxOutputLength: number): Promise<string> {
   try {
-    return (await gunzipAsync(body, { maxOutputLength: maxMessageBytes })).toString();
+    return (await gunzipAsync(body, { maxOutputLength })).toString();
   } catch (cause) {
     throw new EventFormatError("message", "compressed as its frame says", { cause });
   }

@@ -21,7 +21,12 @@ export interface LeaseOptions {
   readonly clock: BusClock;
   /** Told of each attempt that failed because the engine could not be reached. */
   readonly onTrouble: (error: unknown) => void;
+  /** Told of each answer. */
+  readonly onAnswer: () => void;
 }
+
+/** How long giving back a lease may take, in milliseconds. If it takes longer, the lease ends by itself. */
+const farewellMs = 1000;
 
 /**
  * A lease of the engine, and our own opinion about it: it is over when the engine says so, or when our own clock says that
@@ -32,25 +37,33 @@ export class Lease {
   readonly #over = new AbortController();
   #validUntil: number;
   #kept: Promise<void> = Promise.resolve();
+  #released: Promise<void> = Promise.resolve();
 
   private constructor(options: LeaseOptions, validUntil: number) {
     this.#options = options;
     this.#validUntil = validUntil;
   }
 
-  /** Waits until the engine gives the lease. Rejects with the signal's reason when it aborts. */
+  /**
+   * Waits until the engine gives the lease. Rejects with the signal's reason when it aborts; what the engine may have given
+   * meanwhile was given back then.
+   */
   static async acquire(options: LeaseOptions, signal: AbortSignal): Promise<Lease> {
-    const { clock, engine, holder, onTrouble, times } = options;
+    const { clock, engine, holder, onAnswer, onTrouble, times } = options;
     for (;;) {
       signal.throwIfAborted();
       const asked = clock.now();
       try {
-        if (await engine.acquire(holder, times.ttlMs, signal)) return new Lease(options, asked + times.ttlMs);
+        const given = await engine.acquire(holder, times.ttlMs, signal);
+        onAnswer();
+        const until = asked + times.ttlMs;
+        // An answer that took too long is none.
+        if (given && clock.now() < until && !isAborted(signal)) return new Lease(options, until);
       } catch (error) {
-        signal.throwIfAborted();
-        onTrouble(error);
+        if (!isAborted(signal)) onTrouble(error);
       }
-      await clock.sleep(times.retryMs, signal);
+      if (isAborted(signal)) await giveBack(options);
+      else await clock.sleep(times.retryMs, signal);
     }
   }
 
@@ -66,6 +79,11 @@ export class Lease {
     return !this.#over.signal.aborted;
   }
 
+  /** Throws why it is over, if it is: also right after this process slept, when no timer had its turn yet. */
+  assert(): void {
+    if (!this.valid) this.#over.signal.throwIfAborted();
+  }
+
   /**
    * Renews it until it is over. `check` is called after each renewal: when it resolves with a reason, the lease is given up,
    * because what it is for was lost.
@@ -74,32 +92,33 @@ export class Lease {
     this.#kept = Promise.all([this.#renew(check), this.#expire()]).then(() => undefined);
   }
 
-  /** Says that it is over. Nothing is told to the engine. */
+  /**
+   * Ends it, and gives it back to the engine, best effort: also where only we think that it is over, so that nobody has to
+   * wait for its end.
+   */
   end(reason: Error): void {
-    if (!this.#over.signal.aborted) this.#over.abort(reason);
+    if (this.#over.signal.aborted) return;
+    this.#released = this.#kept.then(() => giveBack(this.#options));
+    this.#over.abort(reason);
   }
 
-  /** Gives it back to the engine, best effort, and ends. Resolves when nothing of it runs any more. */
-  async release(reason: Error, signal: AbortSignal): Promise<void> {
-    const ours = this.valid;
+  /** Ends it. Resolves when it was given back and nothing of it runs any more. */
+  async release(reason: Error): Promise<void> {
     this.end(reason);
-    await this.#kept;
-    if (!ours) return;
-    await this.#options.engine.release(this.#options.holder, signal).catch((error: unknown) => {
-      this.#options.onTrouble(error);
-    });
+    await this.#released;
   }
 
   async #renew(check: (signal: AbortSignal) => Promise<string | undefined>): Promise<void> {
-    const { clock, engine, holder, onTrouble, times } = this.#options;
+    const { clock, engine, holder, onAnswer, onTrouble, times } = this.#options;
     const over = this.#over.signal;
     while (await slept(clock, times.renewMs, over)) {
       const asked = clock.now();
       try {
-        if (!(await engine.renew(holder, times.ttlMs, over))) {
-          this.end(new Error("another process has the lease"));
-          return;
-        }
+        const ours = await engine.renew(holder, times.ttlMs, over);
+        onAnswer();
+        if (!ours) this.end(new Error("the engine gave the lease to another process, or lost it"));
+        // Who slept through its end must not go on because of an answer that came meanwhile.
+        if (!this.valid) return;
         this.#validUntil = asked + times.ttlMs;
         const lost = await check(over);
         if (lost !== undefined) this.end(new Error(lost));
@@ -113,6 +132,19 @@ export class Lease {
     const { clock } = this.#options;
     while (this.valid) await slept(clock, this.#validUntil - clock.now(), this.#over.signal);
   }
+}
+
+async function giveBack({ engine, holder, onTrouble }: LeaseOptions): Promise<void> {
+  try {
+    await engine.release(holder, AbortSignal.timeout(farewellMs));
+  } catch (error) {
+    onTrouble(error);
+  }
+}
+
+// A property read that the compiler does not narrow over an await.
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
 }
 
 /** Sleeps. Resolves with false, and at once, when the signal aborts. */

@@ -1,5 +1,5 @@
 import { describeEventBus } from "../conformance/index.ts";
-import { MemoryEngine, MemoryServer } from "../testing/memory-engine.ts";
+import { MemoryEngine, MemoryServer } from "../conformance/memory-engine.ts";
 import { createLogBus } from "./log-bus.ts";
 import type { LogBus, LogBusOptions } from "./log-bus.ts";
 

@@ -35,6 +35,7 @@ export function decodeMessage(text: string): LogMessage | undefined {
   const version = message["v"];
   if (typeof version !== "number") throw new EventFormatError("v", "a number");
   if (version > EVENT_VERSION) throw new EventVersionError(version);
+  if (version !== EVENT_VERSION) throw new EventFormatError("v", "a known version");
   switch (message["type"]) {
     case "begin":
       return { type: "begin", sequence: whole(message, "sequence") };

@@ -70,31 +70,33 @@ export class LogWriter implements BusWriter {
     return this.#options.lease.valid;
   }
 
+  get over(): AbortSignal {
+    return this.#options.lease.over;
+  }
+
   get revision(): Revision {
     return { epoch: this.epoch, sequence: this.#sequence };
   }
 
-  /** Writes the first snapshot and sends readers to it. Rejects with a FencedError. */
+  /** Writes the first snapshot and sends readers to it. What it rejects with must end the lease. */
   async begin(): Promise<void> {
-    await this.#guarded(async () => {
-      await this.#snapshot();
-      // Only now may the logs go that readers followed until they learned of this one; they have what they read.
-      const { claim, engine, lease } = this.#options;
-      await engine.removeEarlier(claim, lease.over);
-    });
+    await this.#snapshot();
+    // Only now may the logs go that readers followed until they learned of this one; they have what they read.
+    const { claim, engine, lease } = this.#options;
+    await engine.removeEarlier(claim, lease.over);
   }
 
   async publish(delta: CatalogDelta): Promise<Revision> {
     return this.#guarded(async () => {
-      if (!this.leads) throw this.#options.lease.over.reason;
+      this.#options.lease.assert();
       if (isEmptyDelta(delta)) return this.revision;
-      await this.#inTurn(async () => {
+      const revision = await this.#inTurn(async () => {
         const sequence = this.#sequence + 1;
         this.#changeBytes += await this.#append(changeMessages(sequence, delta).map(encodeMessage));
         this.#sequence = sequence;
         this.#fold.apply(delta);
+        return this.revision;
       });
-      const revision = this.revision;
       this.#compactWhenDue();
       return revision;
     });
@@ -156,6 +158,7 @@ export class LogWriter implements BusWriter {
     const keys = content.entries.size + content.workloads.size + content.objects.size;
     await this.#inTurn(() => this.#append([encodeMessage({ type: "end", begin, keys })]));
     this.#snapshotBytes = bytes;
+    lease.assert();
     await engine.setHead({ claim, begin }, lease.over);
     this.#begin = begin;
     await engine.trim(claim, begin, lease.over);
@@ -168,7 +171,7 @@ export class LogWriter implements BusWriter {
     let batch: Uint8Array[] = [];
     let size = 0;
     const flush = async (): Promise<void> => {
-      lease.over.throwIfAborted();
+      lease.assert();
       await engine.append(claim, this.#last, batch, lease.over);
       this.#last += batch.length;
       batch = [];

@@ -52,6 +52,7 @@ export class Ledger {
 /** Notes each publication before it is sent: what fails may have happened. */
 class NotingWriter implements BusWriter {
   readonly epoch: string;
+  readonly over: AbortSignal;
   readonly #writer: BusWriter;
   readonly #fold: CatalogFold;
   readonly #note: (revision: Revision, content: Content) => void;
@@ -59,6 +60,7 @@ class NotingWriter implements BusWriter {
 
   constructor(writer: BusWriter, content: Content | undefined, note: (revision: Revision, content: Content) => void) {
     this.epoch = writer.epoch;
+    this.over = writer.over;
     this.#writer = writer;
     this.#fold = new CatalogFold(content);
     this.#note = note;
