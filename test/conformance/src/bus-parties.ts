@@ -92,7 +92,7 @@ export class Discovery {
 
   /** Waits until the bus knows that it lost the lead, and takes it again. */
   async leadAgain(): Promise<void> {
-    await waitFor(() => !this.bus.status().led, { what: "the writer to find out", deadlineMs: 15_000 });
+    await waitFor(() => this.#writer?.over.aborted, { what: "the writer to find out", deadlineMs: 15_000 });
     await this.lead();
   }
 
