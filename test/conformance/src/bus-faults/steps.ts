@@ -38,7 +38,7 @@ export type Step =
 export type EngineFault = "kill" | "restart" | "freeze" | "thaw" | "wipe" | "delete-log" | "truncate-log";
 
 /** The steps of a seed: the same ones each time. Every fault that stops the server is followed by what undoes it. */
-export function stepsOf(seed: number, length = 24): readonly Step[] {
+export function stepsOf(seed: number, length = 32): readonly Step[] {
   const random = new Random(seed);
   const steps: Step[] = [];
   let engine: "up" | "down" | "frozen" = "up";
