@@ -16,6 +16,8 @@ export async function startEurekaSource({ fleet, pollSeconds, signal }: SourceOp
   const keptMs = Math.round(pollSeconds * 4000);
   const eureka = await startEureka({
     own: true,
+    // An instance takes some kilobytes, and an answer with all of them is made at once.
+    heapMiB: 512 + Math.ceil((fleet.size.services * fleet.size.instances) / 20),
     properties: {
       "eureka.server.use-read-only-response-cache": false,
       // The other cache forgets what a change makes wrong, but not what leaves the delta with time.
