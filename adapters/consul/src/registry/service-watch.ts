@@ -100,11 +100,11 @@ export class ServiceWatch implements Reader {
   async #once(known: string | undefined, signal: AbortSignal): Promise<void> {
     const { config, deps, shard } = this.#context;
     // While it queued up, somebody may have found out that the source is not to be believed, or that all must be read.
-    if (!this.#scope.isSure) return;
+    if (!isSure(this.#scope)) return;
     const index = this.#index === undefined ? undefined : known;
     const answer = await this.#interruptible(index, signal);
     if (answer === "interrupted") return;
-    if (!this.#scope.isSure) {
+    if (!isSure(this.#scope)) {
       // It may be from before or after whatever made the source suspect.
       this.#index = undefined;
       return;
@@ -242,6 +242,11 @@ function byId(a: ConsulEndpoint, b: ConsulEndpoint): number {
 
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
+}
+
+// Reads that the compiler does not narrow over an await.
+function isSure(scope: WatchedScope): boolean {
+  return scope.isSure;
 }
 
 function isListed(watch: ServiceWatch): boolean {

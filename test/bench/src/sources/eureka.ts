@@ -49,8 +49,8 @@ export async function startEurekaSource({ fleet, pollSeconds, signal }: SourceOp
     follower: {
       type: "poll",
       async read() {
-        // As the adapter's polls do, it comes to a server that was left alone.
-        await delay(20, undefined, { signal });
+        // As for the adapter's polls, the server must make the answer: what it made before is forgotten after a second.
+        await delay(1200, undefined, { signal });
         const begun = now();
         JSON.parse((await api.send("/apps/delta")).text);
         return now() - begun;
