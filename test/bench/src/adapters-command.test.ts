@@ -4,8 +4,10 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Row, Summary } from "./row.ts";
+
+vi.setConfig({ testTimeout: 300_000 });
 
 /** `npm run bench:adapters` as a process. */
 async function command(...args: readonly string[]) {

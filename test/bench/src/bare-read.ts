@@ -10,7 +10,9 @@ type Read = (path: string) => Promise<unknown>;
 const readAll: Readonly<Record<SourceName, (read: Read) => Promise<void>>> = {
   async consul(read) {
     const services = Object.keys((await read("/v1/catalog/services")) as object);
-    await parallel(services, connections, async (name) => void (await read(`/v1/health/service/${name}`)));
+    await parallel(services, connections, async (name) => {
+      await read(`/v1/health/service/${name}`);
+    });
   },
   async eureka(read) {
     await read("/apps");

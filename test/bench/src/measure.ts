@@ -18,6 +18,8 @@ export interface Setting {
 }
 
 const mebibyte = 1024 * 1024;
+/** Polls without the adapter that are timed. */
+const mostBareReads = 20;
 /** After the first read, everybody gets to the wait for news. */
 const calmMs = 3000;
 
@@ -136,8 +138,8 @@ async function polledRows(
   const sincePoll = changes.flatMap(({ eventAt, poll }) => (poll === undefined ? [] : eventAt - poll.sentAt));
   const sinceAnswer = changes.flatMap(({ eventAt, poll }) => (poll === undefined ? [] : eventAt - poll.answeredAt));
   const bare: number[] = [];
-  // As many as polls told of changes, so that the shares compare.
-  for (let read = 0; read < changes.length && follower.type === "poll"; read++) bare.push(await follower.read());
+  const reads = Math.min(changes.length, mostBareReads);
+  for (let read = 0; read < reads && follower.type === "poll"; read++) bare.push(await follower.read());
   // The pause between two polls is up to a tenth longer than the interval.
   const longest = intervalMs * 1.1 + 50;
   return [

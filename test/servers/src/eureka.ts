@@ -2,7 +2,7 @@ import { apiRequest } from "./api-request.ts";
 import type { ApiAnswer, ApiRequest, TlsFiles } from "./api-request.ts";
 import { createAuthority } from "./certificates.ts";
 import { freePort, freePorts } from "./ports.ts";
-import { provideJava } from "./provide-server.ts";
+import { provideJava, withHeap } from "./provide-server.ts";
 import { controlOf, serverFolder, ServerProcess } from "./server-process.ts";
 import type { ServerControl } from "./server-process.ts";
 import { sharedControl, sharedUrl } from "./shared-server.ts";
@@ -20,6 +20,8 @@ export interface EurekaOptions extends StartOptions {
   readonly basicAuth?: string;
   /** Further settings, such as `{ "eureka.server.disable-delta": true }`. Win over the test's own. */
   readonly properties?: SpringProperties;
+  /** Memory for Java's objects, in MiB. By default enough for some thousand instances. */
+  readonly heapMiB?: number;
 }
 
 /** A running Eureka server. Its memory is all it has: it is empty after a restart. `stop()` must be called. */
@@ -38,8 +40,9 @@ export interface RunningEureka extends ServerControl {
  * with a ServerUnavailableError or a ServerFailedError.
  */
 export async function startEureka(options: EurekaOptions = {}): Promise<RunningEureka> {
-  const { tls = false, basicAuth, properties = {}, deadlineMs = 180_000, env = process.env, signal } = options;
-  const plain = !tls && basicAuth === undefined && Object.keys(properties).length === 0;
+  const { tls = false, basicAuth, properties = {}, heapMiB } = options;
+  const { deadlineMs = 180_000, env = process.env, signal } = options;
+  const plain = !tls && basicAuth === undefined && Object.keys(properties).length === 0 && heapMiB === undefined;
   const compose = { service: "eureka", url: "http://127.0.0.1:8761/eureka" };
   const shared = await sharedUrl("SIGNALBOX_EUREKA_URL", compose, plain ? options : { ...options, own: true });
   if (shared !== undefined) {
@@ -47,7 +50,8 @@ export async function startEureka(options: EurekaOptions = {}): Promise<RunningE
     await waitFor(() => isReady(access), { what: `Eureka at ${shared}`, deadlineMs, ...(signal && { signal }) });
     return runningEureka(access, sharedControl("eureka"));
   }
-  const program = await provideJava("eureka-server", { env, signal });
+  const provided = await provideJava("eureka-server", { env, signal });
+  const program = heapMiB === undefined ? provided : withHeap(provided, heapMiB);
   const port = options.port ?? (await freePort());
   const dir = await serverFolder("eureka");
   const certificate = tls ? await serverCertificate(dir) : undefined;

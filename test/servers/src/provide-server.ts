@@ -152,6 +152,14 @@ export async function provideJava(name: JavaServer, options: ProvideOptions = {}
   return javaProgram(name, await provideFolder({ root, name: `${name}-${key}`, build, onBuild, signal }));
 }
 
+/** The Java program with a heap of so many MiB at most. The default is right for what fits into a test. */
+export function withHeap(program: Program, mebibytes: number): Program {
+  const classPath = program.args.indexOf("-cp");
+  // Of two limits Java takes the last one.
+  const args = program.args.toSpliced(classPath, 0, `-Xmx${mebibytes}m`);
+  return { ...program, args };
+}
+
 /** Paths in the arguments are relative: Java accepts the archive only for the class path that it was made with. */
 async function javaProgram(name: JavaServer, folder: string): Promise<Program> {
   const libraries = (await readdir(join(folder, "lib"))).sort().map((file) => `lib/${file}`);

@@ -124,7 +124,7 @@ export class ServiceWatch implements Reader {
   async #once(known: string | undefined, signal: AbortSignal): Promise<void> {
     const { config, deps, shard } = this.#context;
     // While it queued up, somebody may have found out that the source is not to be believed, or that all must be read.
-    if (!this.#scope.isSure) return;
+    if (!isSure(this.#scope)) return;
     const index = this.#index === undefined ? undefined : known;
     const answer = await this.#interruptible(index, signal);
     if (answer === "interrupted") return;
@@ -292,6 +292,11 @@ function byId(a: ConsulEndpoint, b: ConsulEndpoint): number {
 }
 
 // Read anew: what was so before the wait may be so no longer.
+function isSure(scope: WatchedScope): boolean {
+  return scope.isSure;
+}
+
+// Reads that the compiler does not narrow over an await.
 function isSure(scope: WatchedScope): boolean {
   return scope.isSure;
 }

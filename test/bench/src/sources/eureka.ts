@@ -16,6 +16,8 @@ export async function startEurekaSource({ fleet, pollSeconds, signal }: SourceOp
   const keptMs = Math.round(pollSeconds * 4000);
   const eureka = await startEureka({
     own: true,
+    // An instance takes some kilobytes, and an answer with all of them is made at once.
+    heapMiB: 512 + Math.ceil((fleet.size.services * fleet.size.instances) / 20),
     properties: {
       "eureka.server.use-read-only-response-cache": false,
       // The other cache forgets what a change makes wrong, but not what leaves the delta with time.
@@ -47,8 +49,8 @@ export async function startEurekaSource({ fleet, pollSeconds, signal }: SourceOp
     follower: {
       type: "poll",
       async read() {
-        // As the adapter's polls do, it comes to a server that was left alone.
-        await delay(20, undefined, { signal });
+        // As for the adapter's polls, the server must make the answer: what it made before is forgotten after a second.
+        await delay(1200, undefined, { signal });
         const begun = now();
         JSON.parse((await api.send("/apps/delta")).text);
         return now() - begun;
