@@ -11,8 +11,8 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CleanUp } from "./clean-up.ts";
 import { adding, app, listed, register, untilListed } from "./eureka-apps.ts";
-import { expectUnnoticed } from "./expectations.ts";
-import { goThrough, type Fault } from "./fault.ts";
+import { expectServing, expectUnnoticed } from "./expectations.ts";
+import { goThrough, timeout, type Fault } from "./fault.ts";
 import { Scene } from "./scene.ts";
 
 const counters = {
@@ -34,21 +34,29 @@ beforeAll(async () => {
 
 afterAll(() => spare.stop());
 
-describe("calls through Envoy to Spring applications of a real Eureka server that is alone", () => {
+describe("calls through Envoy to Spring applications of a real Eureka server that is alone", { timeout }, () => {
   let server: RunningEureka;
+  /** By which the daemon reads, and by which the applications register. */
   let road: Road;
+  let appsRoad: Road;
   let names: readonly string[];
   let scene: Scene;
   const cleanUp = new CleanUp();
 
   beforeAll(async () => {
     server = cleanUp.keep(await startEureka({ own: true }));
-    road = new Road(server.url);
-    await road.open();
-    cleanUp.add(() => road.close());
-    // Leases as in production: a busy machine must not end them.
-    const properties = { "eureka.instance.lease-expiration-duration-in-seconds": 90 };
-    const start = async () => cleanUp.keep(await startSpringProvider({ eurekaUrl: server.url, name: app, properties }));
+    [road, appsRoad] = [new Road(server.url), new Road(server.url)];
+    for (const one of [road, appsRoad]) {
+      await one.open();
+      cleanUp.add(() => one.close());
+    }
+    // A lease as in production, and a heartbeat that has five seconds to succeed: a busy machine must end neither.
+    const properties = {
+      "eureka.instance.lease-expiration-duration-in-seconds": 90,
+      "eureka.instance.lease-renewal-interval-in-seconds": 5,
+    };
+    const start = async () =>
+      cleanUp.keep(await startSpringProvider({ eurekaUrl: appsRoad.url, name: app, properties }));
     const apps = await Promise.all([start(), start()]);
     names = apps.map(({ instanceId }) => instanceId);
     const nameOf = (text: string) => {
@@ -62,11 +70,21 @@ describe("calls through Envoy to Spring applications of a real Eureka server tha
 
   it("do not fail while it is killed and comes back empty: nobody leaves who registers again", async () => {
     const fault: Fault = {
-      begin: () => server.kill(),
+      begin: async () => {
+        await appsRoad.close();
+        await server.kill();
+      },
       during: "UNREACHABLE",
       end: () => server.restart(),
-      // The applications notice at their next heartbeat.
-      healed: () => untilListed(server, names.length),
+      healed: async () => {
+        // It answers, and knows nobody: what it lacks is kept.
+        expect(await listed(server)).toBe(0);
+        await scene.untilCounted(counters.held, 2);
+        expectServing(await scene.look(), names);
+        // The applications find out at their next heartbeat.
+        await appsRoad.open();
+        await untilListed(server, names.length);
+      },
     };
     const report = await goThrough(scene, fault, adding(server, spare));
     expectUnnoticed(report, { endpoints: names, added: "spare", during: "UNREACHABLE" });
@@ -96,7 +114,7 @@ describe("calls through Envoy to Spring applications of a real Eureka server tha
   });
 });
 
-describe("calls through Envoy to applications of two real Eureka peers", () => {
+describe("calls through Envoy to applications of two real Eureka peers", { timeout }, () => {
   const names = ["one", "two"] as const;
   let first: RunningEureka;
   let second: RunningEureka;
