@@ -9,6 +9,7 @@ export class Road {
   readonly #sockets = new Set<Socket>();
   readonly #clients = new Set<Socket>();
   #server: Server | undefined;
+  #joined = 0;
   #port = 0;
   /** Bytes of the server that each connection lets pass before it breaks. */
   limit = Number.POSITIVE_INFINITY;
@@ -31,6 +32,11 @@ export class Road {
     return this.#clients.size;
   }
 
+  /** Connections that were taken so far. */
+  get joined(): number {
+    return this.#joined;
+  }
+
   /** Takes connections, from now on or again. */
   async open(): Promise<void> {
     if (this.#server !== undefined) return;
@@ -38,11 +44,6 @@ export class Road {
     await new Promise<void>((resolve) => server.listen(this.#port, "127.0.0.1", resolve));
     this.#port = (server.address() as AddressInfo).port;
     this.#server = server;
-  }
-
-  /** Ends every connection in good order, as a server does that has no more use for it. */
-  end(): void {
-    for (const socket of this.#clients) socket.end();
   }
 
   /** Breaks every connection. */
@@ -61,6 +62,7 @@ export class Road {
   #join(client: Socket): void {
     const upstream = connect(Number(this.#target.port), "127.0.0.1");
     let left = this.limit;
+    this.#joined++;
     this.#clients.add(client);
     client.on("close", () => this.#clients.delete(client));
     const both = [client, upstream];

@@ -3,14 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CleanUp } from "./clean-up.ts";
 import { ConsulCatalog, service } from "./consul-catalog.ts";
 import { expectServing, expectUnnoticed } from "./expectations.ts";
-import { goThrough, until } from "./fault.ts";
+import { goThrough, timeout, until } from "./fault.ts";
 import { Scene } from "./scene.ts";
 
 const near = ["near-1", "near-2"] as const;
 const far = ["far-1", "far-2"] as const;
 const all = [...near, ...far];
 
-describe("two datacenters of a real Consul, read through the agent of one of them", () => {
+describe("two datacenters of a real Consul, read through the agent of one of them", { timeout }, () => {
   let nearby: RunningConsul;
   let remote: RunningConsul;
   let catalogs: { readonly near: ConsulCatalog; readonly far: ConsulCatalog };

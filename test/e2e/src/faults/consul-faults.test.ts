@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CleanUp } from "./clean-up.ts";
 import { ConsulCatalog, service } from "./consul-catalog.ts";
 import { expectUnnoticed } from "./expectations.ts";
-import { goThrough, type Fault } from "./fault.ts";
+import { goThrough, timeout, type Fault } from "./fault.ts";
 import { Scene } from "./scene.ts";
 
 const names = ["one", "two", "three"] as const;
@@ -35,7 +35,7 @@ async function sceneOf(catalog: ConsulCatalog, more: object, mode: "sotw" | "del
   return Scene.start({ registry: { ...registry, ...more }, host, endpoints: names.length, mode });
 }
 
-describe("calls through Envoy while a Consul that keeps its data", () => {
+describe("calls through Envoy while a Consul that keeps its data", { timeout }, () => {
   let folder: string;
   let consul: RunningConsul;
   let catalog: ConsulCatalog;
@@ -117,7 +117,7 @@ describe("calls through Envoy while a Consul that keeps its data", () => {
   });
 });
 
-describe("calls through Envoy while a Consul in memory", () => {
+describe("calls through Envoy while a Consul in memory", { timeout }, () => {
   it("restarts without its data and its services register again: no call fails, and no endpoint leaves", async () => {
     const cleanUp = new CleanUp();
     try {

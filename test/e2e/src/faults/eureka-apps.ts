@@ -43,5 +43,9 @@ export async function listed(server: RunningEureka): Promise<number> {
 
 /** Waits until a server lists so many. */
 export async function untilListed(server: RunningEureka, count: number): Promise<void> {
-  await until(`${count} instances at ${server.url}`, async () => (await listed(server)) === count);
+  await until(`${count} instances at ${server.url}`, async () => {
+    const now = await listed(server);
+    if (now !== count) throw new Error(`it lists ${now}`);
+    return true;
+  });
 }

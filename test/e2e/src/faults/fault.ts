@@ -19,6 +19,9 @@ export interface Change {
   readonly undo: () => Promise<void>;
 }
 
+/** Milliseconds for one test: each has several waits. */
+export const timeout = 300_000;
+
 /** What callers saw of a fault. */
 export interface FaultReport {
   readonly before: Sight;
@@ -68,5 +71,5 @@ export async function goThrough(scene: Scene, fault: Fault, change: Change): Pro
 
 /** Waits until something that only a question can tell is so. */
 export async function until(what: string, ask: () => Promise<boolean>): Promise<void> {
-  await waitFor(ask, { what, deadlineMs: 90_000, intervalMs: 100 });
+  await waitFor(ask, { what, deadlineMs: 120_000, intervalMs: 100 });
 }

@@ -41,7 +41,7 @@ export interface SceneOptions {
 
 /** Calls that a sight looks at. Of three endpoints, each is missed by so many in one of ten million sights. */
 const callsOfASight = 40;
-const patience = { deadlineMs: 90_000, intervalMs: 50 } as const;
+const patience = { deadlineMs: 120_000, intervalMs: 50 } as const;
 
 /**
  * A daemon that reads one source, an Envoy that it configures, and steady calls through that Envoy to one service: what a
