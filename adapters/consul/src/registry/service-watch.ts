@@ -296,11 +296,6 @@ function isSure(scope: WatchedScope): boolean {
   return scope.isSure;
 }
 
-// Reads that the compiler does not narrow over an await.
-function isSure(scope: WatchedScope): boolean {
-  return scope.isSure;
-}
-
 function isListed(watch: ServiceWatch): boolean {
   return watch.listed;
 }
