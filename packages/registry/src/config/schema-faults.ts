@@ -94,10 +94,11 @@ function explain(issue: Issue, prefix: Path, input: Input): ConfigFault[] {
 }
 
 /** A key whose value decides which option of a union applies, and that has none of the values that do. */
-function undecided(path: Path, { data, schema, wordsFor }: Input, not: string): ConfigFault[] {
+function undecided(path: Path, input: Input, not: string): ConfigFault[] {
+  const { data, schema } = input;
   const values = schemasAt(schema, path).flatMap(({ _zod: { def } }) => (def.type === "literal" ? def.values : []));
   const value = valueAt(data, path);
-  const isShown = typeof value === "string" && wordsFor(path, value) === undefined;
+  const isShown = typeof value === "string" && input.wordsFor(path, value) === undefined;
   const near = isShown
     ? didYouMean(
         value,

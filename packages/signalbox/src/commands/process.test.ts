@@ -100,7 +100,7 @@ describe("signalbox run, as a process", () => {
   });
 
   it("warns when a source cannot be read, and when there is none", async () => {
-    const config = `${quiet}registries: [{provider: static, name: gone, paths: [gone.yaml]}]\naggregate: {syncDeadlineMs: 50}\n`;
+    const config = `${quiet}registries: [{provider: static, name: gone, paths: [gone.yaml]}]\naggregate: {syncDeadlineMs: 2000}\n`;
     const dead = start(["run", "--config", write("dead.yaml", config)]);
     expect(await dead.event("synced")).toMatchObject({ level: "warn", registries: ["static/gone INIT UNREACHABLE"] });
     const empty = start(["run", "--config", write("empty.yaml", `${quiet}log: {format: pretty}\n`)]);

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   adsBootstrap,
   freePort,
+  get,
   startDaemon,
   startEnvoy,
   startTraffic,
@@ -10,6 +11,7 @@ import {
   type RunningEnvoy,
   type Traffic,
 } from "@signalbox/test-servers";
+import { CleanUp } from "./clean-up.ts";
 
 /** What is wrong with a source, as `/debug/registriesz` says it; "none" while all is well. */
 export type SourceProblem = "none" | "UNREACHABLE" | "AUTH_FAILED" | "PROTOCOL_ERROR";
@@ -53,40 +55,51 @@ export class Scene {
   readonly #daemon: Daemon;
   readonly #envoy: RunningEnvoy;
   readonly #traffic: Traffic;
-  readonly #end = new AbortController();
-  readonly #sampling: Promise<void>;
+  readonly #cleanUp: CleanUp;
   /** Answers that an earlier sight looked at. */
   #seen = 0;
   #least = Number.POSITIVE_INFINITY;
 
-  private constructor(options: SceneOptions, daemon: Daemon, envoy: RunningEnvoy, traffic: Traffic) {
+  private constructor(
+    options: SceneOptions,
+    parts: { readonly daemon: Daemon; readonly envoy: RunningEnvoy; readonly traffic: Traffic },
+    cleanUp: CleanUp,
+  ) {
     this.#options = options;
-    this.#daemon = daemon;
-    this.#envoy = envoy;
-    this.#traffic = traffic;
-    this.#sampling = this.#sample();
+    this.#daemon = parts.daemon;
+    this.#envoy = parts.envoy;
+    this.#traffic = cleanUp.keep(parts.traffic);
+    this.#cleanUp = cleanUp;
+    const end = new AbortController();
+    const sampling = this.#sample(end.signal);
+    cleanUp.add(() => {
+      end.abort();
+      return sampling;
+    });
   }
 
   /** Starts all and waits until every endpoint is in Envoy and calls are answered. */
   static async start(options: SceneOptions): Promise<Scene> {
-    const { host, mode, registry } = options;
+    const { endpoints, host, mode, registry } = options;
     const proxyHttpPort = await freePort();
     const mesh = { proxyHttpPort, defaultHttpRetryPolicy: { attempts: 0 } };
-    const daemon = await startDaemon({ config: { registries: [{ name: "source", ...registry }], mesh } });
-    let envoy: RunningEnvoy | undefined;
+    const node = {
+      id: "sidecar~127.0.0.1~caller.shop~shop.svc.cluster.local",
+      metadata: { INTERCEPTION_MODE: "NONE" },
+    };
+    const cleanUp = new CleanUp();
     try {
-      const node = {
-        id: "sidecar~127.0.0.1~caller.shop~shop.svc.cluster.local",
-        metadata: { INTERCEPTION_MODE: "NONE" },
-      };
-      envoy = await startEnvoy({ bootstrap: adsBootstrap({ node, xdsPort: daemon.xdsPort, mode }) });
-      const stats = envoy;
-      const complete = async () => (await gauge(stats, host, "membership_healthy")) === options.endpoints;
-      await waitFor(complete, { what: `${options.endpoints} endpoints of ${host}`, ...patience });
-      return new Scene(options, daemon, envoy, startTraffic(proxyHttpPort, host, 2, 5));
+      const config = { registries: [{ name: "source", ...registry }], mesh };
+      const daemon = cleanUp.keep(await startDaemon({ config }));
+      const bootstrap = adsBootstrap({ node, xdsPort: daemon.xdsPort, mode });
+      const envoy = cleanUp.keep(await startEnvoy({ bootstrap }));
+      const isComplete = async () => (await gauge(envoy, host, "membership_healthy")) === endpoints;
+      await waitFor(isComplete, { what: `${endpoints} endpoints of ${host}`, ...patience });
+      const isAnswered = async () => (await get(proxyHttpPort, host)).status === 200;
+      await waitFor(isAnswered, { what: `${host} to answer`, ...patience });
+      return new Scene(options, { daemon, envoy, traffic: startTraffic(proxyHttpPort, host, 2, 5) }, cleanUp);
     } catch (error) {
-      await envoy?.stop();
-      await daemon.stop();
+      await cleanUp.run();
       throw error;
     }
   }
@@ -175,12 +188,9 @@ export class Scene {
     await this.#traffic.next(({ status, text }) => status === 200 && this.#nameOf(text) === name, patience.deadlineMs);
   }
 
+  /** Ends traffic, Envoy and daemon. */
   async stop(): Promise<void> {
-    this.#end.abort();
-    await this.#sampling;
-    await this.#traffic.stop();
-    await this.#envoy.stop();
-    await this.#daemon.stop();
+    await this.#cleanUp.run();
   }
 
   #nameOf(text: string): string {
@@ -196,8 +206,7 @@ export class Scene {
     );
   }
 
-  async #sample(): Promise<void> {
-    const { signal } = this.#end;
+  async #sample(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       // A machine that is too busy for one sample misses that one; each sight takes one more.
       const count = await this.endpoints().catch(() => Number.POSITIVE_INFINITY);
