@@ -93,14 +93,17 @@ describe("NATS as a bus: who may use it", () => {
   });
 
   it("follows in a reader's role, which can neither publish nor lead", async () => {
-    const reader = [
-      'user: "reader", password: "r"',
-      'permissions: { publish: ["$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*", "$JS.API.CONSUMER.CREATE.*.>", ' +
-        '"$JS.API.CONSUMER.MSG.NEXT.*.>"], subscribe: ["_INBOX.>", "signalbox.*.control"] }',
-    ];
-    const nats = await server(
-      `authorization { users = [{ user: "writer", password: "w" }, { ${reader.join(", ")} }] }`,
-    );
+    const read = ["$JS.API.CONSUMER.CREATE.*.>", "$JS.API.CONSUMER.MSG.NEXT.*.>"];
+    const roles = {
+      writer: [...read, "$JS.API.STREAM.>", "signalbox.access.>"],
+      reader: [...read, "$JS.API.STREAM.INFO.*", "$JS.API.STREAM.MSG.GET.*"],
+    };
+    const users = Object.entries(roles).map(([user, publish]) => {
+      const permissions = { publish, subscribe: ["_INBOX.>", "signalbox.access.control"] };
+      return { user, password: user.slice(0, 1), permissions };
+    });
+    // The server's own format takes JSON.
+    const nats = await server(`authorization { users = ${JSON.stringify(users)} }`);
     const writing = open({ servers: [nats.url], auth: { type: "password", user: "writer", password: "w" } });
     const writer = await lead(writing);
     const reading = open({ servers: [nats.url], auth: { type: "password", user: "reader", password: "r" } });
