@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { apiRequest } from "./api-request.ts";
 import { freePorts } from "./ports.ts";
@@ -12,6 +12,8 @@ import type { StartOptions } from "./shared-server.ts";
 export interface NatsOptions extends StartOptions {
   /** Further command line arguments. */
   readonly args?: readonly string[];
+  /** Further configuration in the server's own format: users, TLS, limits. */
+  readonly config?: string;
 }
 
 /** A running NATS server with JetStream on disk. `stop()` must be called. */
@@ -29,12 +31,12 @@ export interface RunningNats extends ServerControl {
  * its health check includes JetStream. Rejects with a ServerUnavailableError or a ServerFailedError.
  */
 export async function startNats(options: NatsOptions = {}): Promise<RunningNats> {
-  const { args = [], env = process.env, deadlineMs = 60_000, signal } = options;
+  const { args = [], config, env = process.env, deadlineMs = 60_000, signal } = options;
   const compose = { service: "nats", url: "nats://127.0.0.1:4222" };
   const shared = await sharedUrl(
     "SIGNALBOX_NATS_URL",
     compose,
-    args.length === 0 ? options : { ...options, own: true },
+    args.length === 0 && config === undefined ? options : { ...options, own: true },
   );
   if (shared !== undefined) {
     const control = sharedControl("nats");
@@ -46,11 +48,13 @@ export async function startNats(options: NatsOptions = {}): Promise<RunningNats>
   const dir = await serverFolder("nats");
   const monitorUrl = `http://127.0.0.1:${monitor}`;
   const store = join(dir, "data");
+  const configFile = join(dir, "nats.conf");
+  await writeFile(configFile, config ?? "");
   const listen = ["-a", "127.0.0.1", "-p", String(port), "-m", String(monitor)];
   const control = await ServerProcess.start({
     name: "nats",
     program,
-    args: [...listen, "-js", "-sd", store, ...args],
+    args: ["-c", configFile, ...listen, "-js", "-sd", store, ...args],
     dir,
     ready: async (asking) => (await apiRequest(`${monitorUrl}/healthz`, { signal: asking })).status === 200,
     deadlineMs,

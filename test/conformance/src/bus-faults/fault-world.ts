@@ -85,7 +85,7 @@ export class FaultWorld {
     }
   }
 
-  /** Ends all faults. */
+  /** Ends all faults that last. */
   async heal(): Promise<void> {
     if (this.#engineState === "frozen") await this.#break("thaw");
     if (this.#engineState === "down") await this.#break("restart");

@@ -39,39 +39,31 @@ export class Ledger {
         }, signal);
         this.#note({ epoch: writer.epoch, sequence: 0 }, content ?? new CatalogFold());
         this.epochs.add(writer.epoch);
-        return new NotingWriter(writer, content, (revision, content) => this.#note(revision, content));
+        return this.#notingWriter(writer, content);
       },
     };
   }
 
+  /** Notes each publication before it is sent: what fails may have happened. */
+  #notingWriter(writer: BusWriter, content: Content | undefined): BusWriter {
+    const { epoch } = writer;
+    const fold = new CatalogFold(content);
+    let last = 0;
+    const publish = async (delta: CatalogDelta): Promise<Revision> => {
+      fold.apply(delta);
+      this.#note({ epoch, sequence: last + 1 }, fold);
+      const revision = await writer.publish(delta);
+      last = revision.sequence;
+      return revision;
+    };
+    // All else that a writer says is the writer's own.
+    return new Proxy(writer, {
+      get: (target, name): unknown => (name === "publish" ? publish : Reflect.get(target, name, target)),
+    });
+  }
+
   #note({ epoch, sequence }: Revision, content: Content): void {
     this.#known.set(`${epoch}/${sequence}`, hashOf(content));
-  }
-}
-
-/** Notes each publication before it is sent: what fails may have happened. */
-class NotingWriter implements BusWriter {
-  readonly epoch: string;
-  readonly over: AbortSignal;
-  readonly #writer: BusWriter;
-  readonly #fold: CatalogFold;
-  readonly #note: (revision: Revision, content: Content) => void;
-  #sequence = 0;
-
-  constructor(writer: BusWriter, content: Content | undefined, note: (revision: Revision, content: Content) => void) {
-    this.epoch = writer.epoch;
-    this.over = writer.over;
-    this.#writer = writer;
-    this.#fold = new CatalogFold(content);
-    this.#note = note;
-  }
-
-  async publish(delta: CatalogDelta): Promise<Revision> {
-    this.#fold.apply(delta);
-    this.#note({ epoch: this.epoch, sequence: this.#sequence + 1 }, this.#fold);
-    const revision = await this.#writer.publish(delta);
-    this.#sequence = revision.sequence;
-    return revision;
   }
 }
 

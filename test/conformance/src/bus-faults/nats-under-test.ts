@@ -1,4 +1,4 @@
-import { jetstreamManager } from "@nats-io/jetstream";
+import { JetStreamApiError, jetstreamManager } from "@nats-io/jetstream";
 import type { JetStreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { createNatsBus } from "@signalbox/event-bus/nats";
@@ -9,7 +9,8 @@ const catalog = "faults";
 
 /** Starts a NATS server of our own for fault sequences. */
 export async function startNatsUnderTest(): Promise<EngineUnderTest> {
-  const nats = await startNats({ own: true });
+  // Small messages, so that many frames make one message.
+  const nats = await startNats({ own: true, config: "max_payload: 4096" });
   const manage = async (act: (manager: JetStreamManager) => Promise<void>): Promise<void> => {
     const connection = await connect({ servers: nats.url });
     try {
@@ -29,16 +30,21 @@ export async function startNatsUnderTest(): Promise<EngineUnderTest> {
     deleteLog: () =>
       manage(async (manager) => {
         const stream = await followedLog(manager);
-        if (stream !== undefined) await manager.streams.delete(stream);
+        if (stream !== undefined) await manager.streams.delete(stream).catch(ignoreMissing);
       }),
     truncateLog: () =>
       manage(async (manager) => {
         const stream = await followedLog(manager);
-        if (stream !== undefined) await manager.streams.purge(stream, { keep: 1 });
+        if (stream !== undefined) await manager.streams.purge(stream, { keep: 1 }).catch(ignoreMissing);
       }),
     open: ({ port, ...options }) => createNatsBus({ catalog, servers: [`127.0.0.1:${port}`], ...options }),
     stop: () => nats.stop(),
   };
+}
+
+/** A log that nobody has written anew since it was deleted. */
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof JetStreamApiError) || error.status !== 404) throw error;
 }
 
 /** The stream that readers follow now. */

@@ -2,7 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { waitFor } from "@signalbox/test-servers";
 import type { EngineUnderTest } from "./engine-under-test.ts";
 import { FaultWorld } from "./fault-world.ts";
-import { stepsOf } from "./steps.ts";
+import { sequenceOf, trafficOf } from "./steps.ts";
+import type { Step } from "./steps.ts";
 
 /** What came of one sequence. */
 export interface FaultResult {
@@ -41,19 +42,20 @@ const healWithinMs = 20_000;
 export async function playFaults(start: () => Promise<EngineUnderTest>, seed: number): Promise<FaultResult> {
   const engine = await start();
   const world = await FaultWorld.open(engine);
-  const steps = stepsOf(seed);
+  const { busy, quiet, steps } = sequenceOf(seed);
+  const end = new AbortController();
+  const traffic = busy ? keepChanging(world, seed, end.signal) : Promise.resolve();
   try {
-    for (const step of steps) {
-      world.note(JSON.stringify(step));
-      if (step.type === "wait") await delay(step.ms);
-      else await world.do(step);
-      world.throwIfFaulty();
-    }
+    for (const step of steps) await take(world, step);
+    end.abort();
+    await traffic;
     world.note("all faults end");
     const healed = performance.now();
     await world.heal();
     await agreed(world);
     const healMs = Math.round(performance.now() - healed);
+    for (const step of quiet) await take(world, step);
+    await agreed(world);
     // Nobody only looks as if it followed.
     await world.do({ type: "change", changes: [{ service: 0, endpoints: 1 }] });
     await agreed(world);
@@ -63,8 +65,26 @@ export async function playFaults(start: () => Promise<EngineUnderTest>, seed: nu
       cause: error,
     });
   } finally {
+    end.abort();
+    await traffic;
     await world.close();
     await engine.stop();
+  }
+}
+
+async function take(world: FaultWorld, step: Step): Promise<void> {
+  world.note(JSON.stringify(step));
+  if (step.type === "wait") await delay(step.ms);
+  else await world.do(step);
+  world.throwIfFaulty();
+}
+
+/** Changes something every few milliseconds. */
+async function keepChanging(world: FaultWorld, seed: number, signal: AbortSignal): Promise<void> {
+  for (const changes of trafficOf(seed)) {
+    if (signal.aborted) return;
+    await world.do({ type: "change", changes });
+    await delay(15, undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -1,12 +1,9 @@
-import { createAggregate } from "@signalbox/aggregate";
-import type { AggregateController } from "@signalbox/aggregate";
 import { foldEvent } from "@signalbox/event-bus";
 import type { BusLogger, LogBus } from "@signalbox/event-bus";
 import type { Catalog } from "@signalbox/model";
-import { noMetrics, silentLogger, systemClock } from "@signalbox/registry";
-import { MemoryRegistry } from "@signalbox/registry/conformance";
 import { startLink } from "@signalbox/test-servers";
 import type { Link } from "@signalbox/test-servers";
+import { discover } from "../bus-actors.ts";
 import type { EngineUnderTest } from "./engine-under-test.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Truth } from "./source.ts";
@@ -46,23 +43,14 @@ export class WriterProcess {
   readonly link: Link;
   readonly clock: StoppableClock;
   readonly #connection: Connection;
-  readonly #aggregate: AggregateController;
-  readonly #end = new AbortController();
-  readonly #running: Promise<void>;
+  readonly #discovery: ReturnType<typeof discover>;
 
   private constructor(name: string, connection: Connection, truth: Truth, ledger: Ledger) {
     this.name = name;
     this.link = connection.link;
     this.clock = connection.clock;
     this.#connection = connection;
-    const deps = { name: "truth", logger: silentLogger, clock: systemClock, metrics: noMetrics, baseDir: "." };
-    this.#aggregate = createAggregate({
-      bus: ledger.noting(connection.bus),
-      registries: [new MemoryRegistry(truth.source, deps)],
-      debounce: { quietMs: 2, maxMs: 20 },
-      restart: { firstMs: 50, maxMs: 400, steadyMs: 1000 },
-    });
-    this.#running = this.#aggregate.run(this.#end.signal);
+    this.#discovery = discover(ledger.noting(connection.bus), truth.source);
   }
 
   static async start(
@@ -81,13 +69,12 @@ export class WriterProcess {
   }
 
   catalog(): Catalog {
-    return this.#aggregate.catalog();
+    return this.#discovery.aggregate.catalog();
   }
 
   /** Ends it as it should: it gives its lease back. */
   async stop(): Promise<void> {
-    this.#end.abort();
-    await this.#running;
+    await this.#discovery.stop();
     await disconnect(this.#connection);
   }
 

@@ -37,20 +37,52 @@ export type Step =
 /** What can happen to the server. */
 export type EngineFault = "kill" | "restart" | "freeze" | "thaw" | "wipe" | "delete-log" | "truncate-log";
 
-/** The steps of a seed: the same ones each time. Every fault that stops the server is followed by what undoes it. */
-export function stepsOf(seed: number, length = 24): readonly Step[] {
+/** What is played for one seed: the same each time, but for the timing of real processes. */
+export interface Sequence {
+  readonly steps: readonly Step[];
+  /** Whether there are changes all the time, so that every fault meets a writer at work; else only those that are steps. */
+  readonly busy: boolean;
+  /** After all faults ended and all agreed: steps while nothing changes, after which all must agree again. */
+  readonly quiet: readonly Step[];
+}
+
+/** The sequence of a seed. A fault that stops the server is undone by a later step, or when all faults end. */
+export function sequenceOf(seed: number, length = 32): Sequence {
   const random = new Random(seed);
   const steps: Step[] = [];
+  const busy = random.chance(0.6);
   let engine: "up" | "down" | "frozen" = "up";
   while (steps.length < length) {
     const step = stepFrom(random, engine);
     if (step.type === "engine") engine = stateAfter(step.what);
     steps.push(step);
+    if (step.type === "zombie" && random.chance(0.6)) {
+      // Long enough for another one to lead, and then both write.
+      steps.push({ type: "wait", ms: random.whole(1000, 1600) }, { type: "zombies-end" });
+    }
     // Some faults meet a writer that is busy, some a quiet one; some follow each other at once.
     if (random.chance(0.6)) steps.push({ type: "change", changes: changesFrom(random) });
     if (random.chance(0.7)) steps.push({ type: "wait", ms: waitFrom(random) });
   }
-  return steps;
+  return { steps, busy, quiet: quietDamage(random) };
+}
+
+/** Something is lost while nobody changes anything, and somebody new must get it all. */
+function quietDamage(random: Random): readonly Step[] {
+  const what = random.weighted<EngineFault>([
+    [2, "delete-log"],
+    [2, "truncate-log"],
+    [1, "wipe"],
+    [1, "restart"],
+  ]);
+  const publisher = { type: "publisher", index: random.whole(0, publisherCount - 1), what: "kill" } as const;
+  return random.chance(0.5) ? [{ type: "engine", what }, publisher] : [publisher, { type: "engine", what }];
+}
+
+/** Changes without end, of the same kind as those of the steps. */
+export function* trafficOf(seed: number): Generator<readonly Change[]> {
+  const random = new Random(~seed);
+  for (;;) yield changesFrom(random);
 }
 
 function stepFrom(random: Random, engine: "up" | "down" | "frozen"): Step {
