@@ -3,6 +3,8 @@ import { registryId, type RegistryId } from "@signalbox/model";
 import type { Registry, RegistryDeps, RegistrySink } from "@signalbox/registry";
 import { ConsulClient, httpOptions, type ConsulScope } from "./client.ts";
 import type { ConsulConfig } from "./config.ts";
+import { Alike } from "./convert.ts";
+import type { ReaderContext } from "./registry/context.ts";
 import { ScopeReader } from "./registry/scope-reader.ts";
 import { Shard } from "./registry/shard.ts";
 import { Slots } from "./registry/slots.ts";
@@ -31,11 +33,12 @@ export class ConsulRegistry implements Registry {
       onRejected: (reason) => deps.logger.warn("consul-credentials-rejected", { registry, reason }),
     });
     try {
-      const context = {
+      const context: ReaderContext = {
         config,
         registry,
         deps,
         client: new ConsulClient(config, http),
+        alike: { labels: new Alike(), localities: new Alike() },
         shard: new Shard({ config, registry, deps, sink, signal }),
         slots: new Slots({
           concurrency: config.concurrency,

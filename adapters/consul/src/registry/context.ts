@@ -2,6 +2,7 @@ import type { RegistryId } from "@signalbox/model";
 import type { RegistryDeps } from "@signalbox/registry";
 import type { ConsulClient } from "../client.ts";
 import type { ConsulConfig } from "../config.ts";
+import type { EntryContext } from "../convert.ts";
 import type { Shard } from "./shard.ts";
 import type { Slots } from "./slots.ts";
 
@@ -13,4 +14,5 @@ export interface ReaderContext {
   readonly client: ConsulClient;
   readonly shard: Shard;
   readonly slots: Slots;
+  readonly alike: NonNullable<EntryContext["alike"]>;
 }

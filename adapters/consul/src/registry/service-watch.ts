@@ -198,8 +198,8 @@ export class ServiceWatch implements Reader {
   }
 
   #convert(answer: ConsulAnswer<readonly unknown[]>) {
-    const { config, registry } = this.#context;
-    return convertEntries(answer.value, { config, registry, datacenter: this.#scope.scope.datacenter });
+    const { alike, config, registry } = this.#context;
+    return convertEntries(answer.value, { alike, config, registry, datacenter: this.#scope.scope.datacenter });
   }
 
   #report(rejected: readonly RejectedEntry[]): void {
