@@ -85,15 +85,16 @@ export class ConsulClient {
    * All instances of a service with their checks, as Consul writes them; each is checked by the conversion. `undefined`: the
    * wait ended without news.
    */
-  async health(
+  health(
     scope: ConsulScope,
     service: string,
     options: ReadOptions,
   ): Promise<ConsulAnswer<readonly unknown[]> | undefined> {
-    const answer = await this.#read(`/v1/health/service/${encodeURIComponent(service)}`, scope, options);
-    if (answer === undefined) return undefined;
-    if (!Array.isArray(answer.value)) throw protocolError(`the instances of ${JSON.stringify(service)} are no list`);
-    return { ...answer, value: answer.value };
+    return this.#read(`/v1/health/service/${encodeURIComponent(service)}`, scope, options).then((answer) => {
+      if (answer === undefined) return undefined;
+      if (!Array.isArray(answer.value)) throw protocolError(`the instances of ${JSON.stringify(service)} are no list`);
+      return { ...answer, value: answer.value };
+    });
   }
 
   /** The ids of the servers, which a cluster that lost its data does not keep. Empty where the token may not see them. */

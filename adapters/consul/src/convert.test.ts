@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { registryId, validateRecord } from "@signalbox/model";
+import { registryId, validateRecord, type Labels, type Locality } from "@signalbox/model";
 import { describe, expect, it } from "vitest";
 import { parseConsulConfig } from "./config.ts";
-import { assembleRecord, conflictingPorts, convertEntries, hostPart, HostParts } from "./convert.ts";
+import { Alike, assembleRecord, conflictingPorts, convertEntries, hostPart, HostParts } from "./convert.ts";
 import { consulEntry, type EntryOptions } from "./testing/entries.ts";
 
 const registry = registryId("consul", "test");
@@ -31,6 +31,21 @@ function endpoint(options: EntryOptions, change: object = {}) {
   if (instance === undefined) throw new Error("there is no endpoint");
   return instance;
 }
+
+describe("what instances have in common", () => {
+  it("is one object, and what differs is not", () => {
+    const alike = { labels: new Alike<Labels>(), localities: new Alike<Locality>() };
+    const entries = ["1.0", "1.0", "2.0"].map((version, index) =>
+      consulEntry("web", { id: `web-${index}`, meta: { version } }),
+    );
+    const { endpoints } = convertEntries(entries, { config: configOf(), registry, alike });
+    const [first, second, third] = endpoints;
+    expect(endpoints.map(({ labels }) => labels)).toEqual([{ version: "1.0" }, { version: "1.0" }, { version: "2.0" }]);
+    expect(second?.labels).toBe(first?.labels);
+    expect(third?.labels).not.toBe(first?.labels);
+    expect(third?.locality).toBe(first?.locality);
+  });
+});
 
 describe("answers of a real agent", () => {
   const folder = join(import.meta.dirname, "../testdata");

@@ -4,6 +4,7 @@ import type { ConsulScope } from "./client.ts";
 import type { ConsulConfig } from "./config.ts";
 import { convertEntry, EntryError, type ConsulEndpoint, type EntryContext, type EntryFault } from "./convert/entry.ts";
 
+export { Alike } from "./convert/alike.ts";
 export { HostParts, hostPart } from "./convert/names.ts";
 export type { ConsulEndpoint, EntryContext, EntryFault } from "./convert/entry.ts";
 

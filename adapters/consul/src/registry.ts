@@ -4,6 +4,8 @@ import type { Baseline, Registry, RegistryDeps, RegistrySink } from "@signalbox/
 import { ConsulClient, httpOptions, type ConsulScope } from "./client.ts";
 import type { ConsulConfig } from "./config.ts";
 import { formerServices, type FormerService } from "./convert/baseline.ts";
+import { Alike } from "./convert.ts";
+import type { ReaderContext } from "./registry/context.ts";
 import { ScopeReader } from "./registry/scope-reader.ts";
 import { Shard } from "./registry/shard.ts";
 import { Slots } from "./registry/slots.ts";
@@ -35,11 +37,12 @@ export class ConsulRegistry implements Registry {
       const records = await recordsOf(baseline, signal);
       if (records === undefined) return;
       const former = this.#formerOf(records, scopes);
-      const context = {
+      const context: ReaderContext = {
         config,
         registry,
         deps,
         client: new ConsulClient(config, http),
+        alike: { labels: new Alike(), localities: new Alike() },
         shard: new Shard({ config, registry, deps, sink, signal }),
         slots: new Slots({
           concurrency: config.concurrency,

@@ -1,5 +1,8 @@
+type Act = () => void;
+
 interface Tie {
-  readonly acts: Set<() => void>;
+  /** What to call. Nearly always it is one, and a set for each would be much of what a request that waits takes. */
+  acts: Act | Set<Act>;
   readonly listener: () => void;
 }
 
@@ -11,30 +14,36 @@ export class AbortTies {
   readonly #ties = new WeakMap<AbortSignal, Tie>();
 
   /** Calls `act` when `signal` aborts, at once if it has; the result unties them. */
-  tie(signal: AbortSignal, act: () => void): () => void {
+  tie(signal: AbortSignal, act: Act): () => void {
     if (signal.aborted) {
       act();
       return () => {};
     }
-    const tie = this.#ties.get(signal) ?? this.#open(signal);
-    tie.acts.add(act);
+    const known = this.#ties.get(signal);
+    const tie = known ?? this.#open(signal, act);
+    if (known !== undefined) {
+      if (typeof known.acts === "function") known.acts = new Set([known.acts]);
+      known.acts.add(act);
+    }
     return () => {
-      tie.acts.delete(act);
-      if (tie.acts.size > 0 || this.#ties.get(signal) !== tie) return;
+      if (typeof tie.acts !== "function") tie.acts.delete(act);
+      const isLeft = typeof tie.acts === "function" ? tie.acts !== act : tie.acts.size > 0;
+      if (isLeft || this.#ties.get(signal) !== tie) return;
       this.#ties.delete(signal);
       signal.removeEventListener("abort", tie.listener);
     };
   }
 
-  #open(signal: AbortSignal): Tie {
-    const acts = new Set<() => void>();
-    const listener = (): void => {
-      this.#ties.delete(signal);
-      for (const act of [...acts]) act();
+  #open(signal: AbortSignal, act: Act): Tie {
+    const tie: Tie = {
+      acts: act,
+      listener: () => {
+        this.#ties.delete(signal);
+        for (const one of typeof tie.acts === "function" ? [tie.acts] : [...tie.acts]) one();
+      },
     };
-    const tie = { acts, listener };
     this.#ties.set(signal, tie);
-    signal.addEventListener("abort", listener, { once: true });
+    signal.addEventListener("abort", tie.listener, { once: true });
     return tie;
   }
 }

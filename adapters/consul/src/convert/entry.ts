@@ -1,6 +1,7 @@
 import { canonicalIp, isHostname, isIpAddress, parseProtocol, protocolFromPortName } from "@signalbox/model";
 import type { Address, HealthStatus, Labels, Locality, Protocol, RegistryId, ServiceInstance } from "@signalbox/model";
 import type { ConsulConfig } from "../config.ts";
+import type { Alike } from "./alike.ts";
 
 /** One port of one instance. The service port that it serves is known only when all instances of the service are. */
 export interface ConsulEndpoint extends Omit<ServiceInstance, "servicePort"> {
@@ -20,6 +21,8 @@ export interface EntryContext {
   readonly registry: RegistryId;
   /** Stands in where an answer names no datacenter. */
   readonly datacenter?: string | undefined;
+  /** Where given, equal labels and equal localities of all entries are one object. */
+  readonly alike?: { readonly labels: Alike<Labels>; readonly localities: Alike<Locality> };
 }
 
 /** Why an instance is left out. The last two are choices, not faults. */
@@ -46,7 +49,7 @@ export function convertEntry(value: unknown, context: EntryContext): readonly Co
   const entry = map(value, "entry");
   const node = map(entry["Node"], "Node");
   const service = map(entry["Service"], "Service");
-  const { config } = context;
+  const { alike, config } = context;
   const kind = text(service["Kind"], "Service.Kind");
   if (!config.kinds.some((wanted) => wanted === (kind === "" ? "typical" : kind)))
     throw new EntryError("excluded", `the kind is ${kind}`);
@@ -58,10 +61,12 @@ export function convertEntry(value: unknown, context: EntryContext): readonly Co
 
   const meta = labelsOf(service["Meta"], "Service.Meta");
   const nodeMeta = labelsOf(node["Meta"], "Node.Meta");
-  const labels = mergeLabels(tags, meta, config.tagSeparators);
+  const ownLabels = mergeLabels(tags, meta, config.tagSeparators);
+  const labels = alike?.labels.of(ownLabels) ?? ownLabels;
   const datacenter = text(node["Datacenter"], "Node.Datacenter") || (context.datacenter ?? "");
   const id = idOf(node, service, datacenter);
-  const locality = localityOf(node, service, { meta, nodeMeta, datacenter, config });
+  const ownLocality = localityOf(node, service, { meta, nodeMeta, datacenter, config });
+  const locality = alike?.localities.of(ownLocality) ?? ownLocality;
   const weight = weightOf(service["Weights"], status);
   const external = nodeMeta["external-node"] === "true" || (meta["external"] ?? "") !== "";
   const provenance = { registry: context.registry, object: id };
@@ -86,7 +91,8 @@ export function convertEntry(value: unknown, context: EntryContext): readonly Co
       port,
       main,
       protocol: protocol ?? fallback,
-      addresses: [first, ...rest],
+      // A spread leaves room for more.
+      addresses: rest.length === 0 ? [first] : [first, ...rest],
     };
   });
 }

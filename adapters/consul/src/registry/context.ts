@@ -3,6 +3,7 @@ import type { RegistryDeps } from "@signalbox/registry";
 import type { ConsulClient, ConsulScope } from "../client.ts";
 import type { ConsulConfig } from "../config.ts";
 import type { FormerService } from "../convert/baseline.ts";
+import type { EntryContext } from "../convert.ts";
 import type { Shard } from "./shard.ts";
 import type { Slots } from "./slots.ts";
 
@@ -16,4 +17,6 @@ export interface ReaderContext {
   readonly slots: Slots;
   /** What an earlier run knew of a scope, by service in lower case. */
   former(scope: ConsulScope): ReadonlyMap<string, FormerService>;
+  /** Makes equal labels and localities one object. */
+  readonly alike: NonNullable<EntryContext["alike"]>;
 }

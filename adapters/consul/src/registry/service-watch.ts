@@ -155,29 +155,23 @@ export class ServiceWatch implements Reader {
     return this.#isFirstWait && !areShort ? turnMs * (1 - Math.random() / 2) : turnMs;
   }
 
+  // One function, and not several that wait for each other: as many of it wait as there are services.
   async #interruptible(
     index: string | undefined,
     signal: AbortSignal,
   ): Promise<ConsulAnswer<readonly unknown[]> | undefined | "interrupted"> {
+    const { client } = this.#context;
     if (this.#interrupt.signal.aborted) this.#interrupt = new AbortController();
     const interrupt = this.#interrupt.signal;
     try {
-      const answer = await this.#read({ signal: interrupt, index, waitMs: this.#waitMs });
+      const options = { signal: interrupt, index, waitMs: this.#waitMs };
+      const answer = await client.health(this.#scope.scope, this.service, options);
+      countRead(this.#context, "service", answer);
       return interrupt.aborted ? "interrupted" : answer;
     } catch (error) {
       if (interrupt.aborted && !signal.aborted) return "interrupted";
       throw error;
     }
-  }
-
-  async #read(options: {
-    readonly signal: AbortSignal;
-    readonly index?: string | undefined;
-    readonly waitMs?: number;
-  }): Promise<ConsulAnswer<readonly unknown[]> | undefined> {
-    const answer = await this.#context.client.health(this.#scope.scope, this.service, options);
-    countRead(this.#context, "service", answer);
-    return answer;
   }
 
   async #take(first: ConsulAnswer<readonly unknown[]>, signal: AbortSignal): Promise<void> {
@@ -188,7 +182,8 @@ export class ServiceWatch implements Reader {
     const before = this.#endpoints ?? [];
     if (isSmaller(converted.endpoints, before, answer) && answer.filtered === undefined && config.token !== undefined) {
       // The streaming backend does not say what access control left out; a read without an index does.
-      const told = await this.#read({ signal });
+      const told = await this.#context.client.health(this.#scope.scope, this.service, { signal });
+      countRead(this.#context, "service", told);
       if (told === undefined) throw new SourceError("PROTOCOL_ERROR", "an answer to no index says that nothing is new");
       answer = told;
       converted = this.#convert(answer);
@@ -246,8 +241,8 @@ export class ServiceWatch implements Reader {
   }
 
   #convert(answer: ConsulAnswer<readonly unknown[]>) {
-    const { config, registry } = this.#context;
-    return convertEntries(answer.value, { config, registry, datacenter: this.#scope.scope.datacenter });
+    const { alike, config, registry } = this.#context;
+    return convertEntries(answer.value, { alike, config, registry, datacenter: this.#scope.scope.datacenter });
   }
 
   #report(rejected: readonly RejectedEntry[]): void {

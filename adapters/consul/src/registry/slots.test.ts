@@ -79,6 +79,23 @@ describe("Slots", () => {
     expect(slots.taken).toBe(0);
   });
 
+  it("starts all for whom there is room, though not all in one go", async () => {
+    const slots = new Slots({ concurrency: 1000, waitMs: 1000, rotationMs: 1000 });
+    const log: string[] = [];
+    const reads = Array.from({ length: 33 }, (_, index) => openRead([], `read ${index}`));
+    const runs = reads.map(({ read }) => slots.run(read, atOnce));
+    const news = Array.from({ length: 100 }, (_, index) => openRead(log, `news ${index}`));
+    const waiting = news.map(({ read }) => slots.run(read, waits));
+    for (const { end } of reads) end();
+    await Promise.all(runs);
+    expect(log.length).toBeLessThan(100);
+    for (let ticks = 0; ticks < 10; ticks++) await tick();
+    expect(log).toEqual(news.map((_, index) => `news ${index}`));
+    for (const { end } of news) end();
+    await Promise.all(waiting);
+    expect(slots.taken).toBe(0);
+  });
+
   it("goes on with the others when the one at the head of the queue gives up", async () => {
     const slots = new Slots({ concurrency: 1000, waitMs: 1000, rotationMs: 1000 });
     const reads = Array.from({ length: 32 }, (_, index) => openRead([], `read ${index}`));

@@ -26,6 +26,8 @@ const shortestTurnMs = 250;
 
 /** Reads at the same time that are answered at once. More only take memory and the time of those that wait for news. */
 const mostAtOnce = 32;
+/** Reads that are started without a pause for other work. */
+const mostInOneGo = 32;
 
 /**
  * Shares few connections among many watches. First come, first served: who has had a turn queues up at the end. With more
@@ -38,6 +40,7 @@ export class Slots {
   #members = 0;
   #taken = 0;
   #atOnce = 0;
+  #rest: NodeJS.Immediate | undefined;
 
   constructor(options: SlotsOptions) {
     this.#options = options;
@@ -114,8 +117,18 @@ export class Slots {
 
   /** Starts those at the head of the queue for whom there is room. */
   #handOver(): void {
+    if (this.#rest !== undefined) return;
+    let started = 0;
     for (const queued of this.#queue) {
       if (!this.#isFree(queued.atOnce)) return;
+      // Thousands of connections opened in one go would keep everything else waiting.
+      if (started++ === mostInOneGo) {
+        this.#rest = setImmediate(() => {
+          this.#rest = undefined;
+          this.#handOver();
+        });
+        return;
+      }
       this.#queue.delete(queued);
       this.#take(queued.atOnce);
       queued.start();
