@@ -8,5 +8,6 @@ WORKDIR /signalbox
 COPY --from=build /signalbox /signalbox
 USER node
 EXPOSE 15010 15012 15014
-ENTRYPOINT ["node", "packages/signalbox/bin/signalbox.js"]
+# With its whole path: containers may have another working directory.
+ENTRYPOINT ["node", "/signalbox/packages/signalbox/bin/signalbox.js"]
 CMD ["run", "--config", "/etc/signalbox/signalbox.yaml"]

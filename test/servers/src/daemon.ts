@@ -21,13 +21,15 @@ export interface DaemonOptions {
    * from `dir`.
    */
   readonly config: Readonly<Record<string, unknown>> | string;
+  /** The command with its flags. `["run"]` by default. */
+  readonly command?: readonly string[];
   /** Environment variables besides the process's own. */
   readonly env?: Readonly<Record<string, string>>;
   /** Files to write beside the configuration before the start, by name. */
   readonly files?: Readonly<Record<string, string>>;
 }
 
-/** A running `signalbox run`. `stop()` must be called; should the test process die first, the daemon is killed as well. */
+/** A running daemon. `stop()` must be called; should the test process die first, the daemon is killed as well. */
 export interface Daemon {
   readonly xdsPort: number;
   readonly debugPort: number;
@@ -39,6 +41,8 @@ export interface Daemon {
   debug(path: string): Promise<unknown>;
   /** SIGTERM; resolves with how it ended. Its folder is removed. */
   stop(): Promise<ExitStatus>;
+  /** SIGTERM; resolves with how it ended. Its folder stays, for another start. */
+  end(): Promise<ExitStatus>;
   /** SIGKILL, as a crash. */
   kill(): Promise<void>;
   /** Starts it again on the same ports and files and waits until it is ready. */
@@ -48,6 +52,7 @@ export interface Daemon {
 
 /** Starts the built daemon as a process of its own, on free loopback ports, and waits until `/readyz` says yes. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { command = ["run"] } = options;
   const [xdsPort = 0, debugPort = 0] = await freePorts(2);
   const dir = await mkdtemp(join(tmpdir(), "signalbox-daemon-"));
   for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(join(dir, name), text);
@@ -56,7 +61,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   let child: ChildProcess;
   let exited: Promise<ExitStatus>;
   const start = async () => {
-    const started = spawn(process.execPath, [binary, "run", "--config", join(dir, "signalbox.yaml")], {
+    const started = spawn(process.execPath, [binary, ...command, "--config", join(dir, "signalbox.yaml")], {
       env: { ...process.env, ...options.env },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -84,6 +89,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       const response = await fetch(`http://127.0.0.1:${debugPort}${path}`);
       if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
       return response.json();
+    },
+    async end() {
+      child.kill("SIGTERM");
+      return exited;
     },
     async stop() {
       child.kill("SIGTERM");

@@ -13,12 +13,12 @@ export interface Answer {
   readonly at: number;
 }
 
-/** Sends one GET request to a proxy on loopback. Never rejects: a connection error is an answer with status 0. */
-export function get(port: number, host: string, agent?: Agent, path = "/"): Promise<Answer> {
+/** Sends one GET request to a proxy on loopback, by default at 127.0.0.1. Never rejects: a connection error is an answer with status 0. */
+export function get(port: number, host: string, agent?: Agent, path = "/", address = "127.0.0.1"): Promise<Answer> {
   const began = performance.now();
   return new Promise((resolve) => {
     const fail = (error: Error) => resolve({ status: 0, text: error.message, began, at: performance.now() });
-    const options = { host: "127.0.0.1", port, path, headers: { host }, ...(agent === undefined ? {} : { agent }) };
+    const options = { host: address, port, path, headers: { host }, ...(agent === undefined ? {} : { agent }) };
     const sent = request(options, (response) => {
       let text = "";
       response.setEncoding("utf8");
@@ -42,16 +42,16 @@ export interface Traffic {
 
 /**
  * Starts `clients` loops that send GET requests for `host` to a proxy, each on one kept-alive connection, with `pauseMs` after each
- * answer.
+ * answer. The proxy is at `address`, by default 127.0.0.1.
  */
-export function startTraffic(port: number, host: string, clients = 2, pauseMs = 0): Traffic {
+export function startTraffic(port: number, host: string, clients = 2, pauseMs = 0, address = "127.0.0.1"): Traffic {
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
   const answers: Answer[] = [];
   const waiters = new Set<(answer: Answer) => void>();
   let running = true;
   const loop = async () => {
     while (running) {
-      const answer = await get(port, host, agent);
+      const answer = await get(port, host, agent, "/", address);
       answers.push(answer);
       for (const waiter of waiters) waiter(answer);
       if (pauseMs > 0) await delay(pauseMs);

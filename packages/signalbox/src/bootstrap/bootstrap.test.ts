@@ -42,6 +42,14 @@ const envoys: Readonly<Record<string, BootstrapOptions>> = {
   "mutual-tls-by-name": { ...sidecar, xds: { host: "signalbox.example", port: 15012 }, tls },
   "mutual-tls-by-ip": { ...sidecar, xds: { host: "10.0.0.1", port: 15012 }, tls: { ...tls, serverName: "10.0.0.1" } },
   "rest-polling": { ...sidecar, transport: { type: "rest" }, xds: { host: "::1", port: 15014 } },
+  "several-addresses": {
+    ...sidecar,
+    xds: { host: "10.0.0.1", port: 15010 },
+    fallbacks: [
+      { host: "10.0.0.2", port: 15010 },
+      { host: "signalbox.example", port: 15110 },
+    ],
+  },
   "files-only": { ...sidecar, transport: { type: "files", dir: "/var/lib/signalbox/xds" } },
 };
 
@@ -74,6 +82,12 @@ describe("a bootstrap for proxyless gRPC", () => {
     expectGolden("grpc.yaml", formatYaml(grpcBootstrap(sidecar)));
     expect(grpcBootstrap({ ...sidecar, metadata: { GENERATOR: "other" } })).toMatchObject({
       node: { metadata: { GENERATOR: "other" } },
+    });
+  });
+
+  it("names all servers, the preferred one first", () => {
+    expect(grpcBootstrap({ ...sidecar, fallbacks: [{ host: "::1", port: 15110 }] })).toMatchObject({
+      xds_servers: [{ server_uri: "127.0.0.1:15010" }, { server_uri: "[::1]:15110" }],
     });
   });
 

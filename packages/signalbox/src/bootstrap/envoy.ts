@@ -84,9 +84,18 @@ function dynamicResources({ transport }: BootstrapOptions): Json {
   }
 }
 
+/** One failed connection or stream makes Envoy try the next address. It comes back to an earlier one when it has to connect anew. */
+const failOver: Json = {
+  consecutive_5xx: 1,
+  interval: "1s",
+  base_ejection_time: "5s",
+  max_ejection_time: "30s",
+  max_ejection_percent: 100,
+};
+
 function xdsCluster(options: BootstrapOptions): Json {
-  const { xds, transport, tls } = options;
-  const address = { socket_address: { address: xds.host, port_value: xds.port } };
+  const { fallbacks = [], xds, transport, tls } = options;
+  const addresses = [xds, ...fallbacks];
   const http2 = {
     typed_extension_protocol_options: {
       "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
@@ -99,12 +108,16 @@ function xdsCluster(options: BootstrapOptions): Json {
   };
   return {
     name: xdsClusterName,
-    type: isIP(xds.host) === 0 ? "STRICT_DNS" : "STATIC",
+    type: addresses.every(({ host }) => isIP(host) !== 0) ? "STATIC" : "STRICT_DNS",
     connect_timeout: "1s",
     load_assignment: {
       cluster_name: xdsClusterName,
-      endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }],
+      endpoints: addresses.map(({ host, port }, priority) => ({
+        ...(priority > 0 && { priority }),
+        lb_endpoints: [{ endpoint: { address: { socket_address: { address: host, port_value: port } } } }],
+      })),
     },
+    ...(fallbacks.length > 0 && { outlier_detection: failOver }),
     ...(transport.type === "ads" ? http2 : {}),
     upstream_connection_options: { tcp_keepalive: { keepalive_time: 30, keepalive_interval: 10, keepalive_probes: 3 } },
     ...(tls === undefined ? {} : { transport_socket: tlsSocket(tls) }),

@@ -7,7 +7,7 @@ import type { BootstrapOptions } from "./options.ts";
  * `GENERATOR: grpc`, by which the control plane knows what kind of resources to send.
  */
 export function grpcBootstrap(options: Omit<BootstrapOptions, "transport" | "adminPort">): Json {
-  const { tls, xds } = options;
+  const { fallbacks = [], tls, xds } = options;
   const credentials =
     tls === undefined
       ? { type: "insecure" }
@@ -20,7 +20,11 @@ export function grpcBootstrap(options: Omit<BootstrapOptions, "transport" | "adm
           },
         };
   return {
-    xds_servers: [{ server_uri: hostPortText(xds), channel_creds: [credentials], server_features: ["xds_v3"] }],
+    xds_servers: [xds, ...fallbacks].map((address) => ({
+      server_uri: hostPortText(address),
+      channel_creds: [credentials],
+      server_features: ["xds_v3"],
+    })),
     // grpc-js-xds refuses a node without a locality, even an empty one.
     node: { locality: {}, ...nodeOf({ ...options, metadata: { GENERATOR: "grpc", ...options.metadata } }) },
   };

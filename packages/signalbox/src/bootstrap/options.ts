@@ -26,6 +26,8 @@ export interface BootstrapOptions {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly locality?: { readonly region: string; readonly zone: string; readonly subzone: string };
   readonly xds: HostPort;
+  /** Where else the control plane answers, tried in this order while those before do not. */
+  readonly fallbacks?: readonly HostPort[];
   readonly transport: XdsTransport;
   readonly tls?: ClientTls;
   /** Port of the admin page on loopback; 0 takes a free one. */

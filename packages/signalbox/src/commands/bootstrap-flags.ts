@@ -17,7 +17,8 @@ import type { CommandContext } from "./context.ts";
 export interface BootstrapFlags {
   readonly node: string;
   readonly cluster?: string;
-  readonly xdsAddress: HostPort;
+  /** The first that answers is used. */
+  readonly xdsAddress: readonly HostPort[];
   readonly sotw?: true;
   readonly delta?: true;
   readonly rest?: true;
@@ -57,6 +58,13 @@ export function gather(value: string, earlier: readonly string[]): readonly stri
   return [...earlier, value];
 }
 
+const defaultAddress: HostPort = { host: "127.0.0.1", port: 15010 };
+
+function gatherAddresses(text: string, earlier: readonly HostPort[]): readonly HostPort[] {
+  const address = argument(parseHostPort)(text);
+  return earlier.includes(defaultAddress) ? [address] : [...earlier, address];
+}
+
 /** Adds the shared flags to a command. */
 export function withBootstrapFlags(command: Command): Command {
   return command
@@ -66,9 +74,9 @@ export function withBootstrapFlags(command: Command): Command {
     )
     .option("--cluster <name>", "node cluster (default: taken from the node id)")
     .addOption(
-      new Option("--xds-address <host:port>", "where Signalbox listens")
-        .default({ host: "127.0.0.1", port: 15010 }, "127.0.0.1:15010")
-        .argParser(argument(parseHostPort)),
+      new Option("--xds-address <host:port>", "where Signalbox listens; of several, the first that answers is used")
+        .default([defaultAddress], "127.0.0.1:15010")
+        .argParser(gatherAddresses),
     )
     .addOption(new Option("--delta", "ask for changes only (default)").conflicts(["sotw", "rest", "files"]))
     .addOption(new Option("--sotw", "ask for the state of the world").conflicts(["delta", "rest", "files"]))
@@ -105,13 +113,15 @@ export function bootstrapOptions(flags: BootstrapFlags, { stderr }: Pick<Command
     stderr.write(
       `signalbox: warning: the node id ${JSON.stringify(flags.node)} does not read as TYPE~IP~NAME.NAMESPACE~DOMAIN: ${JSON.stringify(doubt).slice(1, -1).replaceAll('\\"', '"')}\n`,
     );
-  const tls = tlsOf(flags);
+  const [xds = defaultAddress, ...fallbacks] = flags.xdsAddress;
+  const tls = tlsOf(flags, xds, fallbacks);
   return {
     nodeId: flags.node,
     nodeCluster: flags.cluster ?? defaultNodeCluster(flags.node),
     metadata: parseMetadata(flags.metadata),
     ...(flags.locality === undefined ? {} : { locality: parseLocality(flags.locality) }),
-    xds: flags.xdsAddress,
+    xds,
+    ...(fallbacks.length > 0 && { fallbacks }),
     transport: transportOf(flags),
     ...(tls === undefined ? {} : { tls }),
     adminPort: flags.adminPort,
@@ -124,7 +134,7 @@ function transportOf(flags: BootstrapFlags): XdsTransport {
   return { type: "ads", protocol: flags.sotw === true ? "sotw" : "delta" };
 }
 
-function tlsOf(flags: BootstrapFlags): ClientTls | undefined {
+function tlsOf(flags: BootstrapFlags, xds: HostPort, fallbacks: readonly HostPort[]): ClientTls | undefined {
   const { tlsCa, tlsCert, tlsKey, tlsServerName } = flags;
   if (tlsCa === undefined && tlsCert === undefined && tlsKey === undefined && tlsServerName === undefined)
     return undefined;
@@ -132,5 +142,9 @@ function tlsOf(flags: BootstrapFlags): ClientTls | undefined {
     throw new UsageError("--tls-ca, --tls-cert and --tls-key belong together");
   if (flags.rest === true || flags.files !== undefined)
     throw new UsageError("--tls-… goes with --delta and --sotw only");
-  return { ca: tlsCa, cert: tlsCert, key: tlsKey, serverName: tlsServerName ?? flags.xdsAddress.host };
+  if (tlsServerName === undefined && fallbacks.some(({ host }) => host !== xds.host))
+    throw new UsageError(
+      "several hosts in --xds-address need --tls-server-name: the name that all their certificates carry",
+    );
+  return { ca: tlsCa, cert: tlsCert, key: tlsKey, serverName: tlsServerName ?? xds.host };
 }

@@ -1,6 +1,6 @@
 import { relative } from "node:path";
 import { watchDocuments } from "@signalbox/files";
-import type { Logger } from "@signalbox/registry";
+import { ConfigError, type Logger } from "@signalbox/registry";
 import type { Role } from "../role.ts";
 import { openBus } from "../config/bus.ts";
 import { ConfigFileError, loadConfig, type LoadedConfig } from "../config/load.ts";
@@ -61,7 +61,10 @@ async function createDaemon(role: Role, plan: Plan, options: DaemonOptions): Pro
       logger.warn("bus-not-used", { hint: "run keeps everything in one process; discover and publish use the bus" });
     return createFromPlan(plan, options);
   }
-  const bus = await openBus(settings, options);
+  const bus = await openBus(settings, options).catch((error: unknown) => {
+    if (error instanceof ConfigError) throw new CommandFailure(error.message, exitCodes.usage, { cause: error });
+    throw error;
+  });
   if (bus === undefined) throw new CommandFailure(withoutBus(role), exitCodes.usage);
   return role === "publish"
     ? createPublisher(plan, { ...options, bus })

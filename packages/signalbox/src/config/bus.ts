@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { BusView } from "@signalbox/debug";
 import type { BusLogger, EventBus } from "@signalbox/event-bus";
 import type { NatsAuth, NatsTls } from "@signalbox/event-bus/nats";
+import { ConfigError } from "@signalbox/registry";
 import { pathOf, type BusTls, type SecretValue, type SignalboxConfig } from "./schema.ts";
 
 /** A bus that says how it is. */
@@ -21,9 +22,19 @@ type BusConfig = SignalboxConfig["bus"];
 
 /**
  * Makes the bus between processes that a configuration names; undefined where it names none. The engine need not be up. Files with secrets
- * and certificates are read at each connection.
+ * and certificates are read at each connection. Rejects with a ConfigError where the engine's client cannot use what is configured.
  */
-export async function openBus(config: BusConfig, { baseDir, logger }: BusContext): Promise<StatusBus | undefined> {
+export async function openBus(config: BusConfig, context: BusContext): Promise<StatusBus | undefined> {
+  try {
+    return await createBus(config, context);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== "SBX_NATS_OPTIONS" && code !== "SBX_REDIS_OPTIONS") throw error;
+    throw new ConfigError([{ path: ["bus"], message }], { cause: error });
+  }
+}
+
+async function createBus(config: BusConfig, { baseDir, logger }: BusContext): Promise<StatusBus | undefined> {
   switch (config.type) {
     case "in-process":
       return undefined;
