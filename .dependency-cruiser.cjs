@@ -50,7 +50,7 @@ module.exports = {
       from: { path: "^test/" },
       to: {
         path: "^(packages|adapters)/[^/]+/src/",
-        pathNot: "/src/(index|(conformance|nats|redis)/index|gen/.+_pb)\\.ts$",
+        pathNot: "/src/(index|(conformance|nats|redis|sockets)/index|gen/.+_pb)\\.ts$",
       },
     },
     {

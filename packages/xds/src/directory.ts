@@ -33,7 +33,8 @@ export class Directory {
   readonly #settings: MeshSettings;
   readonly #services = new Map<ServiceKey, CompiledService>();
   readonly #byHost = new Map<string, readonly CompiledService[]>();
-  readonly #byAddress = new Map<string, Set<ServiceKey>>();
+  /** Nearly every address belongs to one service. */
+  readonly #byAddress = new Map<string, ServiceKey | Set<ServiceKey>>();
   readonly #byTarget = new Map<string, Set<ServiceKey>>();
   /** Hosts with a service that is of a namespace, or exported to it by name. */
   readonly #byNamespace = new Map<string, Map<string, number>>();
@@ -188,7 +189,7 @@ export class Directory {
 
   /** Services that have an endpoint at one of these addresses, in order of precedence. */
   servicesAt(addresses: readonly string[]): readonly CompiledService[] {
-    const keys = new Set(addresses.flatMap((address) => [...(this.#byAddress.get(address) ?? [])]));
+    const keys = new Set(addresses.flatMap((address) => this.#keysAt(address)));
     return [...keys].flatMap((key) => this.#services.get(key) ?? []).sort(byPrecedence);
   }
 
@@ -244,15 +245,22 @@ export class Directory {
       if (touch === "service" || now.get(address) !== ports) changed.add(address);
       if (now.has(address)) continue;
       const keys = this.#byAddress.get(address);
-      keys?.delete(key);
-      if (keys?.size === 0) this.#byAddress.delete(address);
+      if (keys instanceof Set) keys.delete(key);
+      if (keys === key || (keys instanceof Set && keys.size === 0)) this.#byAddress.delete(address);
     }
     for (const [address, ports] of now) {
       if (touch === "service" || old.get(address) !== ports) changed.add(address);
       const keys = this.#byAddress.get(address);
-      if (keys === undefined) this.#byAddress.set(address, new Set([key]));
-      else keys.add(key);
+      if (keys === undefined) this.#byAddress.set(address, key);
+      else if (keys instanceof Set) keys.add(key);
+      else if (keys !== key) this.#byAddress.set(address, new Set([keys, key]));
     }
+  }
+
+  #keysAt(address: string): readonly ServiceKey[] {
+    const keys = this.#byAddress.get(address);
+    if (keys === undefined) return [];
+    return keys instanceof Set ? [...keys] : [keys];
   }
 
   #moveAlias(

@@ -1,6 +1,6 @@
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { HealthStatus } from "@signalbox/envoy-api/envoy/config/core/v3/health_check";
 import { byCodeUnit, instanceKey, type Address, type CatalogInstance, type Locality } from "@signalbox/model";
+import { ReverseWriter } from "./reverse-writer.ts";
 
 /** Which endpoints a client can take: Envoy's EDS knows IP addresses and unix sockets, gRPC IP addresses only. */
 export type EndpointAddresses = "ip" | "ip-and-unix" | "ip-and-hostname";
@@ -37,16 +37,19 @@ export function localityGroups(
   for (const instance of instances) {
     if (instance.servicePort !== servicePort || instance.weight <= 0 || !usable(instance.addresses[0], addresses))
       continue;
-    const { region, zone, subzone } = instance.locality;
-    const key = JSON.stringify([region, zone, subzone, instance.priority]);
+    const { locality, priority } = instance;
+    const { region, zone, subzone } = locality;
+    // The lengths tell apart what reads the same when it is joined.
+    const key = `${priority} ${region.length} ${zone.length} ${region}${zone}${subzone}`;
     const group = groups.get(key);
-    if (group === undefined) {
-      groups.set(key, { locality: instance.locality, priority: instance.priority, instances: [instance] });
-    } else group.instances.push(instance);
+    if (group === undefined) groups.set(key, { locality, priority, instances: [instance] });
+    else group.instances.push(instance);
   }
-  const sorted = [...groups.entries()].sort(([a, x], [b, y]) => x.priority - y.priority || byCodeUnit(a, b));
-  const priorities = [...new Set(sorted.map(([, group]) => group.priority))];
-  return sorted.map(([, group]) => ({
+  const sorted = [...groups.values()]
+    .map((group) => ({ group, priority: group.priority, order: orderOf(group.locality) }))
+    .sort((a, b) => a.priority - b.priority || byCodeUnit(a.order, b.order));
+  const priorities = [...new Set(sorted.map(({ priority }) => priority))];
+  return sorted.map(({ group }) => ({
     locality: group.locality,
     priority: priorities.indexOf(group.priority),
     instances: sortedByAddress(group.instances),
@@ -77,47 +80,60 @@ export function additionalAddresses(instance: CatalogInstance): readonly (Addres
   return first.type === "ip" ? rest.filter((address) => address.type === "ip") : [];
 }
 
-const encodedEndpoints = new WeakMap<CatalogInstance, Uint8Array>();
+/** Nothing that is written gives way to anybody else before it is finished, so one is enough. */
+const writer = new ReverseWriter();
 
-/** The bytes of an `LbEndpoint`. Kept for as long as the catalog holds the instance, so each is encoded once. */
+/** The bytes of an `LbEndpoint`. */
 export function encodeEndpoint(instance: CatalogInstance): Uint8Array {
-  const known = encodedEndpoints.get(instance);
-  if (known !== undefined) return known;
-  const writer = new BinaryWriter();
-  writer.tag(1, WireType.LengthDelimited).fork();
-  writeAddress(writer.tag(1, WireType.LengthDelimited).fork(), instance.addresses[0]);
-  writer.join();
-  for (const address of additionalAddresses(instance)) {
-    writer.tag(4, WireType.LengthDelimited).fork().tag(1, WireType.LengthDelimited).fork();
-    writeAddress(writer, address);
-    writer.join().join();
-  }
-  writer.join();
-  const health = envoyHealth(instance);
-  if (health !== HealthStatus.UNKNOWN) writer.tag(2, WireType.Varint).int32(health);
-  writeWeight(writer, 4, endpointWeight(instance));
-  const bytes = writer.finish();
-  encodedEndpoints.set(instance, bytes);
-  return bytes;
+  writer.begin();
+  writeEndpoint(instance);
+  return writer.finish();
 }
 
-/** The bytes of a `ClusterLoadAssignment`: a join of stored endpoints. Without endpoints it is the empty assignment. */
+/** The bytes of a `ClusterLoadAssignment`. Without endpoints it is the empty assignment. */
 export function encodeAssignment(clusterName: string, groups: readonly LocalityGroup[]): Uint8Array {
-  const writer = new BinaryWriter();
-  writer.tag(1, WireType.LengthDelimited).string(clusterName);
-  for (const group of groups) {
-    writer.tag(2, WireType.LengthDelimited).fork();
-    writer.tag(1, WireType.LengthDelimited).fork();
-    writeString(writer, 1, group.locality.region);
-    writeString(writer, 2, group.locality.zone);
-    writeString(writer, 3, group.locality.subzone);
-    writer.join();
-    for (const instance of group.instances) writer.tag(2, WireType.LengthDelimited).bytes(encodeEndpoint(instance));
-    writeWeight(writer, 3, localityWeight(group.instances));
-    if (group.priority !== 0) writer.tag(5, WireType.Varint).uint32(group.priority);
-    writer.join();
+  writer.begin();
+  for (let at = groups.length - 1; at >= 0; at--) {
+    const group = groups[at];
+    if (group !== undefined) writeGroup(group);
   }
+  writer.string(1, clusterName);
   return writer.finish();
+}
+
+function writeGroup({ instances, locality, priority }: LocalityGroup): void {
+  const before = writer.length;
+  if (priority !== 0) writer.uint32(5, priority);
+  writeWeight(3, localityWeight(instances));
+  for (let at = instances.length - 1; at >= 0; at--) {
+    const instance = instances[at];
+    if (instance === undefined) continue;
+    const end = writer.length;
+    writeEndpoint(instance);
+    writer.nested(2, end);
+  }
+  const end = writer.length;
+  writeString(3, locality.subzone);
+  writeString(2, locality.zone);
+  writeString(1, locality.region);
+  writer.nested(1, end);
+  writer.nested(2, before);
+}
+
+function writeEndpoint(instance: CatalogInstance): void {
+  writeWeight(4, endpointWeight(instance));
+  const health = envoyHealth(instance);
+  if (health !== HealthStatus.UNKNOWN) writer.uint32(2, health);
+  const before = writer.length;
+  if (instance.addresses.length > 1) {
+    for (const address of [...additionalAddresses(instance)].reverse()) {
+      const end = writer.length;
+      writeAddress(1, address);
+      writer.nested(4, end);
+    }
+  }
+  writeAddress(1, instance.addresses[0]);
+  writer.nested(1, before);
 }
 
 function usable(address: Address, addresses: EndpointAddresses): boolean {
@@ -138,24 +154,29 @@ function sortedByAddress(instances: readonly CatalogInstance[]): readonly Catalo
     .map(({ instance }) => instance);
 }
 
-function writeAddress(writer: BinaryWriter, address: Address): void {
-  if (address.type === "unix") {
-    writer.tag(2, WireType.LengthDelimited).fork();
-    writeString(writer, 1, address.path);
-  } else {
-    writer.tag(1, WireType.LengthDelimited).fork();
-    writeString(writer, 2, address.type === "ip" ? address.ip : address.hostname);
-    writer.tag(3, WireType.Varint).uint32(address.port);
+/** The order of localities, which says nothing about them: equal for equal ones. */
+function orderOf({ region, subzone, zone }: Locality): string {
+  return JSON.stringify([region, zone, subzone]);
+}
+
+function writeAddress(field: number, address: Address): void {
+  const before = writer.length;
+  if (address.type === "unix") writeString(1, address.path);
+  else {
+    // A port of 0 is written too: it is one of several things that can stand here.
+    writer.uint32(3, address.port);
+    writeString(2, address.type === "ip" ? address.ip : address.hostname);
   }
-  writer.join();
+  writer.nested(address.type === "unix" ? 2 : 1, before);
+  writer.nested(field, before);
 }
 
-function writeString(writer: BinaryWriter, field: number, value: string): void {
-  if (value !== "") writer.tag(field, WireType.LengthDelimited).string(value);
+function writeString(field: number, value: string): void {
+  if (value !== "") writer.string(field, value);
 }
 
-function writeWeight(writer: BinaryWriter, field: number, value: number): void {
-  writer.tag(field, WireType.LengthDelimited).fork();
-  if (value !== 0) writer.tag(1, WireType.Varint).uint32(value);
-  writer.join();
+function writeWeight(field: number, value: number): void {
+  const before = writer.length;
+  if (value !== 0) writer.uint32(1, value);
+  writer.nested(field, before);
 }

@@ -1,8 +1,10 @@
 import { parseArgs } from "node:util";
+import type { CommonOptions } from "./command.ts";
+import { count, parsed, seconds, UsageError } from "./option-values.ts";
 import { sourceNames, type SourceName } from "./sources/source.ts";
 
 /** What is measured. */
-export interface BenchOptions {
+export interface BenchOptions extends CommonOptions {
   readonly sources: readonly SourceName[];
   /** Services of the large fleet. */
   readonly services: number;
@@ -16,19 +18,6 @@ export interface BenchOptions {
   readonly quietSeconds: number;
   /** Seconds between two polls of Eureka. */
   readonly pollSeconds: number;
-  readonly runs: number;
-  /** File for the figures as JSON. */
-  readonly json: string | undefined;
-}
-
-/** Thrown for a command line that makes no sense. */
-export class UsageError extends Error {
-  readonly code = "SBX_BENCH_USAGE";
-
-  constructor(message: string) {
-    super(message);
-    this.name = "UsageError";
-  }
 }
 
 /** What the command takes. */
@@ -77,28 +66,8 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   };
 }
 
-function parsed<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : "unreadable options");
-  }
-}
-
 function sourcesOf(given: readonly string[]): readonly SourceName[] {
   const unknown = given.find((name) => !sourceNames.some((known) => known === name));
   if (unknown !== undefined) throw new UsageError(`there is no source ${JSON.stringify(unknown)}`);
   return sourceNames.filter((name) => given.length === 0 || given.includes(name));
-}
-
-function count(name: string, text: string): number {
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 1) throw new UsageError(`--${name} must be a whole number from 1`);
-  return number;
-}
-
-function seconds(name: string, text: string): number {
-  const number = Number(text);
-  if (!(number > 0)) throw new UsageError(`--${name} must be a number above 0`);
-  return number;
 }

@@ -6,6 +6,8 @@ import { tableOf } from "./table.ts";
 const row = (value: number, bare: number): Row =>
   compared({ source: "consul", setting: "few", figure: "first sync", unit: "ms", value, bare, limit: 25 });
 
+const heads = { source: "source", bare: "bare" };
+
 describe("the figures of several runs", () => {
   it("become one with the medians of values and of ratios, and with the extremes", () => {
     const [summary, ...others] = summarise([row(10, 5), row(40, 10), row(20, 20)]);
@@ -15,8 +17,10 @@ describe("the figures of several runs", () => {
 
   it("say in the table which target is missed", () => {
     const [met, missed] = [summarise([row(24.9, 5)]), summarise([row(25, 5)])];
-    expect(tableOf(met)).not.toContain("MISSED");
-    expect(tableOf(missed).split("\n").at(-1)).toMatch(/^consul {2}few +first sync +25\.0 ms .* < 25\.0 ms {2}MISSED$/);
+    expect(tableOf(met, heads)).not.toContain("MISSED");
+    expect(tableOf(missed, heads).split("\n").at(-1)).toMatch(
+      /^consul {2}few +first sync +25\.0 ms .* < 25\.0 ms {2}MISSED$/,
+    );
   });
 });
 

@@ -1,15 +1,15 @@
-import type { SourceName } from "./sources/source.ts";
 import { median } from "./statistics.ts";
 
 /** One measured figure. */
 export interface Row {
-  readonly source: SourceName;
+  /** The source of an adapter, or the bus. */
+  readonly source: string;
   /** In what it was measured: the size of the fleet, and what is special. */
   readonly setting: string;
   readonly figure: string;
-  readonly unit: "ms" | "MiB" | "% of a core";
+  readonly unit: "ms" | "MiB" | "% of a core" | "a second";
   readonly value: number;
-  /** The same without the adapter, measured beside it. */
+  /** The same without what is measured, beside it: a bare read instead of an adapter, the bus of one process instead of another one. */
   readonly bare?: number;
   /** `value / bare`. */
   readonly ratio?: number;

@@ -6,6 +6,7 @@ import { createAggregate } from "@signalbox/aggregate";
 import { createInProcessBus, type ChangeEvent } from "@signalbox/event-bus";
 import type { CatalogEntry } from "@signalbox/model";
 import { noMetrics, systemClock, type Logger, type Registry, type RegistryDeps } from "@signalbox/registry";
+import { collected } from "./collected.ts";
 import { isNewHome } from "./fleet.ts";
 import type { HeapAnswer, MeasuredTask, Poll, Question } from "./messages.ts";
 import { say } from "./say.ts";
@@ -78,14 +79,6 @@ function watchPolls(): () => Poll | undefined {
 function heapAnswer(before: number): HeapAnswer {
   const { external, heapUsed: used, rss } = collected();
   return { type: "heap", used, before, external, rss };
-}
-
-/** Memory without garbage. Some of it goes only in a second collection, after finalizers ran. */
-function collected(): NodeJS.MemoryUsage {
-  if (globalThis.gc === undefined) throw new TypeError("the process was started without --expose-gc");
-  globalThis.gc();
-  globalThis.gc();
-  return process.memoryUsage();
 }
 
 /** What goes wrong would make the figures wrong, so it is shown. */

@@ -1,9 +1,14 @@
 import type { Summary } from "./row.ts";
 
-const heads = ["source", "setting", "figure", "median", "lowest – highest", "bare", "ratio", "target", ""];
+/** What two columns are called that differ between benchmarks: who was measured, and beside what. */
+export interface TableHeads {
+  readonly source: string;
+  readonly bare: string;
+}
 
 /** The figures as a table for people. The last column has a mark where a target is missed. */
-export function tableOf(summaries: readonly Summary[]): string {
+export function tableOf(summaries: readonly Summary[], names: TableHeads): string {
+  const heads = [names.source, "setting", "figure", "median", "lowest – highest", names.bare, "ratio", "target", ""];
   const lines = summaries.map((summary) => {
     const { bare, figure, highest, limit, lowest, ratio, runs, setting, source, unit, value } = summary;
     const shown = (number: number) => `${rounded(number)} ${unit}`;

@@ -1,0 +1,45 @@
+import { extname } from "node:path";
+import { parseArgs } from "node:util";
+import { adaptersCommand } from "./adapters-command.ts";
+import { busCommand } from "./bus-command.ts";
+import { parsed, UsageError } from "./option-values.ts";
+
+const parts: ReadonlyMap<string, (args: readonly string[]) => Promise<number>> = new Map([
+  ["adapters", adaptersCommand],
+  ["bus", busCommand],
+]);
+
+const usage = `npm run bench -- [part] [options]
+  part            ${[...parts.keys()].join(" or ")}, with the options of that part; without it, both with
+  --runs N        how often everything is measured; medians are shown (1)
+  --json FILE     writes all figures to files as well; the part becomes part of their names
+`;
+
+/** The command line of `npm run bench`. Resolves with the exit code. */
+export async function benchCommand(args: readonly string[]): Promise<number> {
+  const [name = "", ...rest] = args;
+  const part = parts.get(name);
+  if (part !== undefined) return part(rest);
+  try {
+    const given = commonOptions(args);
+    let code = 0;
+    for (const [name, part] of parts) code = Math.max(code, await part(argumentsOf(name, given)));
+    return code;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`${error.message}\n${usage}`);
+    return 1;
+  }
+}
+
+function commonOptions(args: readonly string[]) {
+  const text = { type: "string" } as const;
+  return parsed(() => parseArgs({ args: [...args], options: { runs: text, json: text } })).values;
+}
+
+function argumentsOf(part: string, { json, runs }: ReturnType<typeof commonOptions>): readonly string[] {
+  const found: string[] = runs === undefined ? [] : ["--runs", runs];
+  if (json === undefined) return found;
+  const end = extname(json);
+  return [...found, "--json", `${json.slice(0, json.length - end.length)}-${part}${end}`];
+}
