@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { connect as connectNats } from "@nats-io/transport-node";
 import { describeEventBus } from "@signalbox/event-bus/conformance";
 import { createNatsBus } from "@signalbox/event-bus/nats";
 import type { LogBus } from "@signalbox/event-bus";
 import { startNats } from "@signalbox/test-servers";
 import type { RunningNats } from "@signalbox/test-servers";
-import { jetstreamManager } from "@nats-io/jetstream";
 import { afterAll, beforeAll } from "vitest";
+import { administer } from "./nats-admin.ts";
 
 let nats: RunningNats | undefined;
 
@@ -37,10 +36,15 @@ describeEventBus({
       bus: open(),
       another: () => Promise.resolve(open()),
       depose: async () => {
-        const connection = await connectNats({ servers: started().url });
-        const manager = await jetstreamManager(connection);
-        await manager.streams.purge(`SIGNALBOX_${catalog}_LEASE`);
-        await connection.close();
+        await administer({ servers: started().url }, (manager) => manager.streams.purge(`SIGNALBOX_${catalog}_LEASE`));
+      },
+      dispose: async () => {
+        // The server may be one that others use too.
+        await administer({ servers: started().url }, async (manager) => {
+          const names: string[] = [];
+          for await (const name of manager.streams.names()) names.push(name);
+          for (const name of names) if (name.startsWith(`SIGNALBOX_${catalog}_`)) await manager.streams.delete(name);
+        });
       },
       subscriptions: () => opened.reduce((sum, bus) => sum + bus.status().consumers.length, 0),
     });

@@ -25,7 +25,7 @@ async function jetStreamCall(url: string, call: string, body: object): Promise<s
 }
 
 describe("NATS", () => {
-  it("keeps its streams over a crash, on the same ports", async () => {
+  it("keeps its streams over a crash, on the same ports, and loses them with its disk", async () => {
     const nats = await startNats({ own: true });
     const jetStream = async () => (await apiRequest(`${nats.monitorUrl ?? ""}/jsz`)).json();
     try {
@@ -36,6 +36,8 @@ describe("NATS", () => {
       await expect(jetStream()).rejects.toMatchObject({ code: "ECONNREFUSED" });
       await nats.restart();
       expect(await jetStream()).toMatchObject({ streams: 1 });
+      await nats.restartEmpty();
+      expect(await jetStream()).toMatchObject({ streams: 0 });
     } finally {
       await nats.stop();
     }
@@ -43,7 +45,7 @@ describe("NATS", () => {
 });
 
 describe("Redis", () => {
-  it("keeps every write over a crash, and answers after it was frozen", async () => {
+  it("keeps every write over a crash, answers after it was frozen, and loses all with its disk", async () => {
     const redis = await startRedis({ own: true });
     try {
       expect(await redis.command("SET", "epoch", "7")).toBe("+OK");
@@ -54,6 +56,8 @@ describe("Redis", () => {
       const waiting = redis.command("GET", "epoch");
       redis.thaw();
       expect(await waiting).toBe("$1\r\n7");
+      await redis.restartEmpty();
+      expect(await redis.command("GET", "epoch")).toBe("$-1");
     } finally {
       await redis.stop();
     }

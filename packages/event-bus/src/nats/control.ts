@@ -51,6 +51,7 @@ export class Control {
       for (let attempt = 0; attempt < attempts; attempt++) {
         const { record, sequence } = await this.#versioned(session);
         if (record?.claim.nonce !== head.claim.nonce) throw new LogFencedError("there is a later claim, or none");
+        signal.throwIfAborted();
         if (await this.#replace(session, { claim: record.claim, head }, sequence)) return;
       }
       throw new Error("the control record changes all the time");
@@ -75,11 +76,19 @@ export class Control {
 }
 
 function recordFrom(text: string, stream: string): ControlRecord {
-  const value: unknown = JSON.parse(text);
-  const { claim, head } = isObject(value) ? value : {};
+  const { claim, head } = objectFrom(text) ?? {};
   if (!isClaim(claim) || (head !== undefined && !isHead(head)))
     throw new Error(`the last message in the stream ${stream} is no control record`);
   return { claim, head };
+}
+
+function objectFrom(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function isHead(value: unknown): value is LogHead {

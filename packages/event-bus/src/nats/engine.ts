@@ -73,12 +73,13 @@ export class NatsEngine implements LogEngine {
     return this.#connector.use(signal, async (session) => {
       await ensureStream(session, recordStream(this.#names.control, this.#replicas));
       for (let attempt = 0; attempt < claimAttempts; attempt++) {
-        const claim = await this.#tryClaim(session);
+        const claim = await this.#tryClaim(session, signal);
         if (claim === undefined) continue;
         // Whoever made a log before this claim finds it sealed; whoever makes one later fails to claim with it.
         for (const other of await this.#logs(session)) {
           if (other.nonce === claim.nonce) continue;
           if (other.number > claim.number) throw new LogFencedError("there is a later claim");
+          signal.throwIfAborted();
           await this.#seal(session, other);
         }
         return claim;
@@ -112,6 +113,7 @@ export class NatsEngine implements LogEngine {
   async removeEarlier(claim: Claim, signal: AbortSignal): Promise<void> {
     await this.#connector.use(signal, async (session) => {
       for (const other of await this.#logs(session)) {
+        signal.throwIfAborted();
         if (other.nonce !== claim.nonce && other.number <= claim.number) await this.#remove(session, other);
       }
     });
@@ -138,15 +140,16 @@ export class NatsEngine implements LogEngine {
     const session = await this.#connector.session(signal);
     let wake = (): void => {};
     let changed = new Promise<void>((resolve) => (wake = resolve));
+    let poll: Promise<void> | undefined;
     const callback = (): void => wake();
     const subscription = session.connection.subscribe(this.#names.control.subject, { callback });
     try {
       for (;;) {
         const head = await this.head(signal);
         if (head !== undefined && head.claim.nonce !== claim.nonce) return;
-        const end = new AbortController();
-        const poll = this.#clock.sleep(pollMs, AbortSignal.any([signal, end.signal]));
-        await abortable(Promise.race([changed, poll]), signal, session.lost).finally(() => end.abort());
+        // News do not begin the wait anew: there is one at a time.
+        poll ??= this.#clock.sleep(pollMs, signal).finally(() => (poll = undefined));
+        await abortable(Promise.race([changed, poll]), signal, session.lost);
         changed = new Promise<void>((resolve) => (wake = resolve));
       }
     } finally {
@@ -163,12 +166,15 @@ export class NatsEngine implements LogEngine {
   }
 
   /** Makes a log and a claim on it. Undefined where another process claimed at the same time. */
-  async #tryClaim(session: Session): Promise<Claim | undefined> {
+  async #tryClaim(session: Session, signal: AbortSignal): Promise<Claim | undefined> {
     const { record, sequence } = await this.#control.latest(session);
+    signal.throwIfAborted();
     const numbers = (await this.#logs(session)).map(({ number }) => number);
     const number = Math.max(record?.claim.number ?? 0, ...numbers, Math.floor(this.#wallClock()) - 1) + 1;
     const claim = { number, nonce: randomUUID() };
     await session.manager.streams.add(logStream(this.#names.log(claim), this.#replicas, this.#options.maxLogBytes));
+    // Who was told to stop meanwhile must not shut out whoever leads by now.
+    signal.throwIfAborted();
     if (await this.#control.claim(session, claim, sequence, record?.head)) return claim;
     await this.#remove(session, claim);
     return undefined;

@@ -20,6 +20,8 @@ export class LeaseRecord {
       const stored = await readRecord(session, this.#name);
       if (stored !== undefined && stored.text !== holder) return false;
       await ensureStream(session, recordStream(this.#name, this.#replicas, ttlMs));
+      // Nobody would give back what comes too late.
+      signal.throwIfAborted();
       return this.#write(session, holder, stored?.sequence ?? 0);
     });
   }

@@ -1,4 +1,5 @@
 import { connect } from "node:net";
+import { abortable } from "./abortable.ts";
 import { NatsOptionsError } from "./options.ts";
 
 /** Where one server listens. */
@@ -29,21 +30,17 @@ export function addressText({ host, port }: ServerAddress): string {
  * Resolves when a server greets at this address. The client library leaves a socket behind for each server that accepts and
  * then keeps silent, as one that hangs does; so it is only led to servers that speak.
  */
-export async function greeted(address: ServerAddress, timeoutMs: number, signal: AbortSignal): Promise<void> {
+export async function greeted({ host, port }: ServerAddress, timeoutMs: number, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-  const socket = connect(address.port, address.host);
+  const socket = connect(port, host);
+  const greeting = new Promise<void>((resolve, reject) => {
+    socket.once("data", () => resolve());
+    socket.once("error", reject);
+    socket.once("close", () => reject(new Error("it closed the connection")));
+    socket.setTimeout(timeoutMs, () => reject(new Error(`no answer within ${timeoutMs} ms`)));
+  });
   try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once("data", () => resolve());
-      socket.once("error", reject);
-      socket.once("close", () => reject(new Error("it closed the connection")));
-      limit.addEventListener(
-        "abort",
-        () => reject(signal.aborted ? (signal.reason as Error) : new Error(`no answer within ${timeoutMs} ms`)),
-        { once: true },
-      );
-    });
+    await abortable(greeting, signal);
   } finally {
     socket.destroy();
   }
