@@ -48,10 +48,11 @@ export async function measureFleet(
     const limits = variant.hasTargets;
     const row = rowOf(setting);
     await delay(calmMs, undefined, { signal });
-    const heap = await measured.heap(signal);
     const before = await measured.cpu(signal);
     await delay(quietSeconds * 1000, undefined, { signal });
     const after = await measured.cpu(signal);
+    // Not before: by now every connection is open and waits.
+    const heap = await measured.heap(signal);
     const quiet = (after.ms - before.ms) / (after.at - before.at);
     const hour = quiet + (variant.rereadsPerHour * synced.cpuMs) / 3_600_000;
     return [
