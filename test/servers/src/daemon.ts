@@ -33,6 +33,8 @@ export interface DaemonOptions {
 export interface Daemon {
   readonly xdsPort: number;
   readonly debugPort: number;
+  /** The id of the process that runs, or ran last. */
+  pid(): number;
   /** Folder of the configuration, `signalbox.yaml`, and of the files. */
   readonly dir: string;
   /** All it logged so far, over restarts. */
@@ -84,6 +86,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     xdsPort,
     debugPort,
     dir,
+    pid: () => child.pid ?? 0,
     log: () => log,
     async debug(path) {
       const response = await fetch(`http://127.0.0.1:${debugPort}${path}`);
