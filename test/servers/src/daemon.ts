@@ -81,7 +81,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const ready = async () => (await fetch(`http://127.0.0.1:${debugPort}/readyz`)).ok;
     await waitFor(ready, { what: "signalbox to be ready", deadlineMs: 30_000, signal: ended.signal });
   };
-  await start();
+  const stop = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    const status = await exited;
+    await rm(dir, { recursive: true, force: true });
+    return status;
+  };
+  try {
+    await start();
+  } catch (error) {
+    await stop("SIGKILL");
+    throw error;
+  }
   return {
     xdsPort,
     debugPort,
@@ -97,12 +108,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       child.kill("SIGTERM");
       return exited;
     },
-    async stop() {
-      child.kill("SIGTERM");
-      const status = await exited;
-      await rm(dir, { recursive: true, force: true });
-      return status;
-    },
+    stop: () => stop("SIGTERM"),
     async kill() {
       child.kill("SIGKILL");
       await exited;
