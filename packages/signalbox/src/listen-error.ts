@@ -34,6 +34,7 @@ type SystemError = NodeJS.ErrnoException & { readonly port?: number };
 
 function systemError(error: unknown): SystemError | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause)
-    if ((cause as SystemError).syscall === "listen") return cause;
+    // A worker has its port from the primary process, and says "bind".
+    if (["bind", "listen"].includes((cause as SystemError).syscall ?? "")) return cause;
   return undefined;
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +18,7 @@ import type { RunningNats } from "@signalbox/test-servers";
 import { nkeys } from "@nats-io/transport-node";
 import { afterEach, describe, expect, it } from "vitest";
 import { BusFollower, contentOf, entryOf, upsert } from "./bus-actors.ts";
-import { administer } from "./nats-admin.ts";
+import { administer, logStreams } from "./nats-admin.ts";
 
 const cleanup: (() => Promise<unknown>)[] = [];
 
@@ -31,7 +32,7 @@ async function server(config: string): Promise<RunningNats> {
   return nats;
 }
 
-function open(options: Omit<NatsBusOptions, "catalog">): LogBus {
+function open(options: Omit<NatsBusOptions, "catalog"> & { readonly catalog?: string }): LogBus {
   const bus = createNatsBus({ catalog: "access", ...options });
   cleanup.push(() => bus.close());
   return bus;
@@ -119,6 +120,65 @@ describe("NATS as a bus: who may use it", () => {
     });
     await writing.close();
     expect(await complaintOf(reading)).toContain("Permissions Violation");
+  });
+});
+
+describe("NATS as a bus: the roles in the guide", () => {
+  const guide = readFileSync(join(import.meta.dirname, "../../../docs/guide/scale-out.md"), "utf8");
+  const documented = (/^accounts \{\n[^]*?^\}$/m.exec(guide)?.[0] ?? "")
+    .replace("$WRITER", '"w"')
+    .replace("$READER", '"r"');
+  const writer = { type: "password", user: "writer", password: "w" } as const;
+  const reader = { type: "password", user: "reader", password: "r" } as const;
+
+  function openAs(auth: typeof writer | typeof reader, { url }: RunningNats, said: string[] = []): LogBus {
+    const logger = { info: () => undefined, warn: (_: string, fields?: object) => said.push(JSON.stringify(fields)) };
+    return open({ catalog: "signalbox", servers: [url], auth, limits: { compactAfterBytes: 10_000 }, logger });
+  }
+
+  it("are enough to lead, to shut out who led before, to keep the log short, to give the lead back and to follow", async () => {
+    const nats = await server(documented);
+    const troubles: string[] = [];
+    const first = openAs(writer, nats, troubles);
+    const follower = follow(openAs(reader, nats, troubles));
+    await follower.at({ epoch: (await lead(first)).epoch, sequence: 0 });
+    await first.close();
+    const began = performance.now();
+    const writing = await lead(openAs(writer, nats, troubles));
+    // It had been given back.
+    expect(performance.now() - began).toBeLessThan(3000);
+    for (let generation = 2; generation <= 300; generation++) await writing.publish(upsert([entryOf("a", generation)]));
+    await follower.at({ epoch: writing.epoch, sequence: 299 });
+    await administer({ servers: nats.url, user: "writer", pass: "w" }, async (manager) => {
+      const log = `SIGNALBOX_signalbox_LOG_${writing.epoch.replace("-", "_")}`;
+      expect(await logStreams(manager)).toEqual([log]);
+      await waitFor(async () => (await manager.streams.info(log)).state.messages < 150, { what: "a short log" });
+    });
+    expect(troubles).toEqual([]);
+  });
+
+  it("do not let a reader lead", async () => {
+    const nats = await server(documented);
+    expect(await complaintOf(openAs(reader, nats))).toContain("Permissions Violation");
+  });
+
+  it.each(["CREATE", "UPDATE", "MSG.GET"])("are not enough without the writer's $JS.API.STREAM.%s", async (call) => {
+    const less = documented.replace(`"$JS.API.STREAM.${call}.*",`, "");
+    expect(less).not.toBe(documented);
+    const nats = await server(less);
+    const bus = openAs(writer, nats);
+    const end = new AbortController();
+    const leading = (async () => {
+      // A second claim has to shut the first one out.
+      for (;;) await bus.lead(() => contentOf([]), end.signal);
+    })().catch((error: unknown) => String(error));
+    const complaint = await Promise.race([
+      leading,
+      waitFor(() => bus.status().error, { what: "a complaint about the server" }),
+    ]);
+    expect(complaint).toContain("Permissions Violation");
+    end.abort();
+    await leading;
   });
 });
 

@@ -1,5 +1,6 @@
 import { waitFor, type Daemon } from "@signalbox/test-servers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { failuresDuring } from "./client.ts";
 import { busOf, natsEngine, redisEngine, startSplit, type Split } from "./split.ts";
 
 /** What `/readyz` says, also where it is not ready. */
@@ -29,13 +30,7 @@ describe.each([
   async function unnoticed(act: () => Promise<void>): Promise<void> {
     const before = await counters();
     expect(Object.keys(before[0] ?? {}).length).toBeGreaterThan(3);
-    const seen = split.clients.map(({ traffic }) => traffic.answers.length);
-    await act();
-    await Promise.all(split.clients.map(({ traffic }) => traffic.next(() => true)));
-    const failed = split.clients.flatMap(({ traffic }, index) =>
-      traffic.answers.slice(seen[index]).filter(({ status }) => status !== 200),
-    );
-    expect(failed.slice(0, 3)).toEqual([]);
+    expect((await failuresDuring(split.clients, act)).slice(0, 3)).toEqual([]);
     expect(await counters()).toEqual(before);
   }
 

@@ -3,20 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   freePort,
-  signalbox,
   startDaemon,
-  startEnvoy,
   startHttpBackend,
   startNats,
   startRedis,
-  startTraffic,
   waitFor,
   type Backend,
   type Daemon,
-  type RunningEnvoy,
-  type Traffic,
 } from "@signalbox/test-servers";
-import { hostname, servicesFile } from "./services.ts";
+import { startClient, type Client } from "./client.ts";
+import { servicesFile } from "./services.ts";
 
 /** An engine that carries the catalog, and the `bus` of a configuration that uses it. */
 export interface Engine {
@@ -54,15 +50,6 @@ export async function busOf(daemon: Daemon): Promise<BusPage> {
   return (await daemon.debug("/debug/busz")) as BusPage;
 }
 
-/** An Envoy with traffic through it. */
-export interface Client {
-  readonly id: string;
-  readonly envoy: RunningEnvoy;
-  readonly traffic: Traffic;
-  /** How often it took something over or refused it, by counter. */
-  counters(): Promise<Readonly<Record<string, number>>>;
-}
-
 type Pair<T> = readonly [T, T];
 
 /** Discovery and publishing as processes of their own, over one engine. `stop()` must be called. */
@@ -86,8 +73,6 @@ export interface Split {
 }
 
 const service = "orders";
-const updates =
-  /^(cluster_manager\.cds|listener_manager\.lds|http\..*rds.*|cluster\.outbound.*)\.update_(success|rejected)/;
 
 /** Starts all of it, and traffic through both Envoys. */
 export async function startSplit(startEngine: () => Promise<Engine>): Promise<Split> {
@@ -118,14 +103,10 @@ export async function startSplit(startEngine: () => Promise<Engine>): Promise<Sp
     const publishers = [await publish(), await publish()] as const;
     const [one, two] = publishers;
     const client = async (id: string, address: string, order: Pair<Daemon>): Promise<Client> => {
-      const bootstrap = bootstrapOf(id, address, order);
-      const envoy = await kept(startEnvoy({ bootstrap }));
-      const traffic = startTraffic(port, hostname(service), 1, 2, address);
-      stops.push(async () => failed.push(...(await traffic.stop())));
-      await traffic.next(({ status }) => status === 200);
-      const counters = async () =>
-        Object.fromEntries([...(await envoy.stats("update_"))].filter(([name]) => updates.test(name)));
-      return { id, envoy, traffic, counters };
+      const xdsPorts = order.map(({ xdsPort }) => xdsPort);
+      const started = await startClient({ id, address, port, service, xdsPorts });
+      stops.push(async () => failed.push(...(await started.stop())));
+      return started;
     };
     const clients = [
       await client("envoy-1", "127.0.0.1", [one, two]),
@@ -191,10 +172,4 @@ async function servicesOf(dir: string, port: number, other: Backend) {
   };
   await leadTo(other);
   return { path, leadTo };
-}
-
-function bootstrapOf(id: string, address: string, publishers: Pair<Daemon>): string {
-  const addresses = publishers.flatMap(({ xdsPort }) => ["--xds-address", `127.0.0.1:${xdsPort}`]);
-  const listeners = ["--metadata", `LISTENER_ADDRESS=${address}`];
-  return signalbox("bootstrap", "--node", id, ...addresses, ...listeners, "--admin-port", "0");
 }

@@ -33,6 +33,8 @@ export interface DaemonOptions {
 export interface Daemon {
   readonly xdsPort: number;
   readonly debugPort: number;
+  /** The id of the process that runs, or ran last. */
+  pid(): number;
   /** Folder of the configuration, `signalbox.yaml`, and of the files. */
   readonly dir: string;
   /** All it logged so far, over restarts. */
@@ -79,11 +81,23 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     const ready = async () => (await fetch(`http://127.0.0.1:${debugPort}/readyz`)).ok;
     await waitFor(ready, { what: "signalbox to be ready", deadlineMs: 30_000, signal: ended.signal });
   };
-  await start();
+  const stop = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    const status = await exited;
+    await rm(dir, { recursive: true, force: true });
+    return status;
+  };
+  try {
+    await start();
+  } catch (error) {
+    await stop("SIGKILL");
+    throw error;
+  }
   return {
     xdsPort,
     debugPort,
     dir,
+    pid: () => child.pid ?? 0,
     log: () => log,
     async debug(path) {
       const response = await fetch(`http://127.0.0.1:${debugPort}${path}`);
@@ -94,12 +108,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       child.kill("SIGTERM");
       return exited;
     },
-    async stop() {
-      child.kill("SIGTERM");
-      const status = await exited;
-      await rm(dir, { recursive: true, force: true });
-      return status;
-    },
+    stop: () => stop("SIGTERM"),
     async kill() {
       child.kill("SIGKILL");
       await exited;

@@ -1,5 +1,6 @@
 import type { ClientStatus, XdsServerAddresses } from "@signalbox/xds-server";
 import type { SignalboxConfig } from "../config/schema.ts";
+import type { Failure } from "./failure.ts";
 
 /** What the primary process tells a worker. */
 export type ToWorker =
@@ -24,7 +25,7 @@ export type FromWorker =
   | { readonly type: "ready" }
   | { readonly type: "listening"; readonly addresses: XdsServerAddresses }
   /** It cannot serve, and ends. */
-  | { readonly type: "failed"; readonly error: { readonly message: string; readonly code?: string } }
+  | { readonly type: "failed"; readonly error: Failure }
   | { readonly type: "answer"; readonly id: number; readonly status: WorkerStatus };
 
 /** How a worker is. */

@@ -9,6 +9,7 @@ import { backoff, type Clock, type Logger } from "@signalbox/registry";
 import type { ClientStatus, XdsServerAddresses } from "@signalbox/xds-server";
 import type { SignalboxConfig } from "../config/schema.ts";
 import { Deferred } from "../deferred.ts";
+import { errorOf } from "./failure.ts";
 import type { FromWorker, ToWorker, WorkerStatus } from "./messages.ts";
 
 /** What a pool is made of. */
@@ -128,6 +129,7 @@ class Member {
   #exited: Promise<unknown> = Promise.resolve();
   #kept: Promise<void> = Promise.resolve();
   #status = nothing;
+  #listens = false;
   #asked = 0;
 
   constructor(index: number, options: WorkerPoolOptions, message: () => ToWorker) {
@@ -160,7 +162,8 @@ class Member {
 
   async refresh(names: boolean): Promise<void> {
     const worker = this.#worker;
-    if (worker?.isConnected() !== true) return;
+    // One that begins has nothing to say yet.
+    if (worker?.isConnected() !== true || !this.#listens) return;
     const id = ++this.#asked;
     const { clock } = this.#options;
     const late = new AbortController();
@@ -199,6 +202,7 @@ class Member {
       logger.error("worker-ended", { worker: pid, restartInMs: Math.round(inMs) });
       try {
         await clock.sleep(inMs, signal);
+        if (isAborted(signal)) return;
         await this.#fork();
       } catch (error) {
         if (!isAborted(signal)) logger.error("worker-failed", { error });
@@ -210,6 +214,7 @@ class Member {
     const listening = new Deferred<XdsServerAddresses>();
     const worker = cluster.fork();
     this.#worker = worker;
+    this.#listens = false;
     this.#exited = new Promise((resolve) => {
       worker.once("exit", () => {
         listening.reject(new Error("a worker ended before it listened"));
@@ -220,8 +225,11 @@ class Member {
     worker.on("error", () => undefined);
     worker.on("message", (message: FromWorker) => {
       if (message.type === "ready") say(worker, this.#message());
-      if (message.type === "listening") listening.resolve(message.addresses);
-      if (message.type === "failed") listening.reject(Object.assign(new Error(message.error.message), message.error));
+      if (message.type === "listening") {
+        this.#listens = true;
+        listening.resolve(message.addresses);
+      }
+      if (message.type === "failed") listening.reject(errorOf(message.error));
       if (message.type === "answer") {
         this.#status = message.status;
         this.#questions.get(message.id)?.();

@@ -7,6 +7,7 @@ import { withFields } from "../event-log.ts";
 import { createLogger } from "../logger.ts";
 import { composePublishing } from "../publishing.ts";
 import { version } from "../version.ts";
+import { failureOf } from "./failure.ts";
 import type { FromWorker, ToWorker, WorkerStatus } from "./messages.ts";
 
 /**
@@ -22,8 +23,9 @@ export async function workerMain(): Promise<void> {
   const told = once(process, "message");
   tell({ type: "ready" });
   const [start] = (await told) as [ToWorker];
-  if (start.type !== "start") throw new TypeError(`a worker was told ${start.type} before it was started`);
-  await serve(start, end.signal);
+  // Sent away before it began.
+  if (start.type === "start") await serve(start, end.signal);
+  else process.disconnect();
 }
 
 async function serve(start: Extract<ToWorker, { type: "start" }>, ended: AbortSignal): Promise<void> {
@@ -60,8 +62,7 @@ async function serve(start: Extract<ToWorker, { type: "start" }>, ended: AbortSi
     await Promise.race([drained, Promise.race(stages)]);
     await xdsServer.drain(await drained);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    tell({ type: "failed", error: { message, ...(code === undefined ? {} : { code }) } });
+    tell({ type: "failed", error: failureOf(error as Error) });
     process.exitCode = 1;
   } finally {
     end.abort();
