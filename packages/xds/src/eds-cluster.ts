@@ -34,8 +34,8 @@ export function encodeEdsCluster(name: string, service: Service, port: Port, set
 }
 
 function sharedParts(service: Service, port: Port, settings: MeshSettings): Shared {
-  let byProtocol = shared.get(settings);
-  if (byProtocol === undefined) shared.set(settings, (byProtocol = new Map()));
+  const byProtocol = shared.get(settings) ?? new Map<Protocol, Shared>();
+  shared.set(settings, byProtocol);
   let parts = byProtocol.get(port.protocol);
   if (parts === undefined) {
     const cluster = serviceCluster(service, port, [], settings, "EDS");

@@ -5,7 +5,7 @@ import { Fleet, type FleetInstance } from "../fleet.ts";
 /** The catalog that travels. */
 export interface WorldSize {
   readonly services: number;
-  /** Instances of each service; with `skewed`, most have one, a few have nearly six times as many, on average two thirds. */
+  /** Instances of each service; with `skewed`, most have one, a few have nearly six times as many, on average three quarters. */
   readonly instances: number;
   readonly skewed: boolean;
 }
