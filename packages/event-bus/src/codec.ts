@@ -1,4 +1,4 @@
-import { byCodeUnit, deepFreeze, objectKey } from "@signalbox/model";
+import { byCodeUnit, deepFreeze, deepFreezeParsed, objectKey } from "@signalbox/model";
 import type {
   Catalog,
   CatalogDelta,
@@ -110,15 +110,15 @@ function catalogFrom(value: unknown): Catalog {
   const workloads = new Map<WorkloadKey, Workload>();
   const objects = new Map<ObjectKey, ConfigObject>();
   for (const [i, item] of list("entries").entries()) {
-    const entry = entryFrom(item, `catalog.entries[${i}]`);
+    const entry = entryFrom(item, () => `catalog.entries[${i}]`);
     entries.set(entry.key, entry);
   }
   for (const [i, item] of list("workloads").entries()) {
-    const workload = workloadFrom(item, `catalog.workloads[${i}]`);
+    const workload = workloadFrom(item, () => `catalog.workloads[${i}]`);
     workloads.set(workload.key, workload);
   }
   for (const [i, item] of list("objects").entries()) {
-    const object = objectFrom(item, `catalog.objects[${i}]`);
+    const object = objectFrom(item, () => `catalog.objects[${i}]`);
     objects.set(objectKey(object), object);
   }
   const revision = Object.freeze(revisionFrom(catalog["revision"], "catalog.revision"));
@@ -128,13 +128,13 @@ function catalogFrom(value: unknown): Catalog {
 /** Reads what `encodeDelta` gave, after a trip through JSON. Throws an EventFormatError. */
 export function deltaFrom(value: unknown): CatalogDelta {
   const delta = record(value, "delta");
-  const keyed = <K extends string, V>(name: string, read: (item: unknown, path: string) => V): Delta<K, V> => {
+  const keyed = <K extends string, V>(name: string, read: (item: unknown, path: Path) => V): Delta<K, V> => {
     const path = `delta.${name}`;
     const set = delta[name] === undefined ? {} : record(delta[name], path);
     const upserted = array(set["upserted"], `${path}.upserted`);
     const removed = array(set["removed"], `${path}.removed`);
     return {
-      upserted: upserted.map((item, i) => read(item, `${path}.upserted[${i}]`)),
+      upserted: upserted.map((item, i) => read(item, () => `${path}.upserted[${i}]`)),
       removed: removed.map((item, i) => text(item, `${path}.removed[${i}]`) as K),
     };
   };
@@ -145,27 +145,29 @@ export function deltaFrom(value: unknown): CatalogDelta {
   };
 }
 
-function entryFrom(value: unknown, path: string): CatalogEntry {
-  const entry = record(value, path);
-  text(entry["key"], `${path}.key`);
-  record(entry["service"], `${path}.service`);
-  record(entry["versions"], `${path}.versions`);
+/** Where something stands. Asked for only where it is wrong: there are many records. */
+type Path = () => string;
+
+function entryFrom(value: unknown, path: Path): CatalogEntry {
+  const entry = recordAt(value, path);
+  textIn(entry, "key", path);
+  for (const name of ["service", "versions"]) recordAt(entry[name], () => `${path()}.${name}`);
   for (const name of ["instances", "registries"]) {
-    if (!Array.isArray(entry[name])) throw new EventFormatError(`${path}.${name}`, "a list");
+    if (!Array.isArray(entry[name])) throw new EventFormatError(`${path()}.${name}`, "a list");
   }
-  return deepFreeze(entry as unknown as CatalogEntry);
+  return deepFreezeParsed(entry as unknown as CatalogEntry);
 }
 
-function workloadFrom(value: unknown, path: string): Workload {
-  const workload = record(value, path);
-  text(workload["key"], `${path}.key`);
-  return deepFreeze(workload as unknown as Workload);
+function workloadFrom(value: unknown, path: Path): Workload {
+  const workload = recordAt(value, path);
+  textIn(workload, "key", path);
+  return deepFreezeParsed(workload as unknown as Workload);
 }
 
-function objectFrom(value: unknown, path: string): ConfigObject {
-  const object = record(value, path);
-  for (const name of ["kind", "namespace", "name"]) text(object[name], `${path}.${name}`);
-  return deepFreeze(object as unknown as ConfigObject);
+function objectFrom(value: unknown, path: Path): ConfigObject {
+  const object = recordAt(value, path);
+  for (const name of ["kind", "namespace", "name"]) textIn(object, name, path);
+  return deepFreezeParsed(object as unknown as ConfigObject);
 }
 
 function revisionFrom(value: unknown, path: string): Revision {
@@ -177,8 +179,12 @@ function revisionFrom(value: unknown, path: string): Revision {
 }
 
 function record(value: unknown, path: string): Record<string, unknown> {
+  return recordAt(value, () => path);
+}
+
+function recordAt(value: unknown, path: Path): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new EventFormatError(path, "an object");
+    throw new EventFormatError(path(), "an object");
   return value as Record<string, unknown>;
 }
 
@@ -191,4 +197,8 @@ function array(value: unknown, path: string): readonly unknown[] {
 function text(value: unknown, path: string): string {
   if (typeof value !== "string") throw new EventFormatError(path, "a string");
   return value;
+}
+
+function textIn(record: Readonly<Record<string, unknown>>, name: string, path: Path): void {
+  if (typeof record[name] !== "string") throw new EventFormatError(`${path()}.${name}`, "a string");
 }

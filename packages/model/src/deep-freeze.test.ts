@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { deepFreeze } from "./deep-freeze.ts";
+import { deepFreeze, deepFreezeParsed } from "./deep-freeze.ts";
 
 describe("deepFreeze", () => {
   it("freezes all levels and returns the same value", () => {
@@ -41,5 +42,38 @@ describe("deepFreeze", () => {
     expect(deepFreeze("text")).toBe("text");
     expect(deepFreeze(null)).toBe(null);
     expect(deepFreeze({ bytes: new Uint8Array(2) }).bytes).toHaveLength(2);
+  });
+});
+
+describe("deepFreezeParsed", () => {
+  const isFrozenDown = (value: unknown): boolean =>
+    typeof value !== "object" ||
+    value === null ||
+    (Object.isFrozen(value) &&
+      Object.values(Object.getOwnPropertyDescriptors(value)).every(({ value }) => isFrozenDown(value)));
+
+  it("freezes all levels of any JSON and returns the same value", () => {
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 6 }), (text) => {
+        const value = JSON.parse(text) as unknown;
+        expect(deepFreezeParsed(value)).toBe(value);
+        expect(isFrozenDown(value)).toBe(true);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("freezes what a member called __proto__ holds", () => {
+    const value = JSON.parse('{"a":[{"__proto__":{"b":{}}}]}') as object;
+    deepFreezeParsed(value);
+    expect(isFrozenDown(value)).toBe(true);
+    expect(Object.isFrozen(Object.prototype)).toBe(false);
+  });
+
+  it("goes deeper than the stack could", () => {
+    const depth = 100_000;
+    let value = deepFreezeParsed(JSON.parse("[".repeat(depth) + "]".repeat(depth)) as unknown[]);
+    for (let level = 1; level < depth; level++) value = value[0] as unknown[];
+    expect(Object.isFrozen(value)).toBe(true);
   });
 });

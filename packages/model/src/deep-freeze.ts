@@ -20,6 +20,38 @@ export function deepFreeze<T>(value: T): T {
   return value;
 }
 
+/**
+ * Freezes what `JSON.parse` just gave and nobody else has seen, and returns it: nothing in it is frozen already, shared or
+ * in a cycle, so it costs a fraction of `deepFreeze`, which then knows it as well.
+ */
+export function deepFreezeParsed<T>(value: T): T {
+  if (!isObject(value)) return value;
+  freezeParsed(value, 0);
+  done.add(value);
+  return value;
+}
+
+/** Deeper than this, the call stack is spared. */
+const deepest = 200;
+
+function freezeParsed(value: object, depth: number): void {
+  if (depth > deepest) {
+    deepFreeze(value);
+    return;
+  }
+  if (Array.isArray(value)) {
+    for (const member of value as readonly unknown[]) if (isObject(member)) freezeParsed(member, depth + 1);
+  } else {
+    const members = value as Readonly<Record<string, unknown>>;
+    // What JSON gives has no enumerable members but its own.
+    for (const name in members) {
+      const member = members[name];
+      if (isObject(member)) freezeParsed(member, depth + 1);
+    }
+  }
+  Object.freeze(value);
+}
+
 /** Values that were walked to the end. A memo, not state: being in it changes how long a call takes, never its result. */
 const done = new WeakSet<object>();
 

@@ -1,6 +1,6 @@
 export { canonicalIp, isCidr, isHostname, isIpAddress } from "./address.ts";
 export { canonicalJson, contentHash } from "./content-hash.ts";
-export { deepFreeze } from "./deep-freeze.ts";
+export { deepFreeze, deepFreezeParsed } from "./deep-freeze.ts";
 export { didYouMean } from "./did-you-mean.ts";
 export { objectKey, registryId, serviceKey, workloadKey } from "./keys.ts";
 export { formatLocality, parseLocality } from "./locality.ts";

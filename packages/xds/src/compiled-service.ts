@@ -2,6 +2,7 @@ import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/clus
 import type { CatalogEntry, Port } from "@signalbox/model";
 import { resourceOf, type Resource } from "@signalbox/xds-server";
 import { clusterDiscovery, serviceCluster, type Capture, type ClusterDiscovery } from "./clusters.ts";
+import { encodeEdsCluster } from "./eds-cluster.ts";
 import { encodeAssignment, localityGroups, type EndpointAddresses } from "./endpoints.ts";
 import { grpcCluster, grpcDiscovery } from "./grpc.ts";
 import type { MeshSettings } from "./mesh.ts";
@@ -90,7 +91,7 @@ export class CompiledService {
     const cluster =
       before !== undefined && !inline && before.discovery === discovery
         ? before.cluster
-        : resourceOf(name, encoded(ClusterSchema, this.#cluster(port, flavour, discovery)));
+        : resourceOf(name, this.#cluster(name, port, flavour, discovery));
     const addresses: EndpointAddresses = flavour === "grpc" ? "ip" : "ip-and-unix";
     const assignment =
       discovery === "EDS"
@@ -99,11 +100,12 @@ export class CompiledService {
     return { discovery, cluster, assignment };
   }
 
-  #cluster(port: Port, flavour: Flavour, discovery: ClusterDiscovery) {
+  #cluster(name: string, port: Port, flavour: Flavour, discovery: ClusterDiscovery): Uint8Array {
     const { service, instances } = this.entry;
-    return flavour === "grpc"
-      ? grpcCluster(service, port, instances, this.#settings, discovery)
-      : serviceCluster(service, port, instances, this.#settings, discovery);
+    if (flavour === "grpc")
+      return encoded(ClusterSchema, grpcCluster(service, port, instances, this.#settings, discovery));
+    if (discovery === "EDS") return encodeEdsCluster(name, service, port, this.#settings);
+    return encoded(ClusterSchema, serviceCluster(service, port, instances, this.#settings, discovery));
   }
 }
 

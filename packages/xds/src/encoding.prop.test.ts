@@ -1,14 +1,20 @@
 import { create, toBinary } from "@bufbuild/protobuf";
+import { UInt32ValueSchema } from "@bufbuild/protobuf/wkt";
+import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
+import { LocalitySchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import { ClusterLoadAssignmentSchema } from "@signalbox/envoy-api/envoy/config/endpoint/v3/endpoint";
 import { LbEndpointSchema } from "@signalbox/envoy-api/envoy/config/endpoint/v3/endpoint_components";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import { VirtualHostSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
-import type { Address, CatalogInstance } from "@signalbox/model";
+import type { Address, CatalogInstance, Protocol } from "@signalbox/model";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { lbEndpoint } from "./clusters.ts";
+import { lbEndpoint, serviceCluster } from "./clusters.ts";
+import { encodeEdsCluster } from "./eds-cluster.ts";
 import { encodeAssignment, encodeEndpoint, localityGroups, localityWeight } from "./endpoints.ts";
 import { meshSettings } from "./mesh.ts";
+import { outboundCluster } from "./names.ts";
+import { ReverseWriter } from "./reverse-writer.ts";
 import {
   defaultRoutes,
   encodeRouteConfiguration,
@@ -16,7 +22,19 @@ import {
   routeConfiguration,
   virtualHost,
 } from "./routes.ts";
+import { entryOf } from "./testing/catalog.ts";
 
+const protocols: readonly Protocol[] = [
+  "HTTP",
+  "HTTP2",
+  "GRPC",
+  "GRPC-WEB",
+  "HTTPS",
+  "TLS",
+  "TCP",
+  "MONGO",
+  "UNSUPPORTED",
+];
 const port = fc.integer({ min: 0, max: 65_535 });
 const text = fc.string({ maxLength: 12, unit: "grapheme" });
 const ip = fc.oneof(fc.ipV4(), fc.ipV6()).map((value) => value);
@@ -103,6 +121,47 @@ describe("the written bytes are those of protobuf-es", () => {
       ),
       { numRuns: 100 },
     );
+  });
+});
+
+describe("the written cluster is that of protobuf-es", () => {
+  it("for any name and protocol, with settings of any mesh, again and again", () => {
+    const meshes = [meshSettings({}), meshSettings({ connectTimeout: "3s" })];
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.domain(), text, fc.string({ minLength: 130, maxLength: 300 })),
+        fc.constantFrom(...protocols),
+        fc.integer({ min: 1, max: 65_535 }),
+        fc.constantFrom(...meshes),
+        (hostname, protocol, number, settings) => {
+          const port = { name: "p", number, protocol };
+          const { service } = entryOf({ hostname: "web.test", ports: [port] });
+          const other = { ...service, hostname };
+          const bytes = encodeEdsCluster(outboundCluster(number, hostname), other, port, settings);
+          const message = create(ClusterSchema, serviceCluster(other, port, [], settings, "EDS"));
+          expect(Buffer.from(bytes)).toEqual(Buffer.from(toBinary(ClusterSchema, message)));
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe("a writer from the end", () => {
+  it("grows, and begins anew after what it could not write", () => {
+    const writer = new ReverseWriter();
+    const long = "ä".repeat(100_000);
+    writer.begin();
+    writer.string(2, long);
+    writer.string(1, "a".repeat(70_000));
+    const message = create(LocalitySchema, { region: "a".repeat(70_000), zone: long });
+    expect(Buffer.from(writer.finish()).equals(toBinary(LocalitySchema, message))).toBe(true);
+    for (const wrong of [-1, 1.5, 2 ** 32, Number.NaN]) expect(() => writer.uint32(1, wrong)).toThrow(RangeError);
+    writer.begin();
+    expect(writer.finish()).toHaveLength(0);
+    writer.uint32(1, 2 ** 32 - 1);
+    const largest = toBinary(UInt32ValueSchema, create(UInt32ValueSchema, { value: 2 ** 32 - 1 }));
+    expect(Buffer.from(writer.finish()).equals(largest)).toBe(true);
   });
 });
 

@@ -39,6 +39,13 @@ export class ReverseWriter {
     this.nested(field, before);
   }
 
+  /** Fields that are encoded already. */
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#at -= bytes.length;
+    this.#bytes.set(bytes, this.#at);
+  }
+
   /** Makes all that was written since there were `before` bytes one nested message in this field. */
   nested(field: number, before: number): void {
     this.#varint(this.length - before);

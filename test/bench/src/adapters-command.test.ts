@@ -1,32 +1,9 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { readFile } from "node:fs/promises";
+import { describe, expect, it, vi } from "vitest";
 import type { Row, Summary } from "./row.ts";
+import { command } from "./testing/command.ts";
 
 vi.setConfig({ testTimeout: 300_000 });
-
-/** `npm run bench:adapters` as a process. */
-async function command(...args: readonly string[]) {
-  const dir = await mkdtemp(join(tmpdir(), "signalbox-bench-test-"));
-  const program = fileURLToPath(new URL("../bin/adapters.js", import.meta.url));
-  const json = join(dir, "figures.json");
-  const child = spawn(process.execPath, [program, ...args, "--json", json], { stdio: ["ignore", "pipe", "pipe"] });
-  const exited = once(child, "close");
-  onTestFinished(async () => {
-    child.kill("SIGTERM");
-    await exited;
-    await rm(dir, { recursive: true });
-  });
-  const output = { out: "", err: "" };
-  child.stdout.on("data", (chunk: Buffer) => (output.out += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (output.err += chunk.toString()));
-  const [code] = (await exited) as [number | null];
-  return { ...output, code, json };
-}
 
 const waited = [
   "change to event, p50",
@@ -71,7 +48,7 @@ const sizes = { consul: "160", eureka: "6", kubernetes: "6" } as const;
 describe("npm run bench:adapters", () => {
   it.each(["consul", "eureka", "kubernetes"] as const)("measures %s and gives every figure", async (source) => {
     const small = ["--instances", "2", "--changing", "3", "--changes", "10", "--quiet", "1", "--poll", "0.5"];
-    const run = await command("--source", source, "--services", sizes[source], ...small);
+    const run = await command("adapters", "--source", source, "--services", sizes[source], ...small);
     expect(run.code, run.err).toBe(0);
     const figures = JSON.parse(await readFile(run.json, "utf8")) as {
       readonly machine: { readonly cores: number; readonly node: string };
@@ -100,7 +77,7 @@ describe("npm run bench:adapters", () => {
     [["--services", "0"], "--services must be a whole number from 1"],
     [["--speed", "fast"], "--speed"],
   ])("refuses %j and says what it takes", async (args, said) => {
-    const run = await command(...args);
+    const run = await command("adapters", ...args);
     expect(run.code).toBe(1);
     expect(run.err).toContain(said);
     expect(run.err).toContain("npm run bench:adapters -- [options]");

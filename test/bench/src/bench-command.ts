@@ -22,9 +22,12 @@ export async function benchCommand(args: readonly string[]): Promise<number> {
   if (part !== undefined) return part(rest);
   try {
     const given = commonOptions(args);
-    let code = 0;
-    for (const [name, part] of parts) code = Math.max(code, await part(argumentsOf(name, given)));
-    return code;
+    for (const [name, part] of parts) {
+      const code = await part(argumentsOf(name, given));
+      // Whoever interrupts one does not want the other.
+      if (code !== 0) return code;
+    }
+    return 0;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`${error.message}\n${usage}`);

@@ -1,3 +1,4 @@
+import { isAscii } from "node:buffer";
 import { promisify } from "node:util";
 import { constants, gunzip, gzip } from "node:zlib";
 import { EventFormatError, EventVersionError } from "../codec.ts";
@@ -13,6 +14,11 @@ const headerBytes = 2;
 const compressFromBytes = 4096;
 /** The largest message that is read, in bytes, after decompression: one service with all its endpoints must be able to be it. */
 const maxMessageBytes = 256 * 1024 * 1024;
+
+/** A message is decompressed in pieces of so many bytes, which is one piece up to the ratio that catalogs have at most. */
+const smallestChunk = 16 * 1024;
+const largestChunk = 1024 * 1024;
+const usualRatio = 32;
 
 const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
@@ -63,14 +69,21 @@ export class FrameJoiner {
     const body = Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.#size = 0;
-    return (flags & compressed) === 0 ? Promise.resolve(body.toString()) : decompress(body, this.#maxBytes);
+    return (flags & compressed) === 0 ? Promise.resolve(textOf(body)) : decompress(body, this.#maxBytes);
   }
 }
 
 async function decompress(body: Buffer, maxOutputLength: number): Promise<string> {
   try {
-    return (await gunzipAsync(body, { maxOutputLength })).toString();
+    // Several pieces must be joined, which takes as long again.
+    const chunkSize = Math.min(largestChunk, Math.max(smallestChunk, body.length * usualRatio));
+    return textOf(await gunzipAsync(body, { maxOutputLength, chunkSize }));
   } catch (cause) {
     throw new EventFormatError("message", "compressed as its frame says", { cause });
   }
+}
+
+/** UTF-8 as text. Most of it is ASCII, which needs no decoding. */
+function textOf(bytes: Buffer): string {
+  return bytes.toString(isAscii(bytes) ? "latin1" : "utf8");
 }

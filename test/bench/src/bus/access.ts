@@ -17,7 +17,13 @@ export interface BusAccess {
 }
 
 /** The bus as its writer has it. `close` ends all of it. */
-export async function writersBus(access: BusAccess): Promise<{ readonly bus: EventBus; close(): Promise<void> }> {
+export interface WritersBus {
+  readonly bus: EventBus;
+  readonly close: () => Promise<void>;
+}
+
+/** Makes the bus of a writer. Rejects where the path of the socket cannot be taken. */
+export async function writersBus(access: BusAccess): Promise<WritersBus> {
   if (access.bus === "nats" || access.bus === "redis") return closing(enginesBus(access));
   const bus = createInProcessBus();
   if (access.bus === "in-process") return closing(bus);
@@ -37,6 +43,6 @@ function enginesBus({ address, bus, catalog }: BusAccess): EventBus {
   throw new TypeError(`no other process reaches the bus ${bus}`);
 }
 
-function closing(bus: EventBus) {
+function closing(bus: EventBus): WritersBus {
   return { bus, close: () => bus.close() };
 }

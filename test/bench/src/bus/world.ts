@@ -5,15 +5,15 @@ import { Fleet, type FleetInstance } from "../fleet.ts";
 /** The catalog that travels. */
 export interface WorldSize {
   readonly services: number;
-  /** Instances of each service; with `skewed`, the most common services have none and a few have eight times as many. */
+  /** Instances of each service; with `skewed`, most have one, a few have nearly six times as many, on average three quarters. */
   readonly instances: number;
   readonly skewed: boolean;
 }
 
 const registry = registryId("bench", "world");
-/** With this exponent, a service has on average 0.85 times as many instances as in an even world. */
-const skew = 8;
-const largest = 7.7;
+/** In a skewed world, the largest service has so many times the instances of an even one; the exponent makes most small. */
+const largest = 5.8;
+const skew = 7.5;
 
 /** The same catalog in every process and every run: all of it follows from the size alone. */
 export class World {
