@@ -28,7 +28,7 @@ export async function startKubernetesSource({ fleet, signal }: SourceOptions): P
     remarks: [
       `there are a pod for each instance, an EndpointSlice for each service, and ${fleet.nodes.length} nodes`,
       "the server has no controllers: the changes are writes to EndpointSlices",
-      "the adapter has url, token and tls.ca, as in a pod; a kubeconfig takes some 30 MiB and a second more, for the library that reads it",
+      "the adapter has url, token and tls.ca, as in a pod; a kubeconfig takes some 20 MiB more, for the library that reads it",
     ],
     variants: () => [variant({ url: kube.url, token: kube.adminToken, tls: { ca: { file: kube.caFile } } })],
     async load(from, to) {
