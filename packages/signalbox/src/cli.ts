@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { gather, withBootstrapFlags, wholeNumber, type BootstrapFlags } from "./commands/bootstrap-flags.ts";
 import { CommandFailure, exitCodes, type CommandContext } from "./commands/context.ts";
 import type { DaemonFlags } from "./commands/plan.ts";
-import type { Role } from "./compose.ts";
+import type { Role } from "./role.ts";
 import { version } from "./version.ts";
 
 const anyPort = wholeNumber(0, 65_535);

@@ -11,14 +11,9 @@ import { Deferred } from "./deferred.ts";
 import { composeDiscovery, type Discovery } from "./discovery.ts";
 import { observedLead } from "./observed-lead.ts";
 import { composePublishing, type Publishing, type XdsFront } from "./publishing.ts";
+import type { Role } from "./role.ts";
 import { runParts, type Listening, type Stage } from "./run-parts.ts";
 import { WorkerPool, type WorkerPoolOptions } from "./workers/worker-pool.ts";
-
-/**
- * What a process does. `all`: everything, with the bus inside. `discover`: from the registries to a bus between processes.
- * `publish`: from that bus to the clients.
- */
-export type Role = "all" | "discover" | "publish";
 
 /** What the pipeline needs besides its configuration. */
 export interface ComposeOptions {

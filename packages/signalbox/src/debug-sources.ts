@@ -5,7 +5,7 @@ import { typeUrls } from "@signalbox/envoy-api";
 import { NodeSchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import { configDump, type MeshConfig, type XdsPublisher } from "@signalbox/xds";
 import type { Catalog } from "@signalbox/model";
-import type { Role } from "./compose.ts";
+import type { Role } from "./role.ts";
 import type { StatusBus } from "./config/bus.ts";
 import type { XdsFront } from "./publishing.ts";
 import { version } from "./version.ts";

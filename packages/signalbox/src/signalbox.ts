@@ -16,13 +16,14 @@ import {
   type RegistryModule,
 } from "@signalbox/registry";
 import type { ClientStatus } from "@signalbox/xds-server";
-import { compose, type ComposeOptions, type Pipeline, type Role } from "./compose.ts";
+import { compose, type ComposeOptions, type Pipeline } from "./compose.ts";
 import type { StatusBus } from "./config/bus.ts";
 import { parseConfig } from "./config/check.ts";
 import { planRegistries, type PlannedRegistry } from "./config/registries.ts";
 import type { SignalboxConfig, SignalboxConfigInput } from "./config/schema.ts";
 import type { Discovery } from "./discovery.ts";
 import { registrySteps, restartFields, type RunningRegistry } from "./reload.ts";
+import type { Role } from "./role.ts";
 import type { Listening } from "./run-parts.ts";
 
 /** What a program that embeds Signalbox may bring. */

@@ -1,7 +1,7 @@
 import { relative } from "node:path";
 import { watchDocuments } from "@signalbox/files";
 import { ConfigError, type Logger } from "@signalbox/registry";
-import type { Role } from "../compose.ts";
+import type { Role } from "../role.ts";
 import { openBus } from "../config/bus.ts";
 import { ConfigFileError, loadConfig, type LoadedConfig } from "../config/load.ts";
 import { createLogger, isPretty } from "../logger.ts";

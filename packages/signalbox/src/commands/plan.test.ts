@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Role } from "../compose.ts";
+import type { Role } from "../role.ts";
 import { capturedContext } from "../testing/captured-context.ts";
 import { daemonCommand } from "./daemon.ts";
 import { planOf, withoutBus, type DaemonFlags } from "./plan.ts";

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import type { Role } from "../compose.ts";
+import type { Role } from "../role.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import type { Plan } from "../signalbox.ts";
 import { CommandFailure, exitCodes, type CommandContext } from "./context.ts";
