@@ -36,7 +36,7 @@ export type FaultOutcomes = Readonly<Record<FaultName, FaultOutcome>>;
 const pods = process.argv.slice(2);
 const spare = pods.pop() ?? "";
 const counters = {
-  expired: "signalbox_kubernetes_expired_total",
+  expired: "signalbox_kubernetes_watch_expiries_total",
   relists: "signalbox_kubernetes_relists_total",
   watches: "signalbox_kubernetes_watches_total",
 } as const;
