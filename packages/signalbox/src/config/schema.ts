@@ -34,7 +34,7 @@ const filePath = z.union([z.string().min(1), z.strictObject({ file: z.string().m
 
 const registrySchema = z
   .looseObject({
-    provider: z.string().min(1).describe("The kind of source. This version has: static."),
+    provider: z.string().min(1).describe("The kind of source: static, consul, eureka or kubernetes."),
     name: registryName.describe("Names the registry; `<provider>/<name>` must be unique and stable over restarts."),
     staleAfter: durationOrNever
       .default(defaults.staleAfter)
