@@ -94,7 +94,7 @@ describe.each([
       expect(performance.now() - killed).toBeLessThan(10_000);
       await split.same();
     });
-    expect((await busOf(split.publishers[0])).revision?.epoch).not.toBe(revision?.epoch);
+    await split.anew(revision);
     await split.change();
     await leader.start();
     expect((await split.ranks()).leader).toBe(standby);
@@ -119,11 +119,7 @@ describe.each([
     const { revision } = await busOf(split.publishers[0]);
     await unnoticed(async () => {
       await split.engine.wipe();
-      const anew = async () => {
-        const now = (await busOf(split.publishers[0])).revision;
-        return now !== undefined && now.epoch !== revision?.epoch;
-      };
-      await waitFor(anew, { what: "a new epoch", deadlineMs: 30_000 });
+      await split.anew(revision);
       await split.same(30_000);
     });
     await split.change();

@@ -66,6 +66,8 @@ export interface Split {
   change(deadlineMs?: number): Promise<void>;
   /** Resolves when both publishers have the catalog of the one that leads. */
   same(deadlineMs?: number): Promise<void>;
+  /** Resolves when the first publisher reads from another writer than the one of this revision. */
+  anew(revision: BusPage["revision"]): Promise<void>;
   /** Whether this client is connected to this publisher. */
   connected(client: Client, publisher: Daemon): Promise<boolean>;
   /** Ends all. Resolves with all answers of the traffic that were not 200. */
@@ -147,6 +149,13 @@ export async function startSplit(startEngine: () => Promise<Engine>): Promise<Sp
           },
           { what: "all to have one catalog", deadlineMs },
         );
+      },
+      async anew(revision) {
+        const other = async () => {
+          const now = (await busOf(publishers[0])).revision;
+          return now !== undefined && now.epoch !== revision?.epoch;
+        };
+        await waitFor(other, { what: "a new epoch", deadlineMs: 30_000 });
       },
       async connected({ id }, publisher) {
         return JSON.stringify(await publisher.debug("/debug/syncz")).includes(id);
