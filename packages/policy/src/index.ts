@@ -1,0 +1,16 @@
+export { exclude, withFinding } from "./candidate.ts";
+export type { Candidate, CandidateRecord, Exclusion, StageName } from "./candidate.ts";
+export type { Override } from "./override.ts";
+export { firstFit, fits } from "./patterns.ts";
+export type { Pattern } from "./patterns.ts";
+export { defaultRules } from "./rules.ts";
+export type {
+  DriftAction,
+  DriftActions,
+  GuardRule,
+  HealthRule,
+  MergeRule,
+  ServiceRules,
+  Share,
+  Verdict,
+} from "./rules.ts";
