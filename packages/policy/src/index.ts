@@ -1,5 +1,6 @@
 export { exclude, withFinding } from "./candidate.ts";
 export type { Candidate, CandidateRecord, Exclusion, StageName } from "./candidate.ts";
+export type { Conflict, Departure, ExplainedCandidate, Outcome, ServiceExplanation } from "./explanation.ts";
 export type { Override } from "./override.ts";
 export { firstFit, fits } from "./patterns.ts";
 export type { Pattern } from "./patterns.ts";
