@@ -1,6 +1,15 @@
 export { exclude, withFinding } from "./candidate.ts";
 export type { Candidate, CandidateRecord, Exclusion, StageName } from "./candidate.ts";
 export type { Conflict, Departure, ExplainedCandidate, Outcome, ServiceExplanation } from "./explanation.ts";
+export { Departures } from "./departures/departures.ts";
+export { healthStage, takesTraffic } from "./health/health.ts";
+export { identify } from "./identity/identity.ts";
+export type { Identity, IdentityRule } from "./identity/identity.ts";
+export { ServiceNames } from "./identity/service-names.ts";
+export type { Collision } from "./identity/service-names.ts";
+export { templateFault } from "./identity/template.ts";
+export { manualStage } from "./manual/manual.ts";
+export { OverrideBook, UnknownOverrideError } from "./manual/override-book.ts";
 export type { Override } from "./override.ts";
 export { firstFit, fits } from "./patterns.ts";
 export type { Pattern } from "./patterns.ts";

@@ -1,0 +1,63 @@
+import { instanceKey, type HealthStatus } from "@signalbox/model";
+import type { Candidate, CandidateRecord } from "../candidate.ts";
+import { fits } from "../patterns.ts";
+import type { HealthRule } from "../rules.ts";
+
+/**
+ * How bad a status is: drained is worse than unhealthy, that than degraded, that than healthy. Nobody who does not know says anything, so
+ * `UNKNOWN` counts as healthy, as it does for Envoy.
+ */
+const severity: Readonly<Record<HealthStatus, number>> = {
+  HEALTHY: 0,
+  UNKNOWN: 0,
+  DEGRADED: 1,
+  UNHEALTHY: 2,
+  TERMINATING: 3,
+  DRAINING: 3,
+};
+
+/** The worse of two; the first where they are equally bad. */
+export function worse(one: HealthStatus, other: HealthStatus): HealthStatus {
+  return severity[other] > severity[one] ? other : one;
+}
+
+/** Whether new traffic may go to an endpoint, by its health alone. */
+export function takesTraffic(status: HealthStatus): boolean {
+  return severity[status] <= severity.DEGRADED;
+}
+
+/**
+ * Composes the health of each endpoint: the worst that any registry says of it, where the rule ignores some registries. An endpoint that only
+ * ignored registries know has an unknown health. Records come back as they are where nothing changes.
+ */
+export function healthStage(records: readonly CandidateRecord[], rule: HealthRule): readonly CandidateRecord[] {
+  const ignored = records.map(({ registry }) => rule.ignore.some((pattern) => fits(pattern, registry)));
+  if (records.length < 2 && !ignored.includes(true)) return records;
+  const worst = new Map<string, HealthStatus>();
+  records.forEach(({ candidates }, index) => {
+    if (ignored[index] === true) return;
+    for (const { instance } of candidates) {
+      const key = endpointKey(instance);
+      const known = worst.get(key);
+      worst.set(key, known === undefined ? instance.healthStatus : worse(known, instance.healthStatus));
+    }
+  });
+  return records.map((record) => {
+    const candidates = record.candidates.map((candidate) => {
+      const status = worst.get(endpointKey(candidate.instance)) ?? "UNKNOWN";
+      return status === candidate.instance.healthStatus ? candidate : withHealth(candidate, status);
+    });
+    return candidates.every((candidate, index) => candidate === record.candidates[index])
+      ? record
+      : { ...record, candidates };
+  });
+}
+
+/** A candidate with another health. */
+export function withHealth(candidate: Candidate, healthStatus: HealthStatus): Candidate {
+  return { ...candidate, instance: { ...candidate.instance, healthStatus } };
+}
+
+function endpointKey({ addresses, servicePort }: Candidate["instance"]): string {
+  return `${servicePort}\0${instanceKey(addresses[0])}`;
+}
