@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { duration, durationOrNever } from "./duration.ts";
 import { meshSchema } from "./mesh-schema.ts";
+import { driftSchema, guardsSchema, identitySchema, servicesSchema } from "./rules-schema.ts";
 
 /** Every default of the configuration file, in one place. */
 export const defaults = {
@@ -249,6 +250,10 @@ export const configSchema = z
     $schema: z.string().exactOptional().describe("Ignored. Lets editors find the JSON Schema."),
     registries: z.array(registrySchema).default([]).describe("Where services come from, most trusted first."),
     rules: z.array(ruleSchema).default([]).describe("Where Istio objects come from."),
+    identity: identitySchema,
+    services: servicesSchema,
+    drift: driftSchema,
+    guards: guardsSchema,
     mesh: meshSchema.prefault({}),
     bus: busSchema.prefault({}),
     xds: xdsSchema.prefault({}),

@@ -1,0 +1,180 @@
+import { canonicalIp } from "@signalbox/model";
+import type { RegistryId, ServiceInstance, ServiceKey, ServiceRecord, Workload, WorkloadKey } from "@signalbox/model";
+import {
+  Departures,
+  DriftTruth,
+  driftStage,
+  fits,
+  healthStage,
+  manualStage,
+  OverrideBook,
+  withFinding,
+  type Candidate,
+  type CandidateRecord,
+  type DriftMembers,
+  type Hold,
+} from "@signalbox/policy";
+import type { RegistryUpdate } from "@signalbox/registry";
+import { AddressIndex } from "./address-index.ts";
+import type { CatalogRules } from "./options.ts";
+
+/** What stages work with. */
+export interface StagesOptions {
+  readonly rules: CatalogRules;
+  /** What is held of what a registry says about a canonical service, by the id of the instance. */
+  heldOf(registry: RegistryId, key: ServiceKey): ReadonlyMap<string, Hold>;
+}
+
+/**
+ * The stages between what registries say and the merge, with all that they remember: health, people's overrides, drift, guards. A service
+ * goes through them whenever something about it changed.
+ */
+export class Stages {
+  readonly overrides = new OverrideBook();
+  readonly departures = new Departures();
+  readonly #options: StagesOptions;
+  readonly #truth: DriftTruth | undefined;
+  readonly #addresses = new AddressIndex();
+  readonly #workloads = new Map<RegistryId, Map<WorkloadKey, Workload>>();
+  readonly #due = new Map<ServiceKey, number>();
+
+  constructor(options: StagesOptions) {
+    this.#options = options;
+    const { drift } = options.rules;
+    this.#truth = drift && new DriftTruth(drift);
+    for (const { registry } of drift?.clusters ?? []) this.#workloads.set(registry, new Map());
+  }
+
+  /** Takes in what a registry says about workloads. Returns the services whose endpoints may be judged differently now. */
+  workloads(id: RegistryId, update: RegistryUpdate, now: number): ReadonlySet<ServiceKey> {
+    const known = this.#workloads.get(id);
+    const touched = new Set<ServiceKey>();
+    if (known === undefined || this.#truth === undefined) return touched;
+    const change = (key: WorkloadKey, after: Workload | undefined): void => {
+      const before = known.get(key);
+      if (before === after) return;
+      if (after === undefined) known.delete(key);
+      else known.set(key, after);
+      for (const ip of this.#truth?.update(id, before, after, now) ?? [])
+        for (const service of this.#addresses.at(ip).keys()) touched.add(service);
+    };
+    if (update.type === "snapshot") {
+      const next = new Map((update.workloads ?? []).map((workload) => [workload.key, workload]));
+      for (const key of [...known.keys()]) if (!next.has(key)) change(key, undefined);
+      for (const [key, workload] of next) change(key, workload);
+    } else {
+      for (const key of update.workloads?.removed ?? []) change(key, undefined);
+      for (const workload of update.workloads?.upserted ?? []) change(workload.key, workload);
+    }
+    return touched;
+  }
+
+  /** A complete read of a registry ended. */
+  wasRead(id: RegistryId, now: number): void {
+    if (this.#workloads.has(id)) this.#truth?.read(id, now);
+  }
+
+  /** Whether a registry may be believed now. Returns the services whose endpoints are judged differently because of it. */
+  trust(id: RegistryId, trusted: boolean): Iterable<ServiceKey> {
+    if (!this.#workloads.has(id) || this.#truth?.trust(id, trusted) !== true) return [];
+    return this.#addresses.services();
+  }
+
+  /** Whether the workloads say that an endpoint of a registry is gone. */
+  isGone(key: ServiceKey, instance: ServiceInstance, now: number): boolean {
+    const verdict = this.#truth?.verdict(
+      instance,
+      instance.provenance.registry,
+      nameOf(key),
+      this.#membersOf(key),
+      now,
+    ).verdict;
+    return verdict === "GHOST" || verdict === "TERMINATING" || verdict === "IMPOSTOR";
+  }
+
+  /** Takes in what registries say about a service. Returns the other services whose endpoints are judged differently because of it. */
+  see(key: ServiceKey, records: readonly ServiceRecord[], now: number): ReadonlySet<ServiceKey> {
+    this.departures.see(key, records, now);
+    const others = new Set<ServiceKey>();
+    if (this.#truth === undefined) return others;
+    for (const ip of this.#addresses.update(key, records))
+      for (const service of this.#addresses.at(ip).keys()) if (service !== key) others.add(service);
+    return others;
+  }
+
+  /** What becomes of the endpoints of a service before they are merged. `records` as they were last seen. */
+  candidates(key: ServiceKey, records: readonly ServiceRecord[], now: number): readonly CandidateRecord[] {
+    const rules = this.#options.rules.of(key);
+    let staged: readonly CandidateRecord[] = records.map(asCandidates);
+    staged = this.departures.drain(key, staged, rules.health.drainForMs, now);
+    staged = healthStage(staged, rules.health);
+    staged = manualStage(staged, this.overrides.of(key));
+    const due = [this.departures.dueAt(key, rules.health.drainForMs, now)];
+    const truth = this.#truth;
+    if (truth !== undefined) {
+      const service = nameOf(key);
+      const members = this.#membersOf(key);
+      const drift = driftStage;
+      staged = staged.map((record) => {
+        if (!this.#isChecked(record.registry)) return record;
+        for (const { instance } of record.candidates)
+          due.push(truth.verdict(instance, record.registry, service, members, now).dueAt);
+        return drift(record, { truth, actions: rules.drift, service, members, now });
+      });
+    }
+    staged = staged.map((record) => this.#guarded(key, record));
+    const times = due.filter((at) => at !== undefined);
+    if (times.length === 0) this.#due.delete(key);
+    else this.#due.set(key, Math.min(...times));
+    return staged;
+  }
+
+  /** When time alone changes what becomes of a service that was looked at last; undefined: never. */
+  dueAt(key: ServiceKey): number | undefined {
+    return this.#due.get(key);
+  }
+
+  #isChecked(id: RegistryId): boolean {
+    const { drift } = this.#options.rules;
+    return drift !== undefined && !this.#workloads.has(id) && drift.checked.some((pattern) => fits(pattern, id));
+  }
+
+  #membersOf(key: ServiceKey): DriftMembers {
+    return {
+      isMember: (ip) => this.#hasTruth(ip, key),
+      isOthers: (ip) => [...this.#addresses.at(canonicalIp(ip)).keys()].some((other) => other !== key && this.#hasTruth(ip, other)),
+    };
+  }
+
+  #hasTruth(ip: string, key: ServiceKey): boolean {
+    const registries = this.#addresses.at(canonicalIp(ip)).get(key);
+    return registries !== undefined && [...registries].some((id) => this.#workloads.has(id));
+  }
+
+  #guarded(key: ServiceKey, record: CandidateRecord): CandidateRecord {
+    const held = this.#options.heldOf(record.registry, key);
+    if (held.size === 0) return record;
+    const candidates = record.candidates.map((candidate) => {
+      const hold = held.get(candidate.instance.id);
+      return hold === undefined ? candidate : withFinding(candidate, "guard", "HELD", hold.since);
+    });
+    return { ...record, candidates };
+  }
+}
+
+const noFindings: Candidate["findings"] = Object.freeze([]);
+
+function asCandidates({ instances, service }: ServiceRecord): CandidateRecord {
+  const { registry } = service.provenance;
+  return {
+    registry,
+    service,
+    candidates: instances.map((instance) => ({ instance, registry, findings: noFindings, priority: 0 })),
+  };
+}
+
+function nameOf(key: ServiceKey): { readonly namespace: string; readonly hostname: string; readonly name: string } {
+  const slash = key.indexOf("/");
+  const hostname = key.slice(slash + 1);
+  return { namespace: key.slice(0, slash), hostname, name: hostname.split(".", 1)[0] ?? "" };
+}
