@@ -1,7 +1,7 @@
 import type { EventBus } from "@signalbox/event-bus";
-import type { RegistryId, Revision, ServiceKey } from "@signalbox/model";
+import type { CatalogEntry, RegistryId, Revision, ServiceKey } from "@signalbox/model";
 import { defaultRules } from "@signalbox/policy";
-import type { DriftOptions, GuardRule, IdentityRule, Pattern, ServiceRules } from "@signalbox/policy";
+import type { DriftOptions, GuardRule, IdentityRule, MergeInput, Pattern, ServiceRules } from "@signalbox/policy";
 import type { Clock, Logger, Metrics, Registry } from "@signalbox/registry";
 import type { RestoreOptions } from "./archive.ts";
 import type { FreshnessOptions } from "./freshness.ts";
@@ -34,6 +34,9 @@ export interface Publication {
   readonly debounceMs: number;
 }
 
+/** Makes one catalog entry of what the stages left; `undefined` leaves the service out. Pure. */
+export type MergePolicy = (input: MergeInput) => CatalogEntry | undefined;
+
 /** What becomes of what registries say. */
 export interface CatalogRules {
   /** What services are called in the catalog. */
@@ -56,6 +59,8 @@ export interface AggregateOptions {
   readonly registries?: readonly Registry[];
   /** What becomes of what registries say. Default: the union of all, each under the registry's own name. */
   readonly rules?: CatalogRules;
+  /** How the records of several registries become one entry. Default `mergeService` of @signalbox/policy. */
+  readonly merge?: MergePolicy;
   /** How long publishing waits for the first snapshot of each registry, in milliseconds. Default 30,000. */
   readonly syncDeadlineMs?: number;
   readonly debounce?: Partial<DebounceOptions>;
@@ -74,12 +79,21 @@ export interface AggregateOptions {
   onInput?(input: AggregateInput): void;
 }
 
+/**
+ * What happens when a registry has not spoken by its sync deadline. `proceed-partial`: the others go on, with what is kept from before a restart
+ * if there is something. `proceed-with-restored`: they go on only with that. `block`: they wait until it speaks; what is kept does not
+ * stand in.
+ */
+export type StartPolicy = "proceed-partial" | "proceed-with-restored" | "block";
+
 /** How one registry is added. */
 export interface AddRegistryOptions {
   /** A lower number wins where two registries disagree. Default: one more than the highest so far. */
   readonly precedence?: number;
   /** Overrides the aggregate's `syncDeadlineMs`. */
   readonly syncDeadlineMs?: number;
+  /** Default `proceed-partial`. */
+  readonly startPolicy?: StartPolicy;
   /** Overrides the aggregate's `freshness`, member by member. */
   readonly freshness?: Partial<FreshnessOptions>;
 }

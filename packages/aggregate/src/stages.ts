@@ -142,7 +142,8 @@ export class Stages {
   #membersOf(key: ServiceKey): DriftMembers {
     return {
       isMember: (ip) => this.#hasTruth(ip, key),
-      isOthers: (ip) => [...this.#addresses.at(canonicalIp(ip)).keys()].some((other) => other !== key && this.#hasTruth(ip, other)),
+      isOthers: (ip) =>
+        [...this.#addresses.at(canonicalIp(ip)).keys()].some((other) => other !== key && this.#hasTruth(ip, other)),
     };
   }
 

@@ -3,6 +3,7 @@ import { createAggregate, type AggregateController } from "@signalbox/aggregate"
 import type { SignalboxMetrics } from "@signalbox/debug";
 import type { EventBus } from "@signalbox/event-bus";
 import type { Clock, Logger, Registry } from "@signalbox/registry";
+import { catalogRules } from "./config/catalog-rules.ts";
 import { durationMs } from "./config/duration.ts";
 import type { PlannedRegistry } from "./config/registries.ts";
 import type { SignalboxConfig } from "./config/schema.ts";
@@ -49,6 +50,7 @@ export function composeDiscovery(
     bus,
     debounce: gathering.debounce,
     syncDeadlineMs: gathering.syncDeadlineMs,
+    rules: catalogRules(config),
     ...(state && {
       state: {
         archive: createShardFiles({ dir: resolve(baseDir, state.dir), logger }),

@@ -13,7 +13,8 @@ function planned(text: string): PlannedRegistry {
     name,
     module,
     config: {},
-    freshness: { staleAfterMs: 1, expireAfterMs: 2, onExpired: "keep" },
+    startPolicy: "proceed-partial",
+  freshness: { staleAfterMs: 1, expireAfterMs: 2, onExpired: "keep" },
     fingerprint: text.slice(1),
   };
 }

@@ -16,6 +16,7 @@ export const defaults = {
   staleAfter: "5m",
   expireAfter: "never",
   onExpired: "keep",
+  startPolicy: "proceed-partial",
   restore: "at-deadline",
   saveEvery: "10s",
   busName: "signalbox",
@@ -48,6 +49,12 @@ const registrySchema = z
       .default(defaults.onExpired)
       .describe(
         "What becomes of it until the source is read again: `keep` serves it on, `deprioritise` has clients use it only where nothing fresher is there, `drop` leaves it out.",
+      ),
+    startPolicy: z
+      .enum(["proceed-partial", "proceed-with-restored", "block"])
+      .default(defaults.startPolicy)
+      .describe(
+        "What happens when it has not been read by the sync deadline: serving begins without it, only with what it said before a restart, or not at all.",
       ),
   })
   .describe("One source of services. All other keys belong to the provider; its README lists them.");
