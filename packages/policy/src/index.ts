@@ -2,6 +2,20 @@ export { exclude, withFinding } from "./candidate.ts";
 export type { Candidate, CandidateRecord, Exclusion, StageName } from "./candidate.ts";
 export type { Conflict, Departure, ExplainedCandidate, Outcome, ServiceExplanation } from "./explanation.ts";
 export type { Override } from "./override.ts";
+export { NoGuardError } from "./guard/decision.ts";
+export type {
+  GuardDecision,
+  GuardScope,
+  GuardStatus,
+  HeldIds,
+  Hold,
+  ReleaseReason,
+  TripReason,
+} from "./guard/decision.ts";
+export { RegistryGuard } from "./guard/registry-guard.ts";
+export type { GuardRuling, RegistryGuardOptions, SavedGuard } from "./guard/registry-guard.ts";
+export type { GuardStep } from "./guard/step.ts";
+export type { AcceptedUpdate, GuardedUpdate, GuardEvidence, RemovalEvidence } from "./guard/update.ts";
 export { firstFit, fits } from "./patterns.ts";
 export type { Pattern } from "./patterns.ts";
 export { defaultRules } from "./rules.ts";
