@@ -11,6 +11,20 @@ export { templateFault } from "./identity/template.ts";
 export { manualStage } from "./manual/manual.ts";
 export { OverrideBook, UnknownOverrideError } from "./manual/override-book.ts";
 export type { Override } from "./override.ts";
+export { NoGuardError } from "./guard/decision.ts";
+export type {
+  GuardDecision,
+  GuardScope,
+  GuardStatus,
+  HeldIds,
+  Hold,
+  ReleaseReason,
+  TripReason,
+} from "./guard/decision.ts";
+export { RegistryGuard } from "./guard/registry-guard.ts";
+export type { GuardRuling, RegistryGuardOptions, SavedGuard } from "./guard/registry-guard.ts";
+export type { GuardStep } from "./guard/step.ts";
+export type { AcceptedUpdate, GuardedUpdate, GuardEvidence, RemovalEvidence } from "./guard/update.ts";
 export { firstFit, fits } from "./patterns.ts";
 export type { Pattern } from "./patterns.ts";
 export { defaultRules } from "./rules.ts";
