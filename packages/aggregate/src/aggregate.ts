@@ -94,8 +94,9 @@ class Aggregate implements AggregateController {
     this.#guards = new Guards({
       rules,
       believe: (id, update) => this.#believe(id, update),
+      heldChanged: (id, services) => this.#touch(services.map((own) => this.#shards.canonicalKey(id, own))),
       decided: (registry, decision, at) => {
-        this.#logger.warn("guard-decided", { registry, ...decision });
+        this.#logger.warn("guard-decided", { ...decision });
         this.#onInput({ at, type: "decision", registry, decision });
       },
     });
@@ -106,7 +107,7 @@ class Aggregate implements AggregateController {
       names,
       stages: this.#stages,
       rules,
-      merge: options.merge ?? mergeService,
+      merge: options.merge ?? ((input) => mergeService(input).entry),
       logger: this.#logger,
       due: (key, at) => this.#agenda.set(key, at),
     });
@@ -301,7 +302,8 @@ class Aggregate implements AggregateController {
   #take(id: RegistryId, update: RegistryUpdate): void {
     const now = this.#clock.now();
     this.#onInput({ at: now, type: "update", registry: id, update });
-    const confirmed = (service: ServiceKey, instance: ServiceInstance) => this.#stages.isGone(service, instance, now);
+    const confirmed = (own: ServiceKey, instance: ServiceInstance) =>
+      this.#stages.isGone(this.#shards.canonicalKey(id, own), instance, now);
     this.#guards.take(id, update, { now, confirmed });
     this.#touch(this.#stages.workloads(id, update, now));
     this.#agenda.set(guardsTopic, this.#guards.dueAt());

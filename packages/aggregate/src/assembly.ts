@@ -146,7 +146,7 @@ export class Assembly {
     now: number,
   ): void {
     const { due, merge, rules, stages } = this.#options;
-    const records = stages.candidates(key, this.recordsOf(key), now);
+    const records = stages.candidates(key, this.recordsOf(key), expired, now);
     const entry = merge({ key, records, rule: rules.of(key).merge, expired });
     due(key, stages.dueAt(key));
     note(delta.entries, key, published.entries.get(key), entry, sameEntry);

@@ -2,9 +2,11 @@ import { byCodeUnit, serviceKey, type RegistryId, type ServiceKey } from "@signa
 import {
   fits,
   identify,
+  NoGuardError,
   RegistryGuard,
   type GuardDecision,
   type GuardEvidence,
+  type GuardRuling,
   type GuardStatus,
   type GuardStep,
   type Hold,
@@ -17,6 +19,8 @@ export interface GuardsOptions {
   readonly rules: CatalogRules;
   /** Hands on what may be believed of what a registry said. */
   believe(id: RegistryId, update: RegistryUpdate): void;
+  /** Told of the registry's own services of which other endpoints are held than before. */
+  heldChanged(id: RegistryId, services: readonly ServiceKey[]): void;
   /** Told of each decision, for logs and the journal. */
   decided(id: RegistryId, decision: GuardDecision, at: number): void;
 }
@@ -38,12 +42,8 @@ export class Guards {
       return;
     }
     const step = guard.take(update, evidence);
-    const { accepted } = step;
-    const others = {
-      ...(update.workloads && { workloads: update.workloads }),
-      ...(update.objects && { objects: update.objects }),
-    };
-    this.#options.believe(id, { ...others, ...accepted } as RegistryUpdate);
+    // Workloads and objects are no affair of the guard.
+    this.#options.believe(id, { ...update, ...step.accepted } as RegistryUpdate);
     this.#tell(id, step, evidence.now);
   }
 
@@ -61,14 +61,14 @@ export class Guards {
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  /** A person's decision. Throws where there is no guard with this id. */
-  decide(id: string, decision: Parameters<RegistryGuard["decide"]>[1], now: number, author: string): void {
+  /** A person's ruling. Throws a NoGuardError. */
+  decide(id: string, ruling: GuardRuling, now: number, author: string): void {
     for (const [registry, guard] of this.#guards) {
       if (!guard.status().some((status) => status.id === id)) continue;
-      this.#handOn(registry, guard.decide(id, decision, now, author), now);
+      this.#handOn(registry, guard.decide(id, ruling, now, author), now);
       return;
     }
-    throw new UnknownGuardError(id);
+    throw new NoGuardError(id);
   }
 
   /** What is held of a registry's service, by the id of the instance. */
@@ -91,7 +91,8 @@ export class Guards {
     this.#tell(id, step, now);
   }
 
-  #tell(id: RegistryId, { decisions }: GuardStep, now: number): void {
+  #tell(id: RegistryId, { decisions, heldChanged }: GuardStep, now: number): void {
+    if (heldChanged.length > 0) this.#options.heldChanged(id, heldChanged);
     for (const decision of decisions) this.#options.decided(id, decision, now);
   }
 
@@ -108,18 +109,6 @@ export class Guards {
       this.#guards.set(id, guard);
     }
     return guard;
-  }
-}
-
-/** Thrown when there is no guard with an id. */
-export class UnknownGuardError extends Error {
-  readonly code = "SBX_NO_GUARD";
-  readonly id: string;
-
-  constructor(id: string) {
-    super(`there is no guard ${id}`);
-    this.name = "UnknownGuardError";
-    this.id = id;
   }
 }
 

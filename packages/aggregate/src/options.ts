@@ -1,7 +1,14 @@
 import type { EventBus } from "@signalbox/event-bus";
 import type { CatalogEntry, RegistryId, Revision, ServiceKey } from "@signalbox/model";
 import { defaultRules } from "@signalbox/policy";
-import type { DriftOptions, GuardRule, IdentityRule, MergeInput, Pattern, ServiceRules } from "@signalbox/policy";
+import type {
+  DriftOptions,
+  GuardRule,
+  IdentityRule,
+  MergeServiceInput,
+  Pattern,
+  ServiceRules,
+} from "@signalbox/policy";
 import type { Clock, Logger, Metrics, Registry } from "@signalbox/registry";
 import type { RestoreOptions } from "./archive.ts";
 import type { FreshnessOptions } from "./freshness.ts";
@@ -35,7 +42,7 @@ export interface Publication {
 }
 
 /** Makes one catalog entry of what the stages left; `undefined` leaves the service out. Pure. */
-export type MergePolicy = (input: MergeInput) => CatalogEntry | undefined;
+export type MergePolicy = (input: MergeServiceInput) => CatalogEntry | undefined;
 
 /** What becomes of what registries say. */
 export interface CatalogRules {

@@ -93,7 +93,7 @@ export class ShardStore {
     const shard = this.#shards.get(id);
     if (shard === undefined || sameTreatment(shard.treatment, treatment)) return;
     shard.treatment = treatment;
-    for (const own of shard.records.keys()) touched.services.add(this.#canonical(shard, own));
+    for (const own of shard.records.keys()) touched.services.add(this.canonicalKey(id, own));
     for (const key of shard.workloads.keys()) touched.workloads.add(key);
     for (const key of shard.objects.keys()) touched.objects.add(key);
   }
@@ -124,6 +124,11 @@ export class ShardStore {
       }
     }
     return records;
+  }
+
+  /** What a registry's service is called in the catalog. */
+  canonicalKey(id: RegistryId, own: ServiceKey): ServiceKey {
+    return this.#names.nameOf(id, own)?.key ?? own;
   }
 
   /** The registry's own keys of all its records that are one service of the catalog. */
@@ -182,10 +187,6 @@ export class ShardStore {
   servicesIn(id: RegistryId): number {
     const shard = this.#shards.get(id);
     return shard === undefined || shard.treatment.type === "withhold" ? 0 : shard.records.size;
-  }
-
-  #canonical(shard: Shard, own: ServiceKey): ServiceKey {
-    return this.#names.nameOf(shard.id, own)?.key ?? own;
   }
 
   /** The same record for the same name each time, so that who compares by identity finds nothing new. */

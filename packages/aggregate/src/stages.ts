@@ -102,12 +102,21 @@ export class Stages {
     return others;
   }
 
-  /** What becomes of the endpoints of a service before they are merged. `records` as they were last seen. */
-  candidates(key: ServiceKey, records: readonly ServiceRecord[], now: number): readonly CandidateRecord[] {
+  /** What becomes of the endpoints of a service before they are merged. `records` as they were last seen; `expired`: too old to be heard. */
+  candidates(
+    key: ServiceKey,
+    records: readonly ServiceRecord[],
+    expired: ReadonlyMap<RegistryId, number>,
+    now: number,
+  ): readonly CandidateRecord[] {
     const rules = this.#options.rules.of(key);
     let staged: readonly CandidateRecord[] = records.map(asCandidates);
     staged = this.departures.drain(key, staged, rules.health.drainForMs, now);
-    staged = healthStage(staged, rules.health);
+    staged =
+      rules.merge.type === "authoritative"
+        ? // Whoever only stands in the shadow has no say.
+          staged.flatMap((record) => healthStage([record], rules.health, expired))
+        : healthStage(staged, rules.health, expired);
     staged = manualStage(staged, this.overrides.of(key));
     const due = [this.departures.dueAt(key, rules.health.drainForMs, now)];
     const truth = this.#truth;

@@ -14,7 +14,7 @@ function planned(text: string): PlannedRegistry {
     module,
     config: {},
     startPolicy: "proceed-partial",
-  freshness: { staleAfterMs: 1, expireAfterMs: 2, onExpired: "keep" },
+    freshness: { staleAfterMs: 1, expireAfterMs: 2, onExpired: "keep" },
     fingerprint: text.slice(1),
   };
 }

@@ -10,7 +10,7 @@ function composed(ignore: readonly string[], ...said: readonly (readonly [typeof
   const records = said.map(([registry, healthStatus]) =>
     candidates(record(registry, instance(registry, "10.0.0.1", { healthStatus }))),
   );
-  return healthStage(records, { ...rule, ignore }).map((one) => one.candidates[0]?.instance.healthStatus);
+  return healthStage(records, { ...rule, ignore }, new Set()).map((one) => one.candidates[0]?.instance.healthStatus);
 }
 
 describe("healthStage", () => {
@@ -49,12 +49,30 @@ describe("healthStage", () => {
     expect(new Set(composed(ignore, ...said))).toEqual(new Set([expected]));
   });
 
+  it("hears an expired registry only where no other one speaks", () => {
+    const records = [
+      candidates(
+        record(
+          eureka,
+          instance(eureka, "10.0.0.1", { healthStatus: "UNHEALTHY" }),
+          instance(eureka, "10.0.0.2", { healthStatus: "UNHEALTHY" }),
+        ),
+      ),
+      candidates(record(kubernetes, instance(kubernetes, "10.0.0.1"))),
+    ];
+    const staged = healthStage(records, rule, new Set([eureka]));
+    expect(staged.map((one) => one.candidates.map(({ instance: { healthStatus } }) => healthStatus))).toEqual([
+      ["HEALTHY", "UNHEALTHY"],
+      ["HEALTHY"],
+    ]);
+  });
+
   it("leaves endpoints at other addresses alone, and records that do not change as they are", () => {
     const records = [
       candidates(record(eureka, instance(eureka, "10.0.0.1", { healthStatus: "UNHEALTHY" }))),
       candidates(record(kubernetes, instance(kubernetes, "10.0.0.2"))),
     ];
-    const staged = healthStage(records, rule);
+    const staged = healthStage(records, rule, new Set());
     expect(staged[0]).toBe(records[0]);
     expect(staged[1]).toBe(records[1]);
   });

@@ -1,4 +1,4 @@
-import { instanceKey, type HealthStatus } from "@signalbox/model";
+import { instanceKey, type HealthStatus, type RegistryId } from "@signalbox/model";
 import type { Candidate, CandidateRecord } from "../candidate.ts";
 import { fits } from "../patterns.ts";
 import type { HealthRule } from "../rules.ts";
@@ -27,21 +27,20 @@ export function takesTraffic(status: HealthStatus): boolean {
 }
 
 /**
- * Composes the health of each endpoint: the worst that any registry says of it, where the rule ignores some registries. An endpoint that only
- * ignored registries know has an unknown health. Records come back as they are where nothing changes.
+ * Composes the health of each endpoint: the worst that any registry says of it. The rule ignores some registries: an endpoint that only they
+ * know has an unknown health. A registry in `expired` is heard only where no other one speaks. Records come back as they are where
+ * nothing changes.
  */
-export function healthStage(records: readonly CandidateRecord[], rule: HealthRule): readonly CandidateRecord[] {
-  const ignored = records.map(({ registry }) => rule.ignore.some((pattern) => fits(pattern, registry)));
-  if (records.length < 2 && !ignored.includes(true)) return records;
-  const worst = new Map<string, HealthStatus>();
-  records.forEach(({ candidates }, index) => {
-    if (ignored[index] === true) return;
-    for (const { instance } of candidates) {
-      const key = endpointKey(instance);
-      const known = worst.get(key);
-      worst.set(key, known === undefined ? instance.healthStatus : worse(known, instance.healthStatus));
-    }
-  });
+export function healthStage(
+  records: readonly CandidateRecord[],
+  rule: HealthRule,
+  expired: { has(registry: RegistryId): boolean },
+): readonly CandidateRecord[] {
+  const heard = records.filter(({ registry }) => !rule.ignore.some((pattern) => fits(pattern, registry)));
+  if (records.length < 2 && heard.length === records.length) return records;
+  const worst = worstOf(heard.filter(({ registry }) => !expired.has(registry)));
+  for (const [key, status] of worstOf(heard.filter(({ registry }) => expired.has(registry))))
+    if (!worst.has(key)) worst.set(key, status);
   return records.map((record) => {
     const candidates = record.candidates.map((candidate) => {
       const status = worst.get(endpointKey(candidate.instance)) ?? "UNKNOWN";
@@ -51,6 +50,18 @@ export function healthStage(records: readonly CandidateRecord[], rule: HealthRul
       ? record
       : { ...record, candidates };
   });
+}
+
+function worstOf(records: readonly CandidateRecord[]): Map<string, HealthStatus> {
+  const worst = new Map<string, HealthStatus>();
+  for (const { candidates } of records) {
+    for (const { instance } of candidates) {
+      const key = endpointKey(instance);
+      const known = worst.get(key);
+      worst.set(key, known === undefined ? instance.healthStatus : worse(known, instance.healthStatus));
+    }
+  }
+  return worst;
 }
 
 /** A candidate with another health. */

@@ -13,7 +13,7 @@ import { durationMs } from "./duration.ts";
 import type { SignalboxConfig } from "./schema.ts";
 
 type ServiceEntry = SignalboxConfig["services"][number];
-type GuardFields = Omit<NonNullable<ServiceEntry["guard"]>, never>;
+type GuardFields = NonNullable<ServiceEntry["guard"]>;
 
 /** The rules of the catalog that a configuration asks for. */
 export function catalogRules(
@@ -83,7 +83,7 @@ function mergeRule(merge: NonNullable<ServiceEntry["merge"]>): MergeRule {
   if ("failover" in merge) return { type: "failover", order: merge.failover };
   if ("authoritative" in merge) return { type: "authoritative", registry: merge.authoritative };
   const shares = Object.entries(merge.split).map(([registry, weight]) => ({ registry, weight }));
-  return { type: "split", shares, onEmpty: merge.onEmpty };
+  return { type: "split", shares, onEmpty: "spill" };
 }
 
 function driftActions(drift: NonNullable<ServiceEntry["drift"]>): DriftActions {

@@ -35,10 +35,6 @@ export const identitySchema = z
   .default([])
   .describe("Who is who. The first rule that fits counts; without one a service keeps its registry's name.");
 
-const onEmpty = z
-  .enum(["spill", "blackhole"])
-  .default("spill")
-  .describe("What becomes of the share of a registry without eligible endpoints.");
 const split = z.record(pattern, weight).refine((shares) => Object.values(shares).some((one) => one > 0), {
   message: "needs at least one share above 0",
 });
@@ -50,7 +46,6 @@ const mergeSchema = z
     z.strictObject({ failover: patterns.describe("Each registry only takes what those before it cannot.") }),
     z.strictObject({
       split: split.describe("Parts of the traffic, by registry; the last one is where the service moves to."),
-      onEmpty,
     }),
     z.strictObject({ authoritative: pattern.describe("Only this registry serves; the others are shown beside it.") }),
   ])
