@@ -25,6 +25,8 @@ import type { ServiceEndpoint } from "./catalog-index.ts";
 import { AggregateRunningError } from "./controller.ts";
 import type { AggregateController } from "./controller.ts";
 import { Debounce } from "./debounce.ts";
+import { createDecisions } from "./decisions.ts";
+import type { Decisions } from "./decisions.ts";
 import { defaultFreshness } from "./freshness.ts";
 import { Handlers } from "./handlers.ts";
 import type { InstanceHandler, ServiceHandler } from "./handlers.ts";
@@ -46,7 +48,8 @@ export function createAggregate(options: AggregateOptions): AggregateController 
   return new Aggregate(options);
 }
 
-const guardsTopic = "guards" as const;
+/** What changes by time alone besides services. Keys of services have a slash. */
+type Topic = "guards" | "overrides";
 
 class Aggregate implements AggregateController {
   readonly #clock: Clock;
@@ -58,7 +61,8 @@ class Aggregate implements AggregateController {
   readonly #shards: ShardStore;
   readonly #stages: Stages;
   readonly #guards: Guards;
-  readonly #agenda: Agenda<ServiceKey | typeof guardsTopic>;
+  readonly #agenda: Agenda<ServiceKey | Topic>;
+  readonly decisions: Decisions;
   readonly #assembly: Assembly;
   readonly #registries: Registries;
   readonly #gate: SyncGate;
@@ -111,6 +115,20 @@ class Aggregate implements AggregateController {
       logger: this.#logger,
       due: (key, at) => this.#agenda.set(key, at),
     });
+    this.decisions = createDecisions({
+      clock: this.#clock,
+      rules,
+      names,
+      shards: this.#shards,
+      stages: this.#stages,
+      guards: this.#guards,
+      assembly: this.#assembly,
+      touch: (services) => this.#touch(services),
+      rescheduled: () => this.#reschedule(),
+      onInput: this.#onInput,
+    });
+    for (const override of options.overrides ?? []) this.#stages.overrides.add(override);
+    this.#reschedule();
     this.#gate = new SyncGate(this.#clock, this.#logger, (id) => this.#overdue(id));
     this.#debounce = new Debounce(this.#clock, { ...defaultDebounce, ...options.debounce });
     this.#handlers = new Handlers(this.#logger);
@@ -306,7 +324,7 @@ class Aggregate implements AggregateController {
       this.#stages.isGone(this.#shards.canonicalKey(id, own), instance, now);
     this.#guards.take(id, update, { now, confirmed });
     this.#touch(this.#stages.workloads(id, update, now));
-    this.#agenda.set(guardsTopic, this.#guards.dueAt());
+    this.#reschedule();
     this.#gate.release(id);
   }
 
@@ -321,13 +339,17 @@ class Aggregate implements AggregateController {
   }
 
   /** Time alone may have changed something. */
-  #lookAgain(topics: readonly (ServiceKey | typeof guardsTopic)[]): void {
+  #lookAgain(topics: readonly (ServiceKey | Topic)[]): void {
     const now = this.#clock.now();
-    if (topics.includes(guardsTopic)) {
-      this.#guards.tick(now);
-      this.#agenda.set(guardsTopic, this.#guards.dueAt());
-    }
-    this.#touch(topics.filter((topic): topic is ServiceKey => topic !== guardsTopic));
+    this.#guards.tick(now);
+    this.#touch(this.#stages.overrides.expire(now).map(({ service }) => service));
+    this.#touch(topics.filter((topic): topic is ServiceKey => topic.includes("/")));
+    this.#reschedule();
+  }
+
+  #reschedule(): void {
+    this.#agenda.set("guards", this.#guards.dueAt());
+    this.#agenda.set("overrides", this.#stages.overrides.dueAt());
   }
 
   #wasRead(id: RegistryId, changed: boolean): void {

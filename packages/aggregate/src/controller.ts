@@ -1,6 +1,7 @@
 import type { Catalog, Labels, RegistryId, Service } from "@signalbox/model";
 import type { Registry } from "@signalbox/registry";
 import type { ServiceEndpoint } from "./catalog-index.ts";
+import type { Decisions } from "./decisions.ts";
 import type { InstanceHandler, ServiceHandler } from "./handlers.ts";
 import type { AddRegistryOptions, CatalogRules } from "./options.ts";
 import type { RegistryStatus } from "./supervision.ts";
@@ -40,6 +41,8 @@ export interface AggregateController {
    * on changing, at revisions whose epoch is the empty string.
    */
   catalog(): Catalog;
+  /** What was decided about the catalog, and people's say in it. */
+  readonly decisions: Decisions;
   /** The registries, highest precedence first. */
   status(): readonly RegistryStatus[];
   /** All services, sorted by key. */

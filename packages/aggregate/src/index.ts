@@ -5,6 +5,7 @@ export { RegistryEndedError } from "./supervision.ts";
 export type { ArchivedShard, RestoreOptions, ShardArchive } from "./archive.ts";
 export type { ServiceEndpoint } from "./catalog-index.ts";
 export type { AggregateController } from "./controller.ts";
+export type { Decisions } from "./decisions.ts";
 export type { FreshnessOptions, SourceState } from "./freshness.ts";
 export type { HandlerEvent, InstanceHandler, ServiceHandler } from "./handlers.ts";
 export type { AggregateInput } from "./input.ts";

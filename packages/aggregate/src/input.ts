@@ -1,5 +1,5 @@
 import type { RegistryId } from "@signalbox/model";
-import type { GuardDecision, Override } from "@signalbox/policy";
+import type { GuardDecision, GuardRuling, Override } from "@signalbox/policy";
 import type { RegistryUpdate } from "@signalbox/registry";
 import type { SourceState } from "./freshness.ts";
 
@@ -11,5 +11,5 @@ export type AggregateInput = { /** Epoch milliseconds. */ readonly at: number } 
   | { readonly type: "decision"; readonly registry: RegistryId; readonly decision: GuardDecision }
   | { readonly type: "override"; readonly override: Override }
   | { readonly type: "override-removed"; readonly id: string; readonly author: string }
-  | { readonly type: "guard"; readonly id: string; readonly decision: string; readonly author: string }
+  | { readonly type: "guard"; readonly id: string; readonly ruling: GuardRuling; readonly author: string }
 );

@@ -6,6 +6,7 @@ import type {
   GuardRule,
   IdentityRule,
   MergeServiceInput,
+  Override,
   Pattern,
   ServiceRules,
 } from "@signalbox/policy";
@@ -66,6 +67,8 @@ export interface AggregateOptions {
   readonly registries?: readonly Registry[];
   /** What becomes of what registries say. Default: the union of all, each under the registry's own name. */
   readonly rules?: CatalogRules;
+  /** People's overrides from before a restart. */
+  readonly overrides?: readonly Override[];
   /** How the records of several registries become one entry. Default `mergeService` of @signalbox/policy. */
   readonly merge?: MergePolicy;
   /** How long publishing waits for the first snapshot of each registry, in milliseconds. Default 30,000. */

@@ -3,7 +3,7 @@ export { exclude, withFinding } from "./candidate.ts";
 export type { Candidate, CandidateRecord, Exclusion, StageName } from "./candidate.ts";
 export type { Conflict, Departure, ExplainedCandidate, Outcome, ServiceExplanation } from "./explanation.ts";
 export { Departures } from "./departures/departures.ts";
-export { healthStage, takesTraffic } from "./health/health.ts";
+export { healthStage } from "./health/health.ts";
 export { identify } from "./identity/identity.ts";
 export type { Identity, IdentityRule } from "./identity/identity.ts";
 export { ServiceNames } from "./identity/service-names.ts";

@@ -2,7 +2,7 @@ import type { HealthStatus } from "@signalbox/model";
 import { describe, expect, it } from "vitest";
 import { defaultRules } from "../rules.ts";
 import { candidates, consul, eureka, instance, kubernetes, record } from "../testing/world.ts";
-import { healthStage, takesTraffic, worse } from "./health.ts";
+import { healthStage, worse } from "./health.ts";
 
 const rule = defaultRules.health;
 
@@ -87,10 +87,5 @@ describe("the order of health", () => {
         expect(worse(other, better)).toBe(other);
       }
     });
-  });
-
-  it("lets traffic through to what is degraded, not to what is unhealthy or drained", () => {
-    const all: readonly HealthStatus[] = ["HEALTHY", "UNKNOWN", "DEGRADED", "UNHEALTHY", "TERMINATING", "DRAINING"];
-    expect(all.filter(takesTraffic)).toEqual(["HEALTHY", "UNKNOWN", "DEGRADED"]);
   });
 });

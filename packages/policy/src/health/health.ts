@@ -21,11 +21,6 @@ export function worse(one: HealthStatus, other: HealthStatus): HealthStatus {
   return severity[other] > severity[one] ? other : one;
 }
 
-/** Whether new traffic may go to an endpoint, by its health alone. */
-export function takesTraffic(status: HealthStatus): boolean {
-  return severity[status] <= severity.DEGRADED;
-}
-
 /**
  * Composes the health of each endpoint: the worst that any registry says of it. The rule ignores some registries: an endpoint that only they
  * know has an unknown health. A registry in `expired` is heard only where no other one speaks. Records come back as they are where

@@ -1,5 +1,5 @@
 import { byCodeUnit, canonicalJson, instanceKey } from "@signalbox/model";
-import type { Labels, RegistryId, Service, ServiceInstance } from "@signalbox/model";
+import type { Labels, Port, RegistryId, Service, ServiceInstance } from "@signalbox/model";
 import type { Candidate, CandidateRecord } from "../candidate.ts";
 import type { Conflict } from "../explanation.ts";
 import type { Gathered } from "./gather.ts";
@@ -49,11 +49,9 @@ function portConflicts(records: readonly CandidateRecord[], { contributing, port
         const prefix = `ports[${port.name}].`;
         if (known !== port.name && other.number === port.number)
           conflicts.push(...differences(prefix, kept, { name: port.name }, dropped, { name: other.name }));
-        const facts = ({ number, protocol, targetPort = number }: typeof port): Facts => ({
-          number,
-          protocol,
-          targetPort,
-        });
+        // Of two different numbers it says nothing that one listens elsewhere.
+        const facts = ({ number, protocol, targetPort = number }: Port): Facts =>
+          port.number === other.number ? { protocol, targetPort } : { number, protocol };
         conflicts.push(...differences(prefix, kept, facts(port), dropped, facts(other)));
       }
     }

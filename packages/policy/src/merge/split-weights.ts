@@ -44,7 +44,7 @@ export function splitWeights(members: readonly Member[], shares: readonly number
     else group.others += member.weight;
   }
   const present = groups.filter((group) => group.share > 0 && group.counted.length > 0);
-  exactWeights(present) || roundedWeights(present);
+  if (!exactWeights(present)) roundedWeights(present);
   const perShare = sum(present.flatMap((group) => group.given)) / sum(present.map((group) => group.share));
   const next = groups.map(() => 0);
   return members.map((member) => {
