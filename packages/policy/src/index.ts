@@ -34,6 +34,21 @@ export { RegistryGuard } from "./guard/registry-guard.ts";
 export type { GuardRuling, RegistryGuardOptions, SavedGuard } from "./guard/registry-guard.ts";
 export type { GuardStep } from "./guard/step.ts";
 export type { AcceptedUpdate, GuardedUpdate, GuardEvidence, RemovalEvidence } from "./guard/update.ts";
+export type {
+  Blocker,
+  BlockerCode,
+  LabelDelta,
+  MigrationCandidate,
+  MigrationInput,
+  MigrationReport,
+  MigrationRow,
+  MigrationRules,
+  MigrationSide,
+  PortDelta,
+  ProtocolDelta,
+  SpreadRow,
+} from "./migration/report.ts";
+export { migrationReport } from "./migration/migration-report.ts";
 export { firstFit, fits } from "./patterns.ts";
 export type { Pattern } from "./patterns.ts";
 export { defaultRules } from "./rules.ts";
