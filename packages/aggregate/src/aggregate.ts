@@ -355,7 +355,7 @@ class Aggregate implements AggregateController {
   #wasRead(id: RegistryId, changed: boolean): void {
     const now = this.#clock.now();
     if (!changed) this.#onInput({ at: now, type: "read", registry: id });
-    this.#stages.wasRead(id, now);
+    this.#touch(this.#stages.wasRead(id, now));
   }
 
   #heldOf(id: RegistryId, key: ServiceKey): ReadonlyMap<string, Hold> {

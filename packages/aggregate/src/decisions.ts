@@ -1,15 +1,16 @@
-import type { RegistryId, ServiceKey } from "@signalbox/model";
+import type { RegistryId, ServiceKey, ServiceRecord } from "@signalbox/model";
 import {
   explainMerge,
   type CandidateRecord,
   type Collision,
+  type DriftRow,
   type GuardRuling,
   type GuardStatus,
   type Override,
   type ServiceExplanation,
   type ServiceNames,
 } from "@signalbox/policy";
-import type { Clock } from "@signalbox/registry";
+import type { Clock, ShardContent } from "@signalbox/registry";
 import type { Assembly } from "./assembly.ts";
 import { explainCandidates } from "./explain-candidates.ts";
 import type { Guards } from "./guards.ts";
@@ -22,6 +23,12 @@ import type { Stages } from "./stages.ts";
 export interface Decisions {
   /** Why a service is as it is now; undefined where nobody knows it. It goes through the stages once more for that. */
   explain(service: ServiceKey): ServiceExplanation | undefined;
+  /** What the registries say about a service, under its canonical name, highest precedence first. */
+  said(service: ServiceKey): readonly ServiceRecord[];
+  /** All that each registry says now, as it is believed. */
+  contents(): readonly (ShardContent & { readonly registry: RegistryId })[];
+  /** The endpoints that were compared with the workloads of a cluster. */
+  drift(): readonly DriftRow[];
   /** What is held of sources that suddenly list less. */
   guards(): readonly GuardStatus[];
   /** A person's ruling on a guard. Throws a NoGuardError. */
@@ -54,10 +61,13 @@ export interface DecisionsOptions {
 
 /** Makes the decisions of an aggregate. */
 export function createDecisions(options: DecisionsOptions): Decisions {
-  const { clock, guards, names, stages } = options;
+  const { clock, guards, names, shards, stages } = options;
   const { overrides } = stages;
   return {
     explain: (service) => explain(service, options),
+    said: (service) => options.assembly.recordsOf(service),
+    contents: () => shards.ids().map((registry) => ({ registry, ...shards.contentOf(registry) })),
+    drift: () => stages.driftRows(clock.now()),
     guards: () => guards.status(),
     decideGuard: (id, ruling, author) => {
       const at = clock.now();

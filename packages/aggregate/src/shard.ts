@@ -98,6 +98,11 @@ export class ShardStore {
     for (const key of shard.objects.keys()) touched.objects.add(key);
   }
 
+  /** All registries, highest precedence first. */
+  ids(): readonly RegistryId[] {
+    return this.#byPrecedence.map(({ id }) => id);
+  }
+
   /** All that a registry says now. */
   contentOf(id: RegistryId): ShardContent {
     const shard = this.#shards.get(id);

@@ -1,21 +1,20 @@
-import { canonicalIp } from "@signalbox/model";
 import type { RegistryId, ServiceInstance, ServiceKey, ServiceRecord, Workload, WorkloadKey } from "@signalbox/model";
 import {
   Departures,
   DriftTruth,
+  driftReport,
   driftStage,
-  fits,
   healthStage,
   manualStage,
+  MemberIndex,
   OverrideBook,
   withFinding,
   type Candidate,
   type CandidateRecord,
-  type DriftMembers,
+  type DriftRow,
   type Hold,
 } from "@signalbox/policy";
 import type { RegistryUpdate } from "@signalbox/registry";
-import { AddressIndex } from "./address-index.ts";
 import type { CatalogRules } from "./options.ts";
 
 /** What stages work with. */
@@ -34,7 +33,9 @@ export class Stages {
   readonly departures = new Departures();
   readonly #options: StagesOptions;
   readonly #truth: DriftTruth | undefined;
-  readonly #addresses = new AddressIndex();
+  readonly #members = new MemberIndex();
+  /** What was last listed under a service, by registry and place. */
+  readonly #listed = new Map<ServiceKey, ReadonlyMap<string, Listed>>();
   readonly #workloads = new Map<RegistryId, Map<WorkloadKey, Workload>>();
   readonly #due = new Map<ServiceKey, number>();
 
@@ -55,8 +56,7 @@ export class Stages {
       if (before === after) return;
       if (after === undefined) known.delete(key);
       else known.set(key, after);
-      for (const ip of this.#truth?.update(id, before, after, now) ?? [])
-        for (const service of this.#addresses.at(ip).keys()) touched.add(service);
+      this.#touchAt(this.#truth?.update(id, before, after, now) ?? [], touched);
     };
     if (update.type === "snapshot") {
       const next = new Map((update.workloads ?? []).map((workload) => [workload.key, workload]));
@@ -69,26 +69,22 @@ export class Stages {
     return touched;
   }
 
-  /** A complete read of a registry ended. */
-  wasRead(id: RegistryId, now: number): void {
-    if (this.#workloads.has(id)) this.#truth?.read(id, now);
+  /** A complete read of a registry ended. Returns the services whose endpoints are judged differently because of it. */
+  wasRead(id: RegistryId, now: number): ReadonlySet<ServiceKey> {
+    const touched = new Set<ServiceKey>();
+    this.#touchAt(this.#truth?.read(id, now) ?? [], touched);
+    return touched;
   }
 
   /** Whether a registry may be believed now. Returns the services whose endpoints are judged differently because of it. */
   trust(id: RegistryId, trusted: boolean): Iterable<ServiceKey> {
-    if (!this.#workloads.has(id) || this.#truth?.trust(id, trusted) !== true) return [];
-    return this.#addresses.services();
+    return this.#truth?.trust(id, trusted) === true ? this.#listed.keys() : [];
   }
 
   /** Whether the workloads say that an endpoint of a registry is gone. */
   isGone(key: ServiceKey, instance: ServiceInstance, now: number): boolean {
-    const verdict = this.#truth?.verdict(
-      instance,
-      instance.provenance.registry,
-      nameOf(key),
-      this.#membersOf(key),
-      now,
-    ).verdict;
+    const { registry } = instance.provenance;
+    const verdict = this.#truth?.verdict(instance, registry, nameOf(key), this.#members, now).verdict;
     return verdict === "GHOST" || verdict === "TERMINATING" || verdict === "IMPOSTOR";
   }
 
@@ -97,9 +93,41 @@ export class Stages {
     this.departures.see(key, records, now);
     const others = new Set<ServiceKey>();
     if (this.#truth === undefined) return others;
-    for (const ip of this.#addresses.update(key, records))
-      for (const service of this.#addresses.at(ip).keys()) if (service !== key) others.add(service);
+    const before = this.#listed.get(key) ?? new Map<string, Listed>();
+    const after = new Map(
+      records.map(({ instances, service }, place): [string, Listed] => {
+        const { registry } = service.provenance;
+        return [`${registry} ${place} ${key}`, { registry, instances }];
+      }),
+    );
+    const { name } = nameOf(key);
+    for (const [id, { instances, registry }] of before) {
+      if (after.has(id)) continue;
+      this.#truth.listed(registry, instances, [], now);
+      this.#touchAt(this.#members.update(registry, id, undefined), others);
+    }
+    for (const [id, { instances, registry }] of after) {
+      const known = before.get(id)?.instances;
+      if (known === instances) continue;
+      this.#truth.listed(registry, known ?? [], instances, now);
+      this.#touchAt(this.#members.update(registry, id, { service: key, name, instances }), others);
+    }
+    if (after.size === 0) this.#listed.delete(key);
+    else this.#listed.set(key, after);
+    others.delete(key);
     return others;
+  }
+
+  /** The verdicts on all endpoints that are checked. */
+  driftRows(now: number): readonly DriftRow[] {
+    const truth = this.#truth;
+    if (truth === undefined) return [];
+    return driftReport(
+      [...this.#listed].flatMap(([key, listed]) =>
+        [...listed.values()].map(({ instances, registry }) => ({ key, registry, instances })),
+      ),
+      { truth, members: this.#members, now, rulesOf: (key) => this.#options.rules.of(key).drift },
+    );
   }
 
   /** What becomes of the endpoints of a service before they are merged. `records` as they were last seen; `expired`: too old to be heard. */
@@ -122,13 +150,12 @@ export class Stages {
     const truth = this.#truth;
     if (truth !== undefined) {
       const service = nameOf(key);
-      const members = this.#membersOf(key);
-      const drift = driftStage;
+      const context = { truth, actions: rules.drift, service, members: this.#members, now };
       staged = staged.map((record) => {
-        if (!this.#isChecked(record.registry)) return record;
+        if (!truth.checks(record.registry)) return record;
         for (const { instance } of record.candidates)
-          due.push(truth.verdict(instance, record.registry, service, members, now).dueAt);
-        return drift(record, { truth, actions: rules.drift, service, members, now });
+          due.push(truth.verdict(instance, record.registry, service, this.#members, now).dueAt);
+        return driftStage(record, context);
       });
     }
     staged = staged.map((record) => this.#guarded(key, record));
@@ -143,22 +170,8 @@ export class Stages {
     return this.#due.get(key);
   }
 
-  #isChecked(id: RegistryId): boolean {
-    const { drift } = this.#options.rules;
-    return drift !== undefined && !this.#workloads.has(id) && drift.checked.some((pattern) => fits(pattern, id));
-  }
-
-  #membersOf(key: ServiceKey): DriftMembers {
-    return {
-      isMember: (ip) => this.#hasTruth(ip, key),
-      isOthers: (ip) =>
-        [...this.#addresses.at(canonicalIp(ip)).keys()].some((other) => other !== key && this.#hasTruth(ip, other)),
-    };
-  }
-
-  #hasTruth(ip: string, key: ServiceKey): boolean {
-    const registries = this.#addresses.at(canonicalIp(ip)).get(key);
-    return registries !== undefined && [...registries].some((id) => this.#workloads.has(id));
+  #touchAt(ips: readonly string[], touched: Set<ServiceKey>): void {
+    for (const ip of ips) for (const { service } of this.#members.at(ip)) touched.add(service);
   }
 
   #guarded(key: ServiceKey, record: CandidateRecord): CandidateRecord {
@@ -170,6 +183,11 @@ export class Stages {
     });
     return { ...record, candidates };
   }
+}
+
+interface Listed {
+  readonly registry: RegistryId;
+  readonly instances: readonly ServiceInstance[];
 }
 
 const noFindings: Candidate["findings"] = Object.freeze([]);

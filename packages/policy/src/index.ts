@@ -1,4 +1,3 @@
-export * from "./drift-shim.ts";
 export { exclude, withFinding } from "./candidate.ts";
 export type { Candidate, CandidateRecord, Exclusion, StageName } from "./candidate.ts";
 export type { Conflict, Departure, ExplainedCandidate, Outcome, ServiceExplanation } from "./explanation.ts";

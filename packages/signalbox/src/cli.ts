@@ -1,7 +1,8 @@
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { gather, withBootstrapFlags, wholeNumber, type BootstrapFlags } from "./commands/bootstrap-flags.ts";
 import { CommandFailure, exitCodes, type CommandContext } from "./commands/context.ts";
 import type { DaemonFlags } from "./commands/plan.ts";
+import type { ReplayFlags } from "./commands/replay.ts";
 import type { Role } from "./role.ts";
 import { version } from "./version.ts";
 
@@ -54,6 +55,7 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
   addDiscover(program, context, exit);
   addPublish(program, context, exit);
   addCatalog(program, context);
+  addReplay(program, context);
   addRender(program, context);
   addBootstrap(program, context);
   addAgent(program, context, exit);
@@ -169,6 +171,27 @@ function daemonAction(role: Role, context: CommandContext, exit: (code: number) 
     const { daemonCommand } = await import("./commands/daemon.ts");
     exit(await daemonCommand(role, { consul: [], eureka: [], files: [], kubernetes: [], ...flags }, context));
   };
+}
+
+function addReplay(program: Command, context: CommandContext): void {
+  program
+    .command("replay")
+    .description("Plays a journal through a configuration: what would have become of the same history.")
+    .requiredOption("--journal <dir>", "the folder of the journal")
+    .requiredOption("--config <file>", "the configuration to play it through")
+    .option("--base <file>", "another configuration: print what is different from it")
+    .option("--until <time>", "play up to this time, as 2026-11-28T17:00:00Z", moment)
+    .addOption(new Option("-o, --output <form>", "what to print").choices(["text", "json"]).default("text"))
+    .action(async (flags: ReplayFlags) => {
+      const { replayCommand } = await import("./commands/replay.ts");
+      await replayCommand(flags, context);
+    });
+}
+
+function moment(text: string): number {
+  const at = Date.parse(text);
+  if (Number.isNaN(at)) throw new InvalidArgumentError("It must be a time such as 2026-11-28T17:00:00Z.");
+  return at;
 }
 
 function addCatalog(program: Command, context: CommandContext): void {

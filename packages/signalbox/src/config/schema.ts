@@ -265,6 +265,22 @@ export const configSchema = z
     bus: busSchema.prefault({}),
     xds: xdsSchema.prefault({}),
     debug: debugSchema.prefault({}),
+    journal: z
+      .strictObject({
+        dir: z.string().min(1).describe("A folder for this process alone. Made when it is missing."),
+      })
+      .exactOptional()
+      .describe("Writes down everything that decides about the catalog, for `signalbox replay`. Off unless given."),
+    api: z
+      .strictObject({
+        token: secret
+          .exactOptional()
+          .describe(
+            "What writes must bring as a bearer token: `${NAME}` or `{file: path}`. Without it there are none.",
+          ),
+      })
+      .prefault({})
+      .describe("REST under /v1, on the debug port."),
     state: z
       .strictObject({
         dir: z.string().min(1).describe("A folder for this process alone. Made when it is missing."),
