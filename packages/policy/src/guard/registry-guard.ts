@@ -71,7 +71,6 @@ interface Candidate {
 }
 
 const nothingHeld: ReadonlyMap<string, Hold> = new Map();
-const noEvidence: RemovalEvidence = {};
 /** The kind of things that services are in a source. */
 const aService = "";
 
@@ -123,7 +122,8 @@ export class RegistryGuard {
    * another format.
    */
   static restore(options: RegistryGuardOptions, accepted: readonly ServiceRecord[], saved?: SavedGuard): RegistryGuard {
-    if (saved !== undefined && saved.format !== 1) throw new TypeError("the state of the guard is of another format");
+    if (saved !== undefined && (saved.format as number) !== 1)
+      throw new TypeError("the state of the guard is of another format");
     const guard = new RegistryGuard(options);
     guard.#restore(accepted, saved);
     return guard;
