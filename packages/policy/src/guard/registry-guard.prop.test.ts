@@ -39,7 +39,11 @@ const anyRecord = fc
     service: grpc ? service(name, "grpc") : service(name),
     instances: instances.filter(({ servicePort }) => grpc || servicePort === "http"),
   }));
-const someRecords = fc.uniqueArray(anyRecord, { selector: ({ service: { hostname } }) => hostname, size: "max" });
+const someRecords = fc.uniqueArray(anyRecord, {
+  selector: ({ service: { hostname } }) => hostname,
+  maxLength: 5,
+  size: "max",
+});
 
 const update: fc.Arbitrary<GuardedUpdate> = fc.oneof(
   someRecords.map((records) => ({ type: "snapshot" as const, records })),

@@ -63,7 +63,7 @@ interface Recent {
 interface Candidate {
   readonly key: ServiceKey;
   readonly rule: GuardRule;
-  /** The service as it was, for when its source no longer has it. */
+  /** The service as it was said last, for when its source no longer has it. */
   readonly service: Service;
   readonly missing: readonly ServiceInstance[];
   /** The service is gone and had no endpoints. */
@@ -306,7 +306,7 @@ export class RegistryGuard {
       const missing = this.#move(key, rule, lost, meant ? [] : counts, without(got, back), step);
       const bare = record === undefined && before?.instances.length === 0 && !meant && !this.#held.has(key);
       if (before !== undefined && (missing.length > 0 || bare)) {
-        candidates.push({ key, rule, service: before.service, missing, bare });
+        candidates.push({ key, rule, service: (record ?? before).service, missing, bare });
       }
       if (isPresent && !wasPresent) gotServices.push({ id: key, kind: aService });
       if (wasPresent && !isPresent && rule.mode !== "accept" && (missing.length > 0 || bare)) {
