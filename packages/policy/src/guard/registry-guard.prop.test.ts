@@ -201,7 +201,8 @@ const isSorted = (keys: readonly string[]) =>
   keys.every((key, at) => at === 0 || byCodeUnit(keys[at - 1] ?? "", key) < 0);
 
 const inputs = fc.array(input, { minLength: 1, maxLength: 30, size: "max" });
-const check = (property: fc.IProperty<[RegistryGuardOptions, Timed[]]>) => fc.assert(property, { numRuns: 400 });
+const runs = 2000;
+const check = (property: fc.IProperty<[RegistryGuardOptions, Timed[]]>) => fc.assert(property, { numRuns: runs });
 
 describe("a guard, whatever its source says", () => {
   it("accepts what the source says and what is held, no more and no less", () => {
@@ -317,21 +318,48 @@ describe("a guard, whatever its source says", () => {
 
   it("decides the same twice, also when it stops and starts again between any two inputs", () => {
     fc.assert(
-      fc.property(options, inputs, fc.infiniteStream(fc.boolean()), (rules, log, restarts) => {
+      fc.property(options, someRecords, inputs, fc.infiniteStream(fc.boolean()), (rules, records, log, restarts) => {
         const [one, two] = [new Play(rules), new Play(rules)];
-        for (const each of log) {
+        // Before its first snapshot a guard has no baseline; a restart gives it one.
+        const first: Timed = { type: "take", update: { type: "snapshot", records }, evidence: {}, afterMs: 0 };
+        for (const each of [first, ...log]) {
           const step = one.play(each);
           expect(two.play(each)).toEqual(step);
           expect(two.guard.status()).toEqual(one.guard.status());
           expect(two.guard.dueAt()).toBe(one.guard.dueAt());
-          // Before its first snapshot a guard has no baseline; a restart gives it one.
-          if (one.said.size > 0 && log[0]?.type === "take" && log[0].update.type === "snapshot") {
-            if (restarts.next().value === true) two.restart();
-          }
+          if (restarts.next().value === true) two.restart();
         }
       }),
-      { numRuns: 600 },
+      { numRuns: runs },
     );
+  });
+
+  it("goes through all that it can decide in these properties", () => {
+    const seen = new Set<string>();
+    for (const [rules, log] of fc.sample(fc.tuple(options, inputs), { numRuns: 400, seed: 1 })) {
+      const world = new Play(rules);
+      for (const each of log) {
+        for (const decision of world.play(each)?.decisions ?? []) {
+          seen.add("reason" in decision ? `${decision.type} ${decision.reason}` : decision.type);
+        }
+      }
+    }
+    expect([...seen].sort()).toEqual([
+      "extended",
+      "held",
+      "passed mode-accept",
+      "passed scaled-to-zero",
+      "released confirmed",
+      "released operator",
+      "released port-removed",
+      "released recovery",
+      "released replaced",
+      "released returned",
+      "released scaled-to-zero",
+      "released time",
+      "released versions",
+      "tripped",
+    ]);
   });
 
   it("hands on lists that are sorted and name a service once", () => {

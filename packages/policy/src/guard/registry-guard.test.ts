@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { GuardRule } from "../rules.ts";
 import { NoGuardError } from "./decision.ts";
 import { RegistryGuard } from "./registry-guard.ts";
 import { ids, instance, keyOf, kindsIn, never, reasonsIn, record, registry, service, World } from "./testing/world.ts";
@@ -6,19 +7,16 @@ import { ids, instance, keyOf, kindsIn, never, reasonsIn, record, registry, serv
 const many = (count: number, each = 2) =>
   Object.fromEntries(ids("s", count).map((name) => [name, ids(`${name}-`, each)]));
 
-/** A world in which only services trip, with one service `a` of ten endpoints beside others. */
-function serviceWorld(rule: Parameters<typeof rules>[0] = {}) {
-  const world = new World(rules(rule));
+/** A world in which only services trip, with two of ten endpoints each. */
+function serviceWorld(rule: Partial<GuardRule> = {}): World {
+  const world = new World({ source: never, of: () => rule });
   world.snapshot({ a: ids("a", 10), b: ids("b", 10) });
   return world;
 }
-function rules(rule: NonNullable<ConstructorParameters<typeof World>[0]>["source"]) {
-  return { source: never, of: () => rule ?? {} };
-}
 
 /** A world in which only the source trips: twenty services with five endpoints each. */
-function sourceWorld(rule: Parameters<typeof rules>[0] = {}) {
-  const world = new World({ source: rule ?? {}, of: () => never });
+function sourceWorld(rule: Partial<GuardRule> = {}): World {
+  const world = new World({ source: rule, of: () => never });
   world.snapshot(many(20, 5));
   return world;
 }
