@@ -201,7 +201,7 @@ const isSorted = (keys: readonly string[]) =>
   keys.every((key, at) => at === 0 || byCodeUnit(keys[at - 1] ?? "", key) < 0);
 
 const inputs = fc.array(input, { minLength: 1, maxLength: 30, size: "max" });
-const runs = 2000;
+const runs = 150;
 const check = (property: fc.IProperty<[RegistryGuardOptions, Timed[]]>) => fc.assert(property, { numRuns: runs });
 
 describe("a guard, whatever its source says", () => {
@@ -448,7 +448,7 @@ describe("a guard, whatever its source says", () => {
         const has = endpointsOf(world.accepted.records).size;
         expect(had - has < 2 || had - has <= maxSourceShrink * had + 1e-9).toBe(true);
       }),
-      { numRuns: 500 },
+      { numRuns: runs },
     );
   });
 });
