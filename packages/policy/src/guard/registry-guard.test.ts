@@ -88,6 +88,15 @@ describe("what trips", () => {
     expect(world.decisions).toEqual([]);
   });
 
+  it("does not add up what left before the source's window, though that of the service is longer", () => {
+    const world = new World({ of: () => ({ ...never, windowMs: 1e9 }) });
+    world.snapshot(many(20, 5));
+    world.delta(Object.fromEntries(ids("s", 20).map((name) => [name, ids(`${name}-`, 4)])));
+    world.now += 60_001;
+    world.delta(Object.fromEntries(ids("s", 8).map((name) => [name, ids(`${name}-`, 2)])));
+    expect(world.decisions).toEqual([]);
+  });
+
   it("adds up what leaves a service one by one", () => {
     const world = serviceWorld({ maxServiceShrink: 0.5 });
     for (let left = 9; left >= 0; left--) world.delta({ a: ids("a", left) });
@@ -224,6 +233,45 @@ describe("what is confirmed or meant", () => {
   });
 });
 
+describe("evidence", () => {
+  it("is asked for all that is held when a snapshot comes, also where it says nothing new", () => {
+    const world = serviceWorld({ maxServiceShrink: 0.5 });
+    const records = [record("a", ["a0"]), record("b", ids("b", 10))];
+    world.take({ type: "snapshot", records });
+    world.take({ type: "snapshot", records }, { confirmed: (_, { id }) => id === "a5" });
+    expect(world.held("a")).toEqual(["a1", "a2", "a3", "a4", "a6", "a7", "a8", "a9"]);
+  });
+
+  it("has the guard wait for fewer endpoints", () => {
+    const world = serviceWorld();
+    world.delta({ a: [] }, { confirmed: (_, { id }) => id === "a9" });
+    world.tick(1, { confirmed: (_, { id }) => id >= "a2" });
+    expect(world.held("a")).toEqual(["a0", "a1"]);
+    expect(world.guard.save().guards).toMatchObject([
+      { baseline: 2, members: [[keyOf("a"), { baseline: 2, missing: 2 }]] },
+    ]);
+  });
+
+  it("takes services out of the count of those that left", () => {
+    const world = new World();
+    world.snapshot({ ...many(20, 1), big: ids("big", 100) });
+    world.delta(Object.fromEntries(ids("s", 7).map((name) => [name, []])));
+    world.tick(0, { scaledToZero: () => true });
+    expect(world.guard.status()).toEqual([]);
+    world.delta({ s7: [], s8: [], s9: [] });
+    expect(world.guard.status()).toEqual([]);
+  });
+
+  it("has what left a service before it was scaled to zero count no more", () => {
+    const world = new World();
+    world.snapshot({ a: ids("a", 10), b: ids("b", 20) });
+    world.delta({ a: ids("a", 5) });
+    world.delta({ a: [] }, { scaledToZero: () => true });
+    world.delta({ b: ids("b", 16) });
+    expect(world.guard.status()).toEqual([]);
+  });
+});
+
 describe("while it holds", () => {
   it("applies what comes and what changes at once", () => {
     const world = sourceWorld();
@@ -244,6 +292,29 @@ describe("while it holds", () => {
     expect(world.held("s0")).toEqual(["s0-4"]);
     expect(reasonsIn(world.delta({ s0: [...ids("s0-", 4), "x"] }))).toEqual(["replaced"]);
     expect(world.accepted.ids("s0")).toEqual([...ids("s0-", 4), "x"]);
+  });
+
+  it("does not count what was replaced while it was held", () => {
+    const world = serviceWorld({ maxServiceShrink: 0.5 });
+    world.delta({ a: ids("a", 4) });
+    world.delta({ a: [...ids("a", 4), ...ids("x", 6)] });
+    expect(world.guard.status()).toEqual([]);
+    world.delta({ a: ids("x", 5) });
+    expect(world.accepted.ids("a")).toEqual(ids("x", 5));
+  });
+
+  it("holds the endpoint that left, not one that changed its id in the same update", () => {
+    const world = serviceWorld({ maxServiceShrink: 0.5 });
+    const moved = { service: service("a"), instances: [{ ...instance("a9"), id: "z" }] };
+    world.take({ type: "delta", records: { upserted: [moved], removed: [] } });
+    expect(world.accepted.ids("a")).toEqual([...ids("a", 9), "z"]);
+  });
+
+  it("holds no more when a service that has no endpoints any more is gone as well", () => {
+    const world = serviceWorld();
+    world.delta({ a: [] });
+    expect(world.delta({ a: undefined }).decisions).toEqual([]);
+    expect(world.accepted.ids("a")).toEqual(ids("a", 10));
   });
 
   it("no longer holds what is back, whole or in part, also under another id at its old address", () => {
@@ -339,6 +410,31 @@ describe("what ends a hold", () => {
     world.delta(Object.fromEntries(ids("s", 6).map((name) => [name, []])));
     world.delta({ s6: ids("s6-", 3) });
     expect(world.held("s6")).toEqual(["s6-3", "s6-4"]);
+  });
+
+  it("is not recovery of a source that lacks services which left before it tripped", () => {
+    const world = new World();
+    world.snapshot(many(10, 0));
+    world.delta({ s0: undefined, s1: undefined, s2: undefined });
+    world.delta({ s3: undefined });
+    expect(Object.keys(world.accepted.content())).toContain("s3");
+  });
+
+  it("is not recovery of services that are back without their endpoints", () => {
+    const world = new World();
+    world.snapshot({ ...many(10, 1), big: ids("big", 100) });
+    const four = ids("s", 4);
+    world.delta(Object.fromEntries(four.map((name) => [name, undefined])));
+    world.delta(Object.fromEntries(four.map((name) => [name, []])));
+    expect(four.flatMap((name) => world.held(name))).toHaveLength(4);
+  });
+
+  it("is recovery at exactly the ratio, whatever floating point makes of it", () => {
+    const world = new World({ source: never, of: () => ({ recoveryRatio: 0.07 }) });
+    world.snapshot({ a: ids("a", 100) });
+    world.delta({ a: [] });
+    world.delta({ a: ids("a", 7) });
+    expect(world.guard.status()).toEqual([]);
   });
 
   it("is time, in batches with a pause between them", () => {
@@ -451,7 +547,7 @@ describe("what ends a hold", () => {
 
 describe("once it lets go by time", () => {
   it("judges what leaves anew: little passes, much is held with the rest", () => {
-    const world = sourceWorld({ releaseBatch: 5 });
+    const world = sourceWorld({ releaseBatch: 5, windowMs: 1e9 });
     world.snapshot(many(10, 5));
     world.tick(300_000);
     const id = world.guard.status()[0]?.id;
@@ -463,6 +559,17 @@ describe("once it lets go by time", () => {
       { id, since: world.now, releasing: false, holdUntil: world.now + 300_000, held: { endpoints: 45 + 24 } },
     ]);
     expect(world.tick(299_999).decisions).toEqual([]);
+  });
+});
+
+describe("a guard that trips again", () => {
+  it("has forgotten how long the operator wanted it to hold", () => {
+    const world = serviceWorld({ releaseBatch: 1, maxServiceShrink: 0.5 });
+    world.delta({ a: ids("a", 4) });
+    world.decide({ type: "extend", untilMs: world.now + 10 });
+    world.tick(10);
+    world.delta({ a: [] });
+    expect(world.guard.status()).toMatchObject([{ holdUntil: world.now + 300_000, held: { endpoints: 9 } }]);
   });
 });
 
@@ -491,18 +598,27 @@ describe("the modes", () => {
     const half = scope === "service" ? { a: [] } : Object.fromEntries(ids("s", 10).map((name) => [name, []]));
     expect(world.delta(half).decisions).toMatchObject([{ type: "passed", reason: "mode-accept", scope }]);
     expect(world.accepted.content()).toMatchObject(half);
-    expect(world.delta(scope === "service" ? { b: ids("b", 9) } : { s19: [] }).decisions).toEqual([]);
+    expect(world.delta(scope === "service" ? { a: undefined } : { s19: [] }).decisions).toEqual([]);
   });
 
   it("accept of a service keeps it out of what its source holds and counts", () => {
     const world = new World({ of: (name) => (name === "a" ? { mode: "accept" } : never) });
     world.snapshot({ a: ids("a", 50), b: ids("b", 10), c: ids("c", 50) });
-    world.delta({ a: [] });
+    world.delta({ a: ["a0"] });
     world.delta({ b: ids("b", 9) });
     expect(world.guard.status()).toEqual([]);
     world.delta({ a: ["x", "y"] });
     world.delta({ c: [], a: [] });
     expect([world.held("a"), world.held("c").length]).toEqual([[], 50]);
+  });
+
+  it("accept of services keeps them out of the services that their source counts", () => {
+    const free = ids("s", 5);
+    const world = new World({ of: (name) => (free.includes(name) ? { mode: "accept" } : {}) });
+    world.snapshot({ ...many(10, 1), big: ids("big", 100) });
+    world.delta(Object.fromEntries(free.map((name) => [name, undefined])));
+    world.delta({ s5: undefined });
+    expect(world.decisions).toEqual([]);
   });
 
   it("lets go of what is held when the rule becomes accept", () => {
