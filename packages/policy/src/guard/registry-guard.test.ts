@@ -420,6 +420,15 @@ describe("what ends a hold", () => {
     expect(Object.keys(world.accepted.content())).toContain("s3");
   });
 
+  it("is recovery of what the source had in its window, though that of a service is longer", () => {
+    const world = new World({ of: () => ({ ...never, windowMs: 1e9 }) });
+    world.snapshot({ ...many(10, 1), big: ids("big", 100) });
+    world.delta({ big: ids("big", 80) });
+    world.now += 60_001;
+    world.delta(Object.fromEntries(ids("s", 4).map((name) => [name, undefined])));
+    expect(world.guard.save().guards).toMatchObject([{ baseline: 90, services: 11 }]);
+  });
+
   it("is not recovery of services that are back without their endpoints", () => {
     const world = new World();
     world.snapshot({ ...many(10, 1), big: ids("big", 100) });
