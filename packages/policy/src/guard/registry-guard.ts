@@ -87,6 +87,8 @@ const aService = "";
  * Fewer than `minRemoved` removals never trip. With the default of 2, a service that goes from one endpoint to none is believed at once,
  * unless its source is under guard for something else.
  *
+ * Where `confirmations` is 0, versions end no hold. Sizes are of the port that has most endpoints: a process with three ports counts once.
+ *
  * The first snapshot is believed as it is, but for a guard that was restored with the records accepted before.
  *
  * Deterministic: the steps follow from the calls and their arguments alone. It has no clock and does no I/O. An update costs in proportion to
