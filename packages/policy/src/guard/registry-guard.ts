@@ -63,7 +63,7 @@ interface Recent {
 interface Candidate {
   readonly key: ServiceKey;
   readonly rule: GuardRule;
-  /** The service as it was, for when its source no longer has it. */
+  /** The service as it was said last, for when its source no longer has it. */
   readonly service: Service;
   readonly missing: readonly ServiceInstance[];
   /** The service is gone and had no endpoints. */
@@ -71,7 +71,6 @@ interface Candidate {
 }
 
 const nothingHeld: ReadonlyMap<string, Hold> = new Map();
-const noEvidence: RemovalEvidence = {};
 /** The kind of things that services are in a source. */
 const aService = "";
 
@@ -87,6 +86,8 @@ const aService = "";
  *
  * Fewer than `minRemoved` removals never trip. With the default of 2, a service that goes from one endpoint to none is believed at once,
  * unless its source is under guard for something else.
+ *
+ * Where `confirmations` is 0, versions end no hold. Sizes are of the port that has most endpoints: a process with three ports counts once.
  *
  * The first snapshot is believed as it is, but for a guard that was restored with the records accepted before.
  *
@@ -123,7 +124,8 @@ export class RegistryGuard {
    * another format.
    */
   static restore(options: RegistryGuardOptions, accepted: readonly ServiceRecord[], saved?: SavedGuard): RegistryGuard {
-    if (saved !== undefined && saved.format !== 1) throw new TypeError("the state of the guard is of another format");
+    if (saved !== undefined && (saved.format as number) !== 1)
+      throw new TypeError("the state of the guard is of another format");
     const guard = new RegistryGuard(options);
     guard.#restore(accepted, saved);
     return guard;
@@ -306,7 +308,7 @@ export class RegistryGuard {
       const missing = this.#move(key, rule, lost, meant ? [] : counts, without(got, back), step);
       const bare = record === undefined && before?.instances.length === 0 && !meant && !this.#held.has(key);
       if (before !== undefined && (missing.length > 0 || bare)) {
-        candidates.push({ key, rule, service: before.service, missing, bare });
+        candidates.push({ key, rule, service: (record ?? before).service, missing, bare });
       }
       if (isPresent && !wasPresent) gotServices.push({ id: key, kind: aService });
       if (wasPresent && !isPresent && rule.mode !== "accept" && (missing.length > 0 || bare)) {
