@@ -12,6 +12,10 @@ export { maxSplitWeight } from "./merge/split-weights.ts";
 export type { Override } from "./override.ts";
 export { firstFit, fits } from "./patterns.ts";
 export type { Pattern } from "./patterns.ts";
+export { observeRamp } from "./ramp/gates.ts";
+export type { RampGates, RampObservation } from "./ramp/gates.ts";
+export { rampAt, resume, rollback, startRamp } from "./ramp/ramp.ts";
+export type { RampReading, RampRule, RampState, RampStep } from "./ramp/ramp.ts";
 export { defaultRules } from "./rules.ts";
 export type {
   DriftAction,
