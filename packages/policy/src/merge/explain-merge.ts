@@ -103,12 +103,18 @@ function absence(
   { service }: CandidateRecord,
   servicePort: string | undefined,
   rule: MergeRule,
-  { grouping }: Gathered,
+  { grouping, preferred }: Gathered,
 ): Outcome {
   const code = grouping.absent(grouping.groupOf(registry));
   if (code === "SHADOW") return merge(code, `only ${rule.type === "authoritative" ? rule.registry : "another"} counts`);
   if (code === "NO_SHARE") return merge(code, `no share of the split is for ${registry}`);
-  if (servicePort !== undefined) return merge("NOT_PREFERRED", `a registry before ${registry} has eligible endpoints`);
+  if (servicePort !== undefined) {
+    const first = rule.type === "prefer" ? rule.order[preferred.get(servicePort) ?? -1] : undefined;
+    return merge(
+      "NOT_PREFERRED",
+      first === undefined ? "registries without a preference count" : `${first} is preferred`,
+    );
+  }
   const port = service.ports.find(({ name }) => name === instance.servicePort);
   return port === undefined
     ? merge("NO_PORT", `the service has no port ${instance.servicePort}`)

@@ -40,6 +40,8 @@ export interface Gathered {
   readonly ports: readonly Port[];
   readonly portNames: ReadonlyMap<CandidateRecord, PortNames>;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
+  /** Under a `prefer`: the group that gives each merged port its endpoints. */
+  readonly preferred: ReadonlyMap<string, number>;
 }
 
 /** The one array of an endpoint about which nothing was noted. */
@@ -77,7 +79,7 @@ export function gather({ records, rule, expired }: MergeInput): Gathered {
       rule.type === "prefer" ? endpoint.rank !== preferredRank : grouping.absent(endpoint.rank) !== undefined;
     if (absent) endpoints.delete(identity);
   }
-  return { grouping, contributing, ports, portNames, endpoints };
+  return { grouping, contributing, ports, portNames, endpoints, preferred };
 }
 
 const none: ReadonlyMap<string, number> = new Map();

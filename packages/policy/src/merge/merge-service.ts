@@ -40,12 +40,15 @@ export interface MergeResult {
  * is applied to each service port for itself, because each is a cluster of its own to proxies:
  *
  * - `union`: every endpoint that any registry knows.
- * - `prefer`: those of the first group that has an eligible one (see `eligibility`), and also the endpoints that other groups know too.
- *   A group that can only fall back, degraded or expired, gives way to one that need not.
+ * - `prefer`: those of the first group that has an eligible one (see `eligibility`). A group that can only fall back, degraded or expired,
+ *   gives way to one that need not; where none is eligible, those of the first that knows any.
  * - `failover`: an endpoint of the first group has priority 0, of the second 1, and so on. Endpoints that stages put behind others
  *   come after all groups, in the same order: what is mistrusted comes after what is not.
- * - `split`: see `splitWeights`. Only endpoints that stand equally far behind share traffic, so each priority is split for itself. Endpoints
- *   of registries without a share are not in the entry, those of a share of 0 are, with weight 0.
+ * - `split`: see `splitWeights`. Only endpoints that stand equally far behind share traffic, so each priority is split for itself. An
+ *   endpoint that several groups know counts for the last one in the list of shares only. Endpoints of registries without a share are
+ *   not in the entry, those of a share of 0 are, with weight 0. The shares hold for clients that choose among all endpoints by weight, and
+ *   for those that choose a locality by the sum of its weights first, there as long as all its endpoints are eligible. Clients that
+ *   pay no heed to the weights of endpoints, as proxyless gRPC with round robin, only follow the sums of localities.
  * - `authoritative`: those of the registries that fit.
  */
 export function mergeService(input: MergeServiceInput): MergeResult {

@@ -392,6 +392,14 @@ describe("conflicts", () => {
     ]);
   });
 
+  it("are none where a registry does not know the health of an endpoint", () => {
+    const say = (first: HealthStatus, then: HealthStatus) =>
+      merge({ type: "union" }, [record(one, [at(one, 1, first)]), record(two, [at(two, 1, then)])]).conflicts;
+    expect(say("UNKNOWN", "HEALTHY")).toEqual([]);
+    expect(say("HEALTHY", "UNKNOWN")).toEqual([]);
+    expect(say("HEALTHY", "DRAINING")).toHaveLength(1);
+  });
+
   it("name the registry that speaks as the one whose word is kept", () => {
     const merged = merge({ type: "prefer", order: ["fake/two"] }, [
       record(one, [at(one, 1, "HEALTHY", 5)]),

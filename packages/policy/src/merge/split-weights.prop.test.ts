@@ -73,7 +73,10 @@ describe("the weights of a split", () => {
   });
 
   it("never round a share above 0 to nothing, nor go above the bound", () => {
-    const share = fc.oneof(fc.constantFrom(0, 0.4, 1e-9, 1e9), fc.double({ min: 0, max: 100, noNaN: true }));
+    const share = fc.oneof(
+      fc.constantFrom(0, 0.4, 1e-9, 1e9, Number.MAX_VALUE),
+      fc.double({ min: 0, max: 100, noNaN: true }),
+    );
     fc.assert(
       fc.property(anyGroups(share, fc.constantFrom(0.4, 1, 100, 65_535)), ({ all, shares }) => {
         const weights = splitWeights(all, shares);
@@ -202,6 +205,11 @@ describe("the weights of a split in examples", () => {
     expect(a).toBe(99 * b);
     expect(b).toBeGreaterThan(500);
     expect(new Set(weights.slice(1))).toEqual(new Set([0, 1]));
+  });
+
+  it("gives one that takes no traffic at least 1 beside many that share little", () => {
+    const all = [...group(1, 0), ...group(2000, 1), ...group(1, 1, 1, false)];
+    expect(splitWeights(all, [999, 1]).at(-1)).toBe(1);
   });
 
   it("is within the bounds for ten thousand endpoints", () => {

@@ -164,9 +164,9 @@ function isNear(value: number, integer: number): boolean {
   return Math.abs(value - integer) <= 1e-12 * Math.max(1, integer);
 }
 
-/** A share as it counts: what is not a number above 0 is 0. */
+/** A share as it counts: what is not a finite number above 0 is 0. Beyond a million million they are all equal, so that sums are finite. */
 export function positive(share: number | undefined): number {
-  return share !== undefined && Number.isFinite(share) && share > 0 ? share : 0;
+  return share !== undefined && Number.isFinite(share) && share > 0 ? Math.min(share, 1e12) : 0;
 }
 
 function sum(values: readonly number[]): number {
