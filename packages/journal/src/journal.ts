@@ -173,6 +173,8 @@ class OpenJournal implements Journal {
 
   readonly #pending: Piece[] = [];
   #pendingBytes = 0;
+  /** An entry found no room. None is taken until all that waits is written: one long gap is easier to reason about than many short. */
+  #isFull = false;
   #next: number;
   #at: number;
   #timeIsBack = false;
@@ -291,11 +293,13 @@ class OpenJournal implements Journal {
   }
 
   #hasRoomFor(bytes: number): boolean {
-    return this.#pending.length === 0 || this.#pendingBytes + bytes <= this.#limits.maxPendingBytes;
+    if (this.#pending.length === 0) return true;
+    return !this.#isFull && this.#pendingBytes + bytes <= this.#limits.maxPendingBytes;
   }
 
   #lose(seq: number, at: number, reason: LossReason, cause?: unknown): void {
     this.#lost++;
+    if (reason === "FULL") this.#isFull = true;
     if (this.#loss) {
       this.#loss.seq = seq;
       this.#loss.at = at;
@@ -366,7 +370,10 @@ class OpenJournal implements Journal {
   async #write(): Promise<void> {
     try {
       for (;;) {
-        if (this.#hasRoomFor(frameBytes)) this.#settleLoss();
+        if (this.#pending.length === 0) {
+          this.#isFull = false;
+          this.#settleLoss();
+        }
         const [first] = this.#pending;
         if (!first) break;
         const batch = this.#batch(first.segment);

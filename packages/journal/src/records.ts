@@ -81,7 +81,12 @@ export type JournalEntry =
       readonly detail?: unknown;
     }
   /** From here on this configuration is in force. */
-  | { readonly type: "config"; readonly at: number; readonly hash: string }
+  | {
+      readonly type: "config";
+      readonly at: number;
+      /** Content hash of the configuration. */
+      readonly config: string;
+    }
   /** All that is known at this point: a replay may begin here. */
   | {
       readonly type: "snapshot";

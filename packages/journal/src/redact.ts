@@ -50,7 +50,8 @@ export function redactor(rules: RedactionRules = {}): <T>(value: T) => T {
       return items.some((item, index) => item !== value[index]) ? items : value;
     }
     let changed = false;
-    const members = Object.entries(value).map(([key, member]): [string, unknown] => {
+    const members: [string, unknown][] = [];
+    for (const [key, member] of Object.entries(value)) {
       const next =
         inMap && typeof member === "string"
           ? isKept(key)
@@ -58,8 +59,8 @@ export function redactor(rules: RedactionRules = {}): <T>(value: T) => T {
             : redacted
           : walk(member, maps.has(key), depth + 1);
       if (next !== member) changed = true;
-      return [key, next];
-    });
+      members.push([key, next]);
+    }
     // Not by assignment: a member called __proto__ is data.
     return changed ? Object.fromEntries(members) : value;
   };
