@@ -59,6 +59,7 @@ export class JournalFold {
       case "snapshot":
         this.#shards.clear();
         for (const content of record.registries) this.#shards.set(content.registry, shardOf(content));
+        this.#config = record.config ?? this.#config;
         this.#state = record.state;
         this.#isComplete = true;
         break;

@@ -285,21 +285,22 @@ describe("appending", () => {
     });
   });
 
-  it("asks for a snapshot in a new journal, in each new segment and, after opening, only where one is missing", async () => {
+  it("asks for a snapshot after opening and in each new segment", async () => {
     await inTemporaryFolder(async (dir) => {
       const options = { dir, limits: { maxSegmentAgeMs: 100 } };
       let journal = await createJournal(options);
       expect(journal.status().snapshotWanted).toBe(true);
       journal.append(snapshotOf(1));
       expect(journal.status().snapshotWanted).toBe(false);
-      await journal.close();
-      journal = await createJournal(options);
+      journal.append(tick(100));
       expect(journal.status().snapshotWanted).toBe(false);
       journal.append(tick(101));
       expect(journal.status().snapshotWanted).toBe(true);
+      journal.append(snapshotOf(102));
+      expect(journal.status().snapshotWanted).toBe(false);
       await journal.close();
       journal = await createJournal(options);
-      expect(journal.status()).toMatchObject({ snapshotWanted: true, seq: 2, at: 101, segments: 2 });
+      expect(journal.status()).toMatchObject({ snapshotWanted: true, seq: 4, at: 102, segments: 2 });
       await journal.close();
     });
   });

@@ -74,8 +74,9 @@ export interface JournalStatus {
   /** Why the disk does not take what waits; absent while it does. */
   readonly degraded?: { readonly message: string };
   /**
-   * The newest segment has no snapshot yet, or has lost entries since: append one soon. With one in every segment, the
-   * oldest segment that is kept can be replayed by itself. False while entries are being lost: the snapshot would be too.
+   * Append a snapshot soon: there was none since the journal was opened, since the newest segment began or since entries were lost.
+   * With one in every segment, the oldest segment that is kept can be replayed by itself. False while entries are being
+   * lost: the snapshot would be too.
    */
   readonly snapshotWanted: boolean;
   readonly segments: number;
@@ -181,7 +182,7 @@ class OpenJournal implements Journal {
   #loss: Loss | undefined;
   #lost = 0;
   #segment: OpenSegment | undefined;
-  #hasSnapshot: boolean;
+  #hasSnapshot = false;
 
   /** The disk has one user at a time: each step begins when the one before it ended. */
   #last: Promise<unknown> = Promise.resolve();
@@ -211,7 +212,6 @@ class OpenJournal implements Journal {
     this.#next = resumed.end.next;
     this.#at = resumed.end.at;
     this.#segment = resumed.segment;
-    this.#hasSnapshot = resumed.hasSnapshot;
   }
 
   append(entry: JournalEntry): number {

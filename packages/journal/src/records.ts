@@ -92,6 +92,8 @@ export type JournalEntry =
       readonly type: "snapshot";
       readonly at: number;
       readonly registries: readonly RegistryContent[];
+      /** Content hash of the configuration in force, for those who begin here. */
+      readonly config?: string;
       /** What else a replay must know, for example what guards hold and since when. */
       readonly state?: unknown;
     };
