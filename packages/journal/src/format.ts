@@ -43,19 +43,11 @@ export function headerLine(header: SegmentHeader): SealedLine {
   return seal(`{"format":${format},"first":${first},"at":${canonicalJson(at)},"type":"segment","prev":"${prev}"`);
 }
 
-/** Writes a record. `members` is the text that `membersText` made. */
+/** Writes a record. `members` is what a `memberEncoder` made. */
 export function recordLine(front: Omit<RecordFront, "from">, members: string): SealedLine {
   const { seq, at, type, prev } = front;
   const start = `{"seq":${seq},"at":${canonicalJson(at)},"type":${canonicalJson(type)},"prev":"${prev}"`;
   return seal(members === "" ? start : `${start},${members}`);
-}
-
-/** The members of a record but for those at its front, in canonical order, without braces. Throws what `canonicalJson` throws. */
-export function membersText(members: Readonly<Record<string, unknown>>): string {
-  for (const name of ["seq", "at", "type", "prev", "hash"]) {
-    if (Object.hasOwn(members, name)) throw new TypeError(`an entry has no member "${name}" of its own`);
-  }
-  return canonicalJson(members).slice(1, -1);
 }
 
 const sealStart = `,"hash":"`;

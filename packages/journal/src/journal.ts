@@ -1,9 +1,10 @@
 import { ChainWriter } from "./chain-writer.ts";
 import type { OpenSegment, Piece } from "./chain-writer.ts";
+import { memberEncoder } from "./encode.ts";
 import { JournalClosedError, JournalWriteError } from "./errors.ts";
 import { nodeFiles } from "./files.ts";
 import type { JournalFiles } from "./files.ts";
-import { maxLineBytes, membersText } from "./format.ts";
+import { maxLineBytes } from "./format.ts";
 import { lockFolder } from "./lock.ts";
 import type { Lock } from "./lock.ts";
 import { reporter } from "./problems.ts";
@@ -11,7 +12,7 @@ import type { ReportProblem } from "./problems.ts";
 import type { JournalEntry, LossReason } from "./records.ts";
 import { resume } from "./recovery.ts";
 import type { Resumed } from "./recovery.ts";
-import { redactor } from "./redact.ts";
+import { keptKeys } from "./redact.ts";
 import type { RedactionRules } from "./redact.ts";
 import { keptSegments, SegmentStore } from "./segment-store.ts";
 
@@ -166,7 +167,7 @@ class OpenJournal implements Journal {
   readonly #syncEveryMs: number;
   readonly #retryEveryMs: number;
   readonly #after: (ms: number, run: () => void) => () => void;
-  readonly #redact: <T>(value: T) => T;
+  readonly #encode: (members: Readonly<Record<string, unknown>>) => string;
   readonly #report: ReportProblem;
   readonly #chain: ChainWriter;
   readonly #store: SegmentStore;
@@ -204,7 +205,7 @@ class OpenJournal implements Journal {
     this.#syncEveryMs = options.syncEveryMs ?? 1000;
     this.#retryEveryMs = options.retryEveryMs ?? 1000;
     this.#after = options.after ?? afterTimeout;
-    this.#redact = redactor(options.redact);
+    this.#encode = memberEncoder(keptKeys(options.redact));
     this.#report = report;
     this.#chain = new ChainWriter(limits, resumed.end, resumed.segment);
     this.#store = store;
@@ -223,7 +224,7 @@ class OpenJournal implements Journal {
     try {
       if (!entryTypes.has(type)) throw new TypeError(`there are no entries of type "${type}"`);
       if (!Number.isFinite(entry.at)) throw new TypeError("the time of an entry is a number");
-      text = membersText(this.#redact(members));
+      text = this.#encode(members);
     } catch (cause) {
       this.#lose(seq, at, "INVALID", cause);
       return seq;
@@ -317,7 +318,7 @@ class OpenJournal implements Journal {
     if (!loss) return;
     this.#loss = undefined;
     const { from, fromAt, reason, seq, at } = loss;
-    this.#add(seq, at, "gap", membersText({ from, fromAt, reason }));
+    this.#add(seq, at, "gap", this.#encode({ from, fromAt, reason }));
   }
 
   #add(seq: number, at: number, type: string, members: string): boolean {
