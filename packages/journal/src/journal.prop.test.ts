@@ -7,6 +7,7 @@ import type { JournalProblem } from "./problems.ts";
 import { redactor } from "./redact.ts";
 import { entries, entryOf, readAll, recordOf, snapshotOf, updateOf, write } from "./testing/entries.ts";
 import { FaultyFiles } from "./testing/faulty-files.ts";
+import { HandTimers } from "./testing/hand-timers.ts";
 import { inTemporaryFolder } from "./testing/temporary-folder.ts";
 import { describeJournal, verifyJournal } from "./verify.ts";
 
@@ -196,6 +197,72 @@ describe("the bytes on the disk", () => {
         },
       ),
       { numRuns: 60 },
+    );
+  });
+});
+
+describe("a disk that is full at times", () => {
+  const steps = fc.array(
+    fc.oneof(
+      { weight: 4, arbitrary: fc.constant("append" as const) },
+      fc.constantFrom("flush" as const, "timers" as const, "full" as const, "free" as const),
+      fc.integer({ min: 1, max: 3000 }),
+    ),
+    { maxLength: 40 },
+  );
+
+  it("leaves a journal that verifies, in which each entry is written or stands in a gap", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        entries(30),
+        limits,
+        steps,
+        fc.integer({ min: 1, max: 5000 }),
+        async (given, bounds, what, most) => {
+          await inTemporaryFolder(async (dir) => {
+            const files = new FaultyFiles();
+            const timers = new HandTimers();
+            const journal = await createJournal({
+              dir,
+              files,
+              after: timers.after,
+              limits: { ...bounds, maxPendingBytes: most },
+            });
+            let appended = 0;
+            for (const step of what) {
+              if (step === "append") {
+                const entry = given[appended];
+                if (entry) expect(journal.append(entry)).toBe(++appended);
+              } else if (step === "flush") await journal.flush().catch(() => {});
+              else if (step === "timers") timers.fire();
+              else files.room = step === "full" ? 0 : step === "free" ? Infinity : step;
+              const { pending } = journal.status();
+              if (pending.records > 1) expect(pending.bytes).toBeLessThanOrEqual(most + 400);
+            }
+            files.room = Infinity;
+            await journal.flush();
+            const { lost, degraded } = journal.status();
+            expect(degraded).toBeUndefined();
+            await journal.close();
+            expect(files.openFiles).toBe(0);
+            expect(await verifyJournal(dir)).toMatchObject({ ok: true });
+            let next = 1;
+            let missing = 0;
+            for (const record of await readAll(dir)) {
+              if (record.type === "gap") {
+                expect(record.from).toBe(next);
+                missing += record.seq - record.from + 1;
+              } else {
+                expect(record.seq).toBe(next);
+                expect(entryOf(record)).toEqual(redactor()(given[record.seq - 1]));
+              }
+              next = record.seq + 1;
+            }
+            expect({ next, missing }).toEqual({ next: appended + 1, missing: lost });
+          });
+        },
+      ),
+      { numRuns: 100 },
     );
   });
 });

@@ -170,7 +170,54 @@ describe("a disk that takes nothing", () => {
       });
       expect(records.at(-1)).toMatchObject({ type: "snapshot", seq: 101 });
       expect(await verifyJournal(dir)).toMatchObject({ ok: true });
-      expect(await readAll(dir, { to: { seq: 99 } })).toEqual(records.slice(0, -1));
+      // Whoever asks for the state at a place that is lost must see that it is.
+      for (const place of [{ seq: 99 }, { at: 99 }]) {
+        expect(await readAll(dir, { to: place })).toEqual(records.slice(0, -1));
+      }
+    });
+  });
+
+  it("loses small entries, too, once a larger one found no room, so that there is one gap", async () => {
+    await inTemporaryFolder(async (dir) => {
+      const files = new FaultyFiles();
+      const journal = await createJournal({ dir, files, limits: { maxPendingBytes: 8000 } });
+      files.room = 0;
+      journal.append(updateOf(1, "a"));
+      journal.append(updateOf(2, "a", { long: "x".repeat(8000) }));
+      journal.append(tick(3));
+      expect(journal.status()).toMatchObject({ pending: { records: 1 }, lost: 2 });
+      files.room = Infinity;
+      await journal.flush();
+      journal.append(tick(4));
+      await journal.close();
+      expect(await readAll(dir)).toMatchObject([
+        { seq: 1 },
+        { type: "gap", from: 2, seq: 3 },
+        { type: "tick", seq: 4 },
+      ]);
+    });
+  });
+
+  it("is left in peace between two attempts", async () => {
+    await inTemporaryFolder(async (dir) => {
+      const files = new FaultyFiles();
+      const timers = new HandTimers();
+      const journal = await createJournal({ dir, files, after: timers.after, retryEveryMs: 700 });
+      files.room = 0;
+      journal.append(tick(1));
+      await until(() => journal.status().degraded !== undefined);
+      expect(timers.set).toEqual([700]);
+      for (let at = 2; at < 10; at++) {
+        journal.append(tick(at));
+        await turns();
+      }
+      expect(files.writes).toBe(1);
+      timers.fire();
+      await turns();
+      expect(files.writes).toBe(2);
+      files.room = Infinity;
+      await journal.close();
+      expect(await readAll(dir)).toHaveLength(9);
     });
   });
 
@@ -405,4 +452,9 @@ describe("reading 100 MB", () => {
 /** Gives other work its turn until something holds. */
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Gives all other work its turn, many times. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -85,7 +85,7 @@ export async function* recordsOf(
 
 /** Whether a record is behind a place. A gap stands at the place of the first entry that it lost. */
 function isAfter(front: RecordFront, position: JournalPosition): boolean {
-  return "seq" in position ? front.from > position.seq : front.at > position.at;
+  return "seq" in position ? front.from > position.seq : front.fromAt > position.at;
 }
 
 /** Whether a record is ahead of a place. A gap is there until its last entry. */

@@ -9,6 +9,7 @@ export class FaultyFiles implements JournalFiles {
   syncFails = false;
   /** Never more than this in one write. */
   mostPerWrite = Infinity;
+  writes = 0;
   bytesRead = 0;
   openFiles = 0;
   /** `sync` and `remove`, in order. */
@@ -33,6 +34,7 @@ export class FaultyFiles implements JournalFiles {
         return bytes;
       },
       write: async (bytes, position) => {
+        this.writes++;
         const most = Math.min(bytes.length, this.room, this.mostPerWrite);
         if (most === 0) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
         const written = await file.write(bytes.subarray(0, most), position);
