@@ -1,10 +1,11 @@
-import { appendFile, mkdir, readdir, readFile, truncate, unlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rename, truncate, unlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createJournal } from "./journal.ts";
 import type { JournalProblem } from "./problems.ts";
 import { redactor } from "./redact.ts";
+import { segmentName } from "./segments.ts";
 import { entries, entryOf, readAll, recordOf, snapshotOf, updateOf, write } from "./testing/entries.ts";
 import { FaultyFiles } from "./testing/faulty-files.ts";
 import { HandTimers } from "./testing/hand-timers.ts";
@@ -281,6 +282,19 @@ describe("damage in the middle", () => {
       expect(await readFile(segment.file, "utf8")).toBe(damaged);
       await expect(readAll(dir)).rejects.toMatchObject({ code: "SBX_JOURNAL_BROKEN", file: segment.file, line: 3 });
       expect((await readAll(dir, { from: { at: 3001 } })).map((record) => record.seq)).toEqual([5, 6]);
+    });
+  });
+
+  it("is a segment under another name, behind which the journal goes on", async () => {
+    await inTemporaryFolder(async (dir) => {
+      await write(few, { dir });
+      const file = join(dir, segmentName(9));
+      await rename(join(dir, segmentName(1)), file);
+      const problems: JournalProblem[] = [];
+      await write([snapshotOf(3000, "z")], { dir, onProblem: (one) => problems.push(one) });
+      expect(problems).toMatchObject([{ code: "BROKEN", file, line: 1 }]);
+      expect(await verifyJournal(dir)).toMatchObject({ ok: false, file, line: 1 });
+      expect(await readAll(dir, { from: { at: 3000 } })).toMatchObject([{ type: "snapshot", seq: 10 }]);
     });
   });
 
