@@ -35,6 +35,8 @@ export interface RecordFront {
   readonly prev: string;
   /** The first sequence number that the record stands for: its own, but for a gap. */
   readonly from: number;
+  /** The time of that, in epoch milliseconds. */
+  readonly fromAt: number;
 }
 
 /** Writes a header. */
@@ -43,19 +45,11 @@ export function headerLine(header: SegmentHeader): SealedLine {
   return seal(`{"format":${format},"first":${first},"at":${canonicalJson(at)},"type":"segment","prev":"${prev}"`);
 }
 
-/** Writes a record. `members` is the text that `membersText` made. */
-export function recordLine(front: Omit<RecordFront, "from">, members: string): SealedLine {
+/** Writes a record. `members` is what a `memberEncoder` made. */
+export function recordLine(front: Omit<RecordFront, "from" | "fromAt">, members: string): SealedLine {
   const { seq, at, type, prev } = front;
   const start = `{"seq":${seq},"at":${canonicalJson(at)},"type":${canonicalJson(type)},"prev":"${prev}"`;
   return seal(members === "" ? start : `${start},${members}`);
-}
-
-/** The members of a record but for those at its front, in canonical order, without braces. Throws what `canonicalJson` throws. */
-export function membersText(members: Readonly<Record<string, unknown>>): string {
-  for (const name of ["seq", "at", "type", "prev", "hash"]) {
-    if (Object.hasOwn(members, name)) throw new TypeError(`an entry has no member "${name}" of its own`);
-  }
-  return canonicalJson(members).slice(1, -1);
 }
 
 const sealStart = `,"hash":"`;
@@ -77,7 +71,9 @@ export function sealOf(line: Buffer): string | undefined {
 const number = "(-?[0-9][-+.0-9e]*)";
 const prev = '"prev":"([0-9a-f]{64})"';
 const headerStart = new RegExp(`^{"format":([0-9]+),"first":([0-9]+),"at":${number},"type":"segment",${prev}`);
-const recordStart = new RegExp(`^{"seq":([0-9]+),"at":${number},"type":"([a-z]+)",${prev}(?:,"from":([0-9]+))?`);
+const recordStart = new RegExp(
+  `^{"seq":([0-9]+),"at":${number},"type":"([a-z]+)",${prev}(?:,"from":([0-9]+),"fromAt":${number})?`,
+);
 /** No front is longer. */
 const frontBytes = 512;
 
@@ -90,10 +86,17 @@ export function headerOf(line: Buffer): SegmentHeader | undefined {
 
 /** Reads the front of a record; nothing where the line is none. Does not look at the seal. */
 export function frontOf(line: Buffer): RecordFront | undefined {
-  const [, seq, at, type, before, from] = recordStart.exec(startOf(line)) ?? [];
+  const [, seq, at, type, before, from, fromAt] = recordStart.exec(startOf(line)) ?? [];
   if (seq === undefined || type === undefined || before === undefined) return undefined;
-  const isGap = type === "gap" && from !== undefined;
-  return { seq: Number(seq), at: Number(at), type, prev: before, from: Number(isGap ? from : seq) };
+  const first = type === "gap" ? { seq: from, at: fromAt } : { seq, at };
+  return {
+    seq: Number(seq),
+    at: Number(at),
+    type,
+    prev: before,
+    from: Number(first.seq),
+    fromAt: Number(first.at),
+  };
 }
 
 function startOf(line: Buffer): string {

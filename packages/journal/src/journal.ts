@@ -1,9 +1,10 @@
 import { ChainWriter } from "./chain-writer.ts";
 import type { OpenSegment, Piece } from "./chain-writer.ts";
+import { memberEncoder } from "./encode.ts";
 import { JournalClosedError, JournalWriteError } from "./errors.ts";
 import { nodeFiles } from "./files.ts";
 import type { JournalFiles } from "./files.ts";
-import { maxLineBytes, membersText } from "./format.ts";
+import { maxLineBytes } from "./format.ts";
 import { lockFolder } from "./lock.ts";
 import type { Lock } from "./lock.ts";
 import { reporter } from "./problems.ts";
@@ -11,7 +12,7 @@ import type { ReportProblem } from "./problems.ts";
 import type { JournalEntry, LossReason } from "./records.ts";
 import { resume } from "./recovery.ts";
 import type { Resumed } from "./recovery.ts";
-import { redactor } from "./redact.ts";
+import { keptKeys } from "./redact.ts";
 import type { RedactionRules } from "./redact.ts";
 import { keptSegments, SegmentStore } from "./segment-store.ts";
 
@@ -74,8 +75,9 @@ export interface JournalStatus {
   /** Why the disk does not take what waits; absent while it does. */
   readonly degraded?: { readonly message: string };
   /**
-   * The newest segment has no snapshot yet, or has lost entries since: append one soon. With one in every segment, the
-   * oldest segment that is kept can be replayed by itself. False while entries are being lost: the snapshot would be too.
+   * Append a snapshot soon: there was none since the journal was opened, since the newest segment began or since entries were lost.
+   * With one in every segment, the oldest segment that is kept can be replayed by itself. False while entries are being
+   * lost: the snapshot would be too.
    */
   readonly snapshotWanted: boolean;
   readonly segments: number;
@@ -165,7 +167,7 @@ class OpenJournal implements Journal {
   readonly #syncEveryMs: number;
   readonly #retryEveryMs: number;
   readonly #after: (ms: number, run: () => void) => () => void;
-  readonly #redact: <T>(value: T) => T;
+  readonly #encode: (members: Readonly<Record<string, unknown>>) => string;
   readonly #report: ReportProblem;
   readonly #chain: ChainWriter;
   readonly #store: SegmentStore;
@@ -173,13 +175,15 @@ class OpenJournal implements Journal {
 
   readonly #pending: Piece[] = [];
   #pendingBytes = 0;
+  /** An entry found no room. None is taken until all that waits is written: one long gap is easier to reason about than many short. */
+  #isFull = false;
   #next: number;
   #at: number;
   #timeIsBack = false;
   #loss: Loss | undefined;
   #lost = 0;
   #segment: OpenSegment | undefined;
-  #hasSnapshot: boolean;
+  #hasSnapshot = false;
 
   /** The disk has one user at a time: each step begins when the one before it ended. */
   #last: Promise<unknown> = Promise.resolve();
@@ -201,7 +205,7 @@ class OpenJournal implements Journal {
     this.#syncEveryMs = options.syncEveryMs ?? 1000;
     this.#retryEveryMs = options.retryEveryMs ?? 1000;
     this.#after = options.after ?? afterTimeout;
-    this.#redact = redactor(options.redact);
+    this.#encode = memberEncoder(keptKeys(options.redact));
     this.#report = report;
     this.#chain = new ChainWriter(limits, resumed.end, resumed.segment);
     this.#store = store;
@@ -209,7 +213,6 @@ class OpenJournal implements Journal {
     this.#next = resumed.end.next;
     this.#at = resumed.end.at;
     this.#segment = resumed.segment;
-    this.#hasSnapshot = resumed.hasSnapshot;
   }
 
   append(entry: JournalEntry): number {
@@ -221,7 +224,7 @@ class OpenJournal implements Journal {
     try {
       if (!entryTypes.has(type)) throw new TypeError(`there are no entries of type "${type}"`);
       if (!Number.isFinite(entry.at)) throw new TypeError("the time of an entry is a number");
-      text = membersText(this.#redact(members));
+      text = this.#encode(members);
     } catch (cause) {
       this.#lose(seq, at, "INVALID", cause);
       return seq;
@@ -291,11 +294,13 @@ class OpenJournal implements Journal {
   }
 
   #hasRoomFor(bytes: number): boolean {
-    return this.#pending.length === 0 || this.#pendingBytes + bytes <= this.#limits.maxPendingBytes;
+    if (this.#pending.length === 0) return true;
+    return !this.#isFull && this.#pendingBytes + bytes <= this.#limits.maxPendingBytes;
   }
 
   #lose(seq: number, at: number, reason: LossReason, cause?: unknown): void {
     this.#lost++;
+    if (reason === "FULL") this.#isFull = true;
     if (this.#loss) {
       this.#loss.seq = seq;
       this.#loss.at = at;
@@ -313,7 +318,7 @@ class OpenJournal implements Journal {
     if (!loss) return;
     this.#loss = undefined;
     const { from, fromAt, reason, seq, at } = loss;
-    this.#add(seq, at, "gap", membersText({ from, fromAt, reason }));
+    this.#add(seq, at, "gap", this.#encode({ from, fromAt, reason }));
   }
 
   #add(seq: number, at: number, type: string, members: string): boolean {
@@ -366,7 +371,10 @@ class OpenJournal implements Journal {
   async #write(): Promise<void> {
     try {
       for (;;) {
-        if (this.#hasRoomFor(frameBytes)) this.#settleLoss();
+        if (this.#pending.length === 0) {
+          this.#isFull = false;
+          this.#settleLoss();
+        }
         const [first] = this.#pending;
         if (!first) break;
         const batch = this.#batch(first.segment);

@@ -19,8 +19,9 @@ export interface ReadOptions {
   /** The last place that is read. Default: the newest record. */
   readonly to?: JournalPosition;
   /**
-   * Where reading begins: at the newest snapshot that is not after `from`, so that the state at `from` can be made of what is read
-   * (where there is none, at the oldest record); or exactly at the record after which `from` holds. Default `snapshot`.
+   * `snapshot`: reading begins at the newest snapshot that is not after `from`, so that the state at `from` can be made of what is
+   * read; where there is none, at the oldest record that is kept. `exact`: at the first record that is not before `from`.
+   * Default `snapshot`.
    */
   readonly begin?: "snapshot" | "exact";
   /** Default: the machine's own. */
@@ -39,13 +40,13 @@ export async function* readJournal(
 ): AsyncGenerator<JournalRecord, void, undefined> {
   const { from, to, begin = "snapshot", files = nodeFiles } = options;
   const segments = await segmentsOf(files, dir);
-  const start = from ? await startOf(files, segments, from, begin) : { index: 0, seq: 0 };
+  const start = from ? await startOf(files, segments, from, begin) : { index: 0, from: { seq: 0 } };
   const check = new ChainCheck();
   for (const [index, segment] of segments.entries()) {
     if (index < start.index) continue;
     for await (const { front, bytes } of recordsOf(files, segment, check, index === segments.length - 1)) {
       if (to && isAfter(front, to)) return;
-      if (front.seq >= start.seq) yield JSON.parse(bytes.toString("utf8")) as JournalRecord;
+      if (!isBefore(front, start.from)) yield JSON.parse(bytes.toString("utf8")) as JournalRecord;
     }
   }
 }
@@ -84,43 +85,50 @@ export async function* recordsOf(
 
 /** Whether a record is behind a place. A gap stands at the place of the first entry that it lost. */
 function isAfter(front: RecordFront, position: JournalPosition): boolean {
-  return "seq" in position ? front.from > position.seq : front.at > position.at;
+  return "seq" in position ? front.from > position.seq : front.fromAt > position.at;
+}
+
+/** Whether a record is ahead of a place. A gap is there until its last entry. */
+function isBefore(front: RecordFront, position: JournalPosition): boolean {
+  return "seq" in position ? front.seq < position.seq : front.at < position.at;
 }
 
 interface Start {
+  /** The segment to begin with. */
   readonly index: number;
-  readonly seq: number;
+  readonly from: JournalPosition;
 }
 
-/**
- * Goes back segment by segment until one has what reading begins with. Looks at fronts only: what it finds is checked when
- * it is read.
- */
+/** Looks at headers and fronts only: what it finds is checked when it is read. */
 async function startOf(
   files: JournalFiles,
   segments: readonly Segment[],
   from: JournalPosition,
   begin: "snapshot" | "exact",
 ): Promise<Start> {
-  for (let index = segments.length - 1; index > 0; index--) {
+  for (let index = segments.length - 1; index >= 0; index--) {
     const segment = segments[index];
-    if (!segment) break;
-    const isBehind =
-      "seq" in from ? segment.first > from.seq : ((await readHeader(files, segment))?.at ?? -Infinity) > from.at;
-    if (isBehind) continue;
-    const seq = await startIn(files, segment, from, begin);
-    if (seq !== undefined) return { index, seq };
+    if (!segment || !(await mayHold(files, segment, from, begin))) continue;
+    if (begin === "exact") return { index, from };
+    const seq = await snapshotIn(files, segment, from);
+    if (seq !== undefined) return { index, from: { seq } };
   }
-  const [oldest] = segments;
-  return { index: 0, seq: oldest ? ((await startIn(files, oldest, from, begin)) ?? 0) : 0 };
+  return { index: 0, from: begin === "exact" ? from : { seq: 0 } };
 }
 
-async function startIn(
+/** Whether a segment begins early enough. Records of one time may stand on both sides of a header, so an exact time needs the earlier. */
+async function mayHold(
   files: JournalFiles,
   segment: Segment,
   from: JournalPosition,
   begin: "snapshot" | "exact",
-): Promise<number | undefined> {
+): Promise<boolean> {
+  if ("seq" in from) return segment.first <= from.seq;
+  const at = (await readHeader(files, segment))?.at;
+  return at !== undefined && (begin === "exact" ? at < from.at : at <= from.at);
+}
+
+async function snapshotIn(files: JournalFiles, segment: Segment, from: JournalPosition): Promise<number | undefined> {
   const file = await files.open(segment.path, "read");
   try {
     let seq: number | undefined;
@@ -128,7 +136,7 @@ async function startIn(
       const front = whole ? frontOf(bytes) : undefined;
       if (!front) continue;
       if (isAfter(front, from)) break;
-      if (begin === "exact" || front.type === "snapshot") seq = front.seq;
+      if (front.type === "snapshot") seq = front.seq;
     }
     return seq;
   } finally {

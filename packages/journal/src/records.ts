@@ -81,12 +81,19 @@ export type JournalEntry =
       readonly detail?: unknown;
     }
   /** From here on this configuration is in force. */
-  | { readonly type: "config"; readonly at: number; readonly hash: string }
+  | {
+      readonly type: "config";
+      readonly at: number;
+      /** Content hash of the configuration. */
+      readonly config: string;
+    }
   /** All that is known at this point: a replay may begin here. */
   | {
       readonly type: "snapshot";
       readonly at: number;
       readonly registries: readonly RegistryContent[];
+      /** Content hash of the configuration in force, for those who begin here. */
+      readonly config?: string;
       /** What else a replay must know, for example what guards hold and since when. */
       readonly state?: unknown;
     };

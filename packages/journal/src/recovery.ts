@@ -13,7 +13,6 @@ export interface Resumed {
   readonly end: ChainEnd;
   /** The segment that is continued; without it the next entry begins one. */
   readonly segment?: OpenSegment;
-  readonly hasSnapshot: boolean;
 }
 
 /**
@@ -28,7 +27,7 @@ export async function resume(files: JournalFiles, dir: string, report: ReportPro
     const { fault, end, goodBytes, bytes } = found;
     if (fault && found.isDamaged && end) {
       report({ code: "BROKEN", message: fault.reason, file: segment.path, line: fault.line });
-      return { end: { ...end, next: Math.max(end.next, segment.first + 1) }, hasSnapshot: false };
+      return { end: { ...end, next: Math.max(end.next, segment.first + 1) } };
     }
     if (fault) {
       const message = `${bytes - goodBytes} bytes behind the last whole record are cut off: ${fault.reason}`;
@@ -40,10 +39,10 @@ export async function resume(files: JournalFiles, dir: string, report: ReportPro
       continue;
     }
     if (fault) await cut(files, segment, goodBytes);
-    const { at, records, hasSnapshot } = found;
-    return { end, segment: { first: segment.first, at, bytes: goodBytes, records }, hasSnapshot };
+    const { at, records } = found;
+    return { end, segment: { first: segment.first, at, bytes: goodBytes, records } };
   }
-  return { end: { hash: noHash, next, at: 0 }, hasSnapshot: false };
+  return { end: { hash: noHash, next, at: 0 } };
 }
 
 async function cut(files: JournalFiles, segment: Segment, length: number): Promise<void> {
@@ -66,8 +65,6 @@ interface Examined {
   /** The segment's own time, that of its header. */
   readonly at: number;
   readonly records: number;
-  /** A snapshot stands in it, and no gap after that. */
-  readonly hasSnapshot: boolean;
   /** The first line that is not in order. */
   readonly fault?: { readonly line: number; readonly reason: string };
   /** Behind the fault there are lines whose bytes are in order: it is damage, not a write that was cut off. */
@@ -81,7 +78,6 @@ async function examine(files: JournalFiles, segment: Segment): Promise<Examined>
     let goodBytes = 0;
     let at = 0;
     let records = 0;
-    let hasSnapshot = false;
     let fault: Examined["fault"];
     let later: ChainEnd | undefined;
     for await (const line of linesOf(file)) {
@@ -94,11 +90,7 @@ async function examine(files: JournalFiles, segment: Segment): Promise<Examined>
         if (found.type !== "fault") {
           goodBytes = line.end;
           if (found.type === "header") at = found.header.at;
-          else {
-            records++;
-            if (found.front.type === "snapshot") hasSnapshot = true;
-            else if (found.front.type === "gap") hasSnapshot = false;
-          }
+          else records++;
           continue;
         }
         fault = { line: line.number, reason: found.reason };
@@ -111,7 +103,6 @@ async function examine(files: JournalFiles, segment: Segment): Promise<Examined>
       end: later ?? check.end,
       at,
       records,
-      hasSnapshot,
       ...(fault && { fault }),
       isDamaged: later !== undefined,
     };

@@ -11,7 +11,12 @@ export interface RedactionRules {
 export const redacted = "[redacted]";
 
 /** Members of these names are maps from names that people gave to texts that people gave. */
-const maps = new Set(["labels", "annotations", "metadata", "workloadSelector", "matchLabels"]);
+const maps: ReadonlySet<string> = new Set(["labels", "annotations", "metadata", "workloadSelector", "matchLabels"]);
+
+/** Whether a member of that name is a map whose texts may be secrets. */
+export function isMetadata(name: string): boolean {
+  return maps.has(name);
+}
 
 /**
  * What keys of secrets look like. Whole objects hide in the annotation that `kubectl apply` leaves behind; so it counts as one.
@@ -22,17 +27,12 @@ const looksSecret =
 /** Data nested deeper cannot be written anyway. */
 const maxDepth = 500;
 
-/**
- * Makes the function that takes secrets out of plain JSON data: in every map that is called `labels`, `annotations`, `metadata`,
- * `workloadSelector` or `matchLabels`, wherever it stands, texts under keys that the rules do not let through become `[redacted]`.
- * The data given stays as it is; parts without secrets are shared, not copied. Doing it twice is doing it once.
- */
-export function redactor(rules: RedactionRules = {}): <T>(value: T) => T {
+/** Makes the function that says whether the value under a key of metadata is kept. */
+export function keptKeys(rules: RedactionRules = {}): (key: string) => boolean {
   const exact = new Set(rules.allow?.filter((pattern) => !pattern.includes("*")));
   const patterns = rules.allow?.filter((pattern) => pattern.includes("*")).map(expressionOf);
   const decided = new Map<string, boolean>();
-
-  const isKept = (key: string): boolean => {
+  return (key) => {
     let kept = decided.get(key);
     if (kept === undefined) {
       const fits = patterns === undefined || patterns.some((pattern) => pattern.test(key));
@@ -42,7 +42,16 @@ export function redactor(rules: RedactionRules = {}): <T>(value: T) => T {
     }
     return kept;
   };
+}
 
+/**
+ * Makes the function that takes secrets out of plain JSON data: in every map that is called `labels`, `annotations`, `metadata`,
+ * `workloadSelector` or `matchLabels`, wherever it stands, texts under keys that the rules do not let through become `[redacted]`.
+ * The data given stays as it is; parts without secrets are shared, not copied. Doing it twice is doing it once. A journal
+ * does by itself what this does.
+ */
+export function redactor(rules: RedactionRules = {}): <T>(value: T) => T {
+  const isKept = keptKeys(rules);
   const walk = (value: unknown, inMap: boolean, depth: number): unknown => {
     if (typeof value !== "object" || value === null || depth > maxDepth) return value;
     if (Array.isArray(value)) {
@@ -50,16 +59,17 @@ export function redactor(rules: RedactionRules = {}): <T>(value: T) => T {
       return items.some((item, index) => item !== value[index]) ? items : value;
     }
     let changed = false;
-    const members = Object.entries(value).map(([key, member]): [string, unknown] => {
+    const members: [string, unknown][] = [];
+    for (const [key, member] of Object.entries(value)) {
       const next =
         inMap && typeof member === "string"
           ? isKept(key)
             ? member
             : redacted
-          : walk(member, maps.has(key), depth + 1);
+          : walk(member, isMetadata(key), depth + 1);
       if (next !== member) changed = true;
-      return [key, next];
-    });
+      members.push([key, next]);
+    }
     // Not by assignment: a member called __proto__ is data.
     return changed ? Object.fromEntries(members) : value;
   };
