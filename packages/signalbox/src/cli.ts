@@ -1,6 +1,8 @@
 import { Command, CommanderError, Option } from "commander";
+import { addApiCommands } from "./commands/api-commands.ts";
 import { gather, withBootstrapFlags, wholeNumber, type BootstrapFlags } from "./commands/bootstrap-flags.ts";
 import { CommandFailure, exitCodes, type CommandContext } from "./commands/context.ts";
+import { examples } from "./commands/examples.ts";
 import type { DaemonFlags } from "./commands/plan.ts";
 import type { Role } from "./role.ts";
 import { version } from "./version.ts";
@@ -55,6 +57,7 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
   addPublish(program, context, exit);
   addCatalog(program, context);
   addRender(program, context);
+  addApiCommands(program, context, exit);
   addBootstrap(program, context);
   addAgent(program, context, exit);
   program
@@ -280,8 +283,4 @@ function addAgent(program: Command, context: CommandContext, exit: (code: number
         exit(await agentCommand(flags, envoyFlags, context));
       },
     );
-}
-
-function examples(lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n`;
 }
