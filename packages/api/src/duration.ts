@@ -10,7 +10,7 @@ export const limitedDuration = z
   .string()
   .regex(/^(?:\d{1,9}(?:ms|s|m|h|d))+$/, 'must be a duration such as "30s", "10m" or "1m30s"')
   .refine((text) => durationMs(text) > 0 && durationMs(text) <= longestMs, "must be more than 0 and at most 24h")
-  .meta({ description: "A duration, at most 24h.", example: "10m" })
+  .meta({ description: "A duration, at most 24h.", examples: ["10m"] })
   .transform(durationMs);
 
 function durationMs(text: string): number {

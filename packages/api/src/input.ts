@@ -27,8 +27,8 @@ export function readQuery<Shape extends z.ZodRawShape>(
   }
   const faults = [...twice, ...unknownMembers(given, shape, "parameter")];
   const result = z.object(shape).safeParse(given);
-  if (result.success && faults.length === 0) return result.data as z.output<z.ZodObject<Shape>>;
-  throw invalid("SBX_QUERY", [...faults, ...(result.error?.issues ?? []).map(faultOf)]);
+  if (result.success && faults.length === 0) return result.data;
+  throw invalid("SBX_QUERY", [...faults, ...(result.error?.issues ?? []).map((issue) => faultOf(issue, given))]);
 }
 
 /** The members of the body, checked; throws with what is wrong with each of them. An empty body is an object without members. */
@@ -38,8 +38,8 @@ export function readBody<Shape extends z.ZodRawShape>(request: ApiRequest, shape
     throw new ApiRefusal("SBX_BODY", "The body must be a JSON object.");
   const faults = unknownMembers(given, shape, "member");
   const result = z.object(shape).safeParse(given);
-  if (result.success && faults.length === 0) return result.data as z.output<z.ZodObject<Shape>>;
-  throw invalid("SBX_BODY", [...faults, ...(result.error?.issues ?? []).map(faultOf)]);
+  if (result.success && faults.length === 0) return result.data;
+  throw invalid("SBX_BODY", [...faults, ...(result.error?.issues ?? []).map((issue) => faultOf(issue, given))]);
 }
 
 function parseBody(request: ApiRequest): unknown {
@@ -67,12 +67,14 @@ function unknownMembers(given: object, shape: z.ZodRawShape, noun: string): Faul
     });
 }
 
-function faultOf(issue: z.core.$ZodIssue): Fault {
-  const missing = issue.code === "invalid_type" && issue.input === undefined;
-  return { field: issue.path.map(String).join("."), problem: missing ? "is required" : issue.message };
+function faultOf({ message, path }: z.core.$ZodIssue, given: object): Fault {
+  const [name = ""] = path.map(String);
+  return { field: path.map(String).join("."), problem: Object.hasOwn(given, name) ? message : "is required" };
 }
 
-function invalid(code: "SBX_BODY" | "SBX_QUERY", fields: readonly Fault[]): ApiRefusal {
+function invalid(code: "SBX_BODY" | "SBX_QUERY", faults: readonly Fault[]): ApiRefusal {
+  // What is wrong with a field first says enough.
+  const fields = faults.filter(({ field }, at) => faults.findIndex((fault) => fault.field === field) === at);
   const text = fields.map(({ field, problem }) => `${field}: ${problem}`).join("; ");
   return new ApiRefusal(code, `${code === "SBX_QUERY" ? "The query" : "The body"} has mistakes: ${text}.`, { fields });
 }

@@ -64,13 +64,12 @@ function operation(route: Route): object {
 }
 
 function failures(codes: readonly RefusalCode[]): Record<string, object> {
-  const byStatus: Record<string, RefusalCode[]> = {};
-  for (const code of codes) (byStatus[refusals[code]] ??= []).push(code);
+  const statuses = [...new Set(codes.map((code) => refusals[code]))].sort((a, b) => a - b);
   return Object.fromEntries(
-    Object.entries(byStatus).map(([status, those]) => [
-      status,
-      { description: those.join(", "), content: json(reference("Failure")) },
-    ]),
+    statuses.map((status) => {
+      const description = codes.filter((code) => refusals[code] === status).join(", ");
+      return [status, { description, content: json(reference("Failure")) }];
+    }),
   );
 }
 

@@ -18,10 +18,13 @@ export const serviceName = z.string().min(1).max(600).meta({
 });
 
 /** A registry by id or pattern. */
-export const registryPattern = z.string().max(300).meta({
-  description: "Id of a registry, or a pattern with `*`.",
-  example: "eureka/*",
-});
+export const registryPattern = z
+  .string()
+  .max(300)
+  .meta({
+    description: "Id of a registry, or a pattern with `*`.",
+    examples: ["eureka/*"],
+  });
 
 /** A point in time: RFC 3339 or epoch milliseconds. */
 export const time = z
@@ -30,7 +33,7 @@ export const time = z
     (text) => /^\d{1,15}$/.test(text) || (/^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(Date.parse(text))),
     "must be a time such as 2026-01-31T12:00:00Z, or epoch milliseconds",
   )
-  .meta({ description: "RFC 3339, or epoch milliseconds.", example: "2026-01-31T12:00:00Z" })
+  .meta({ description: "RFC 3339, or epoch milliseconds.", examples: ["2026-01-31T12:00:00Z"] })
   .transform((text) => (/^\d+$/.test(text) ? Number(text) : Date.parse(text)));
 
 /** One line that people write and other people read in a terminal. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 
 const milliseconds = z.number().meta({ description: "Epoch milliseconds." });
 const count = z.int().min(0);
-const key = z.string().meta({ description: "`namespace/hostname`.", example: "shop/orders.shop.svc.cluster.local" });
+const key = z.string().meta({ description: "`namespace/hostname`.", examples: ["shop/orders.shop.svc.cluster.local"] });
 const address = z.string().meta({ description: "`ip:port`, `[ipv6]:port`, `hostname:port` or `unix:path`." });
 const labels = z.record(z.string(), z.string());
 const health = z.string().meta({ description: "HEALTHY, DEGRADED, UNHEALTHY, DRAINING, TERMINATING or UNKNOWN." });

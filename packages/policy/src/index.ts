@@ -12,8 +12,6 @@ export { explainMerge } from "./merge/explain-merge.ts";
 export type { MergeExplanation } from "./merge/explain-merge.ts";
 export { eligibility } from "./merge/eligible.ts";
 export type { Eligibility } from "./merge/eligible.ts";
-export { explainMerge } from "./merge/explain-merge.ts";
-export type { MergeExplanation } from "./merge/explain-merge.ts";
 export type { MergeInput } from "./merge/gather.ts";
 export { mergeService } from "./merge/merge-service.ts";
 export type { MergeResult, MergeServiceInput } from "./merge/merge-service.ts";

@@ -1,6 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { addApiCommands } from "./commands/api-commands.ts";
 import { gather, withBootstrapFlags, wholeNumber, type BootstrapFlags } from "./commands/bootstrap-flags.ts";
 import { CommandFailure, exitCodes, type CommandContext } from "./commands/context.ts";
+import { examples } from "./commands/examples.ts";
 import type { DaemonFlags } from "./commands/plan.ts";
 import type { ReplayFlags } from "./commands/replay.ts";
 import type { Role } from "./role.ts";
@@ -57,6 +59,7 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
   addCatalog(program, context);
   addReplay(program, context);
   addRender(program, context);
+  addApiCommands(program, context, exit);
   addBootstrap(program, context);
   addAgent(program, context, exit);
   program
@@ -303,8 +306,4 @@ function addAgent(program: Command, context: CommandContext, exit: (code: number
         exit(await agentCommand(flags, envoyFlags, context));
       },
     );
-}
-
-function examples(lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n`;
 }

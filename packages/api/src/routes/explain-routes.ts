@@ -29,7 +29,7 @@ export const explainRoutes: readonly Route[] = [
         .min(1)
         .max(300)
         .optional()
-        .meta({ description: "Of an endpoint; without a port all ports of the host.", example: "10.1.2.3:8080" }),
+        .meta({ description: "Of an endpoint; without a port all ports of the host.", examples: ["10.1.2.3:8080"] }),
     },
     answer: "Explanation",
     refuses: ["SBX_SERVICE_AMBIGUOUS", "SBX_SERVICE_UNKNOWN"],

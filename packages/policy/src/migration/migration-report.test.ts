@@ -266,6 +266,12 @@ describe("what stands in the way", () => {
     expect(migrationReport(input(given))).toMatchObject({ ready: true, blockers: [] });
   });
 
+  it("never shows a parity as whole that is not", () => {
+    const many = Array.from({ length: 2000 }, (_, at) => candidate(`10.1.${at >> 8}.${at & 255}:80`));
+    const report = migrationReport(input({ from: side("eureka/*", many), to: side("kubernetes/*", many.slice(1)) }));
+    expect(report.blockers).toEqual([{ code: "PARITY_BELOW", detail: "parity is 0.999, the rules ask for 1" }]);
+  });
+
   it("names five addresses at most", () => {
     const ghosts = Array.from({ length: 7 }, (_, at) => candidate(`10.0.1.${at}:80`, { outcome: ghost }));
     const report = migrationReport(input({ from: side("eureka/*", ghosts) }));
