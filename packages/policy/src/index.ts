@@ -14,7 +14,7 @@ export { DriftTruth } from "./drift/truth.ts";
 export { unregistered } from "./drift/unregistered.ts";
 export type { Unregistered } from "./drift/unregistered.ts";
 export { nextDue } from "./drift/verdict.ts";
-export type { DriftVerdict } from "./drift/verdict.ts";
+export type { DriftVerdict, Unverified, Verified } from "./drift/verdict.ts";
 export type { Conflict, Departure, ExplainedCandidate, Outcome, ServiceExplanation } from "./explanation.ts";
 export type { Override } from "./override.ts";
 export { firstFit, fits } from "./patterns.ts";

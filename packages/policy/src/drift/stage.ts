@@ -89,7 +89,7 @@ function spare(judged: readonly Judged[], keepAtLeast: number | undefined): void
       ? left === 0 && out.length > 1
         ? out.length
         : 0
-      : Math.max(0, Math.ceil(Math.min(1, keepAtLeast) * own.length) - left);
+      : Math.max(0, atLeast(keepAtLeast, own.length) - left);
   for (const one of out.sort(bySparing).slice(0, spared)) one.decision = "deprioritise";
 }
 
@@ -101,15 +101,15 @@ function identityOf({ candidate: { instance } }: Judged): string {
   return `${instanceKey(instance.addresses[0])}\0${instance.servicePort}\0${instance.id}`;
 }
 
-function act({ candidate, decision, verdict: { detail, since, verdict } }: Judged): Candidate {
-  switch (decision) {
-    case "none":
-      return candidate;
-    case "report":
-      return withFinding(candidate, "drift", verdict, since);
-    case "deprioritise":
-      return { ...withFinding(candidate, "drift", verdict, since), priority: candidate.priority + 1 };
-    case "exclude":
-      return exclude(candidate, "drift", verdict, detail);
-  }
+function act({ candidate, decision, verdict: said }: Judged): Candidate {
+  if (decision === "none" || said.verdict === "UNVERIFIABLE") return candidate;
+  const { detail, since, verdict } = said;
+  if (decision === "exclude") return exclude(candidate, "drift", verdict, detail);
+  const noted = withFinding(candidate, "drift", verdict, since);
+  return decision === "deprioritise" ? { ...noted, priority: candidate.priority + 1 } : noted;
+}
+
+/** Of 30 a tenth is 3, although the product is a little more. */
+function atLeast(share: number, count: number): number {
+  return Math.ceil(Math.min(1, share) * count - 1e-9);
 }

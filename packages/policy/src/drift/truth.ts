@@ -11,7 +11,7 @@ import type { DriftMembers } from "./members.ts";
 import { driftDefaults } from "./options.ts";
 import type { DriftOptions } from "./options.ts";
 import { mildest } from "./verdict.ts";
-import type { DriftVerdict } from "./verdict.ts";
+import type { DriftVerdict, Unverified, Verified } from "./verdict.ts";
 
 /** One registry whose workloads are the truth. */
 interface Cluster {
@@ -175,7 +175,7 @@ export class DriftTruth {
     members: DriftMembers,
     now: number,
   ): DriftVerdict {
-    if (!this.checks(registry)) return unverifiable(`${registry} is not checked`, instance.registeredAt ?? now);
+    if (!this.checks(registry)) return unverified(`${registry} is not checked`);
     const verdicts: DriftVerdict[] = [];
     for (const address of instance.addresses) {
       if (address.type !== "ip") continue;
@@ -186,25 +186,24 @@ export class DriftTruth {
       if (first !== undefined) verdicts.push(mildest([first, ...rest]));
     }
     const [first, ...rest] = verdicts;
-    if (first === undefined) return unverifiable("no cluster covers its address", instance.registeredAt ?? now);
+    if (first === undefined) return unverified("no cluster covers its address");
     return verdicts.find(({ verdict }) => verdict === "IMPOSTOR") ?? mildest([first, ...rest]);
   }
 
   #verdictIn(cluster: Cluster, claim: Claim, members: DriftMembers, now: number): DriftVerdict {
     const { instance, ip, port, registry } = claim;
     const listed = this.#listed.get(ip)?.endpoints.get(identity(registry, instance, ip));
-    const listedAt = listed?.at ?? instance.registeredAt ?? now;
-    if (!cluster.trusted) return unverifiable(`${cluster.registry} is not in sync`, listedAt);
+    if (!cluster.trusted) return unverified(`${cluster.registry} is not in sync`, listed);
     const at = cluster.addresses.get(ip);
     const here = at?.joined(port) ?? [];
-    if (here.length > 0) return this.#verdictOf(here, cluster, claim, members, listedAt);
+    if (here.length > 0) return this.#verdictOf(here, cluster, claim, members, listed);
     const departed = at?.departedFrom(port);
     const hosts = at?.present ?? [];
     if (
       hosts.length > 0 &&
       (departed === undefined || hosts.some(({ workload }) => declaredPorts(workload).length === 0))
     ) {
-      return unverifiable(`${ip} is a host's, and no workload there declares port ${port}`, listedAt);
+      return unverified(`${ip} is a host's, and no workload there declares port ${port}`, listed);
     }
     return this.#missing(cluster, claim, listed, departed, now);
   }
@@ -214,14 +213,14 @@ export class DriftTruth {
     cluster: Cluster,
     claim: Claim,
     members: DriftMembers,
-    listedAt: number,
+    listed: Listed | undefined,
   ): DriftVerdict {
     // One that ends may have lost its address to one that runs.
     const running = here.filter(({ workload }) => workload.phase !== "TERMINATING");
     const [first, ...rest] = (running.length > 0 ? running : here).map(({ workload, arrivedAt, phaseSince }) => {
       const { key, phase } = workload;
-      const is = (verdict: DriftVerdict["verdict"], detail: string, since: number): DriftVerdict => {
-        return { verdict, detail, since: Math.max(since, listedAt), workload: key };
+      const is = (verdict: Verified["verdict"], detail: string, since: number): Verified => {
+        return { verdict, detail, since: Math.max(since, listed?.at ?? since), workload: key };
       };
       const other = foreign(claim, cluster.registry, workload, members, this.#options);
       if (other !== undefined) return is("IMPOSTOR", `${claim.ip} is of ${key}: ${other}`, arrivedAt);
@@ -251,12 +250,16 @@ export class DriftTruth {
       const { workload } = departed;
       return { verdict: "GHOST", detail: `${workload}, which had ${ip}, is gone`, since, workload };
     }
-    if (listed === undefined) return unverifiable(`no workload has ${ip} yet`, now);
-    const since = Math.max(listed.at, departed?.at ?? listed.at);
+    if (listed === undefined) return unverified(`no workload has ${ip} yet`);
+    const missing: Moment = {
+      at: Math.max(listed.at, departed?.at ?? listed.at),
+      tick: Math.max(listed.tick, departed?.tick ?? 0),
+    };
+    const since = missing.at;
     const dueAt = since + this.#options.ghostAfterMs;
-    const isRead = Math.max(listed.tick, departed?.tick ?? 0) < cluster.readBefore;
+    const isRead = missing.tick < cluster.readBefore;
     if (now >= dueAt && isRead) return { verdict: "GHOST", detail: `no workload has ${ip}`, since };
-    return { ...unverifiable(`no workload has ${ip} yet`, since), ...(now < dueAt && { dueAt }) };
+    return { ...unverified(`no workload has ${ip} yet`, missing), ...(now < dueAt && { dueAt }) };
   }
 
   /** A registration after the workload left may be that of the next one with the address, which its cluster has yet to tell of. */
@@ -390,6 +393,6 @@ function covered(cluster: Cluster, { addresses }: Workload): readonly string[] {
   return [...new Set(ips)].filter((ip) => cluster.ranges.has(ip));
 }
 
-function unverifiable(detail: string, since: number): DriftVerdict {
-  return { verdict: "UNVERIFIABLE", detail, since };
+function unverified(detail: string, begun?: Moment): Unverified {
+  return { verdict: "UNVERIFIABLE", detail, ...(begun !== undefined && { since: begun.at }) };
 }

@@ -2,16 +2,29 @@ import type { WorkloadKey } from "@signalbox/model";
 import type { Verdict } from "../rules.ts";
 
 /** What the workloads say about one endpoint. */
-export interface DriftVerdict {
-  readonly verdict: Verdict;
+export type DriftVerdict = Verified | Unverified;
+
+interface Said {
   /** For people: `no workload has 10.1.2.3`. */
   readonly detail: string;
-  /** Since when it is so, as far as is known. Epoch milliseconds. */
-  readonly since: number;
   /** When it changes although nothing else does. Epoch milliseconds. */
   readonly dueAt?: number;
   /** The workload that decided. */
   readonly workload?: WorkloadKey;
+}
+
+/** They say something. */
+export interface Verified extends Said {
+  readonly verdict: Exclude<Verdict, "UNVERIFIABLE">;
+  /** Since when it is so, as far as is known. Epoch milliseconds. */
+  readonly since: number;
+}
+
+/** They say nothing, or nothing yet. */
+export interface Unverified extends Said {
+  readonly verdict: "UNVERIFIABLE";
+  /** Since when the endpoint is listed, or its address has no workload; absent where that is not known. Epoch milliseconds. */
+  readonly since?: number;
 }
 
 const byMildness: readonly Verdict[] = [
