@@ -3,10 +3,11 @@ import {
   explainMerge,
   type CandidateRecord,
   type Collision,
-  type DriftRow,
+  type DriftReport,
   type GuardRuling,
   type GuardStatus,
   type Override,
+  type ReportedVerdict,
   type ServiceExplanation,
   type ServiceNames,
 } from "@signalbox/policy";
@@ -17,6 +18,7 @@ import type { Guards } from "./guards.ts";
 import type { AggregateInput } from "./input.ts";
 import type { CatalogRules } from "./options.ts";
 import type { ShardStore } from "./shard.ts";
+import { asCandidates } from "./stages.ts";
 import type { Stages } from "./stages.ts";
 
 /** What was decided about the catalog and why, and people's say in it. */
@@ -27,8 +29,11 @@ export interface Decisions {
   said(service: ServiceKey): readonly ServiceRecord[];
   /** All that each registry says now, as it is believed. */
   contents(): readonly (ShardContent & { readonly registry: RegistryId })[];
-  /** The endpoints that were compared with the workloads of a cluster. */
-  drift(): readonly DriftRow[];
+  /**
+   * The endpoints that were compared with the workloads of a cluster, and how many there are of each verdict. `shows` says which verdicts get
+   * rows; all by default.
+   */
+  drift(shows?: (verdict: ReportedVerdict) => boolean): DriftReport;
   /** What is held of sources that suddenly list less. */
   guards(): readonly GuardStatus[];
   /** A person's ruling on a guard. Throws a NoGuardError. */
@@ -67,7 +72,8 @@ export function createDecisions(options: DecisionsOptions): Decisions {
     explain: (service) => explain(service, options),
     said: (service) => options.assembly.recordsOf(service),
     contents: () => shards.ids().map((registry) => ({ registry, ...shards.contentOf(registry) })),
-    drift: () => stages.driftRows(clock.now()),
+    drift: (shows = () => true) =>
+      stages.driftReport((key) => options.assembly.recordsOf(key).map(asCandidates), shows, clock.now()),
     guards: () => guards.status(),
     decideGuard: (id, ruling, author) => {
       const at = clock.now();

@@ -3,16 +3,19 @@ import {
   Departures,
   DriftTruth,
   driftReport,
-  driftStage,
   healthStage,
   manualStage,
   MemberIndex,
+  reconcile,
+  unregistered,
   OverrideBook,
   withFinding,
   type Candidate,
   type CandidateRecord,
-  type DriftRow,
+  type DriftContext,
+  type DriftReport,
   type Hold,
+  type ReportedVerdict,
 } from "@signalbox/policy";
 import type { RegistryUpdate } from "@signalbox/registry";
 import type { CatalogRules } from "./options.ts";
@@ -118,16 +121,31 @@ export class Stages {
     return others;
   }
 
-  /** The verdicts on all endpoints that are checked. */
-  driftRows(now: number): readonly DriftRow[] {
+  /** The verdicts on all endpoints that are checked, as the drift stage sees them. `recordsOf` as they were last seen. */
+  driftReport(
+    recordsOf: (key: ServiceKey) => readonly CandidateRecord[],
+    shows: (verdict: ReportedVerdict) => boolean,
+    now: number,
+  ): DriftReport {
     const truth = this.#truth;
-    if (truth === undefined) return [];
-    return driftReport(
-      [...this.#listed].flatMap(([key, listed]) =>
-        [...listed.values()].map(({ instances, registry }) => ({ key, registry, instances })),
-      ),
-      { truth, members: this.#members, now, rulesOf: (key) => this.#options.rules.of(key).drift },
+    if (truth === undefined) return { rows: [], counts: [] };
+    const observations = [...this.#listed.keys()].flatMap((service) =>
+      recordsOf(service)
+        .filter(({ registry }) => truth.checks(registry))
+        .map((record) => ({
+          service,
+          reconciliation: reconcile(record, this.#driftContext(truth, service, now)),
+          unregistered: unregistered(
+            service,
+            record.candidates.map(({ instance }) => instance),
+            {
+              members: this.#members,
+              truth,
+            },
+          ),
+        })),
     );
+    return driftReport(observations, shows);
   }
 
   /** What becomes of the endpoints of a service before they are merged. `records` as they were last seen; `expired`: too old to be heard. */
@@ -149,13 +167,12 @@ export class Stages {
     const due = [this.departures.dueAt(key, rules.health.drainForMs, now)];
     const truth = this.#truth;
     if (truth !== undefined) {
-      const service = nameOf(key);
-      const context = { truth, actions: rules.drift, service, members: this.#members, now };
+      const context = this.#driftContext(truth, key, now);
       staged = staged.map((record) => {
         if (!truth.checks(record.registry)) return record;
-        for (const { instance } of record.candidates)
-          due.push(truth.verdict(instance, record.registry, service, this.#members, now).dueAt);
-        return driftStage(record, context);
+        const reconciled = reconcile(record, context);
+        due.push(reconciled.dueAt);
+        return reconciled.record;
       });
     }
     staged = staged.map((record) => this.#guarded(key, record));
@@ -168,6 +185,10 @@ export class Stages {
   /** When time alone changes what becomes of a service that was looked at last; undefined: never. */
   dueAt(key: ServiceKey): number | undefined {
     return this.#due.get(key);
+  }
+
+  #driftContext(truth: DriftTruth, key: ServiceKey, now: number): DriftContext {
+    return { truth, actions: this.#options.rules.of(key).drift, service: nameOf(key), members: this.#members, now };
   }
 
   #touchAt(ips: readonly string[], touched: Set<ServiceKey>): void {
@@ -192,7 +213,8 @@ interface Listed {
 
 const noFindings: Candidate["findings"] = Object.freeze([]);
 
-function asCandidates({ instances, service }: ServiceRecord): CandidateRecord {
+/** What a registry says about a service, before any stage. */
+export function asCandidates({ instances, service }: ServiceRecord): CandidateRecord {
   const { registry } = service.provenance;
   return {
     registry,

@@ -82,8 +82,9 @@ const drift = z.strictObject({
   address,
   verdict: z.string(),
   action: z.enum(["none", "report", "deprioritise", "exclude"]),
-  since: milliseconds,
+  since: milliseconds.optional(),
   detail: z.string(),
+  workload: z.string().optional(),
 });
 
 const guard = z.strictObject({

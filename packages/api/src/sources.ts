@@ -32,10 +32,12 @@ export interface DriftRow {
   readonly verdict: Verdict | "UNREGISTERED";
   /** What the verdict does to the endpoint. */
   readonly action: DriftAction | "none";
-  /** Epoch milliseconds. */
-  readonly since: number;
+  /** Epoch milliseconds; absent where it is not known. */
+  readonly since?: number;
   /** The value that decided, for people. */
   readonly detail: string;
+  /** The workload that decided, as `<cluster>/<namespace>/<name>`. */
+  readonly workload?: string;
 }
 
 /** A guard that holds removals, or held them and still watches. */

@@ -8,7 +8,7 @@ export { driftDefaults } from "./drift/options.ts";
 export type { DriftCluster, DriftOptions } from "./drift/options.ts";
 export { driftReport } from "./drift/report.ts";
 export type { DriftCount, DriftObservation, DriftReport, DriftRow, ReportedVerdict } from "./drift/report.ts";
-export { driftStage, reconcile } from "./drift/stage.ts";
+export { reconcile } from "./drift/stage.ts";
 export type { DriftContext, DriftDecision, Reconciliation } from "./drift/stage.ts";
 export { DriftTruth } from "./drift/truth.ts";
 export { unregistered } from "./drift/unregistered.ts";

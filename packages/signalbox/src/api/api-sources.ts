@@ -34,7 +34,7 @@ export function apiSources({ aggregate, clock, journal, journalled }: ApiSources
     catalog: () => aggregate.catalog(),
     sources: () => aggregate.status(),
     explain: (service) => decisions.explain(service),
-    drift: () => decisions.drift(),
+    drift: () => decisions.drift().rows,
     guards: () => decisions.guards().map(guardView),
     decideGuard: (id, decision) => {
       const before = decisions.guards().find((guard) => guard.id === id);

@@ -33,7 +33,7 @@ function driftText(rows: AnswerOf<"DriftList">["items"]): string {
     registry,
     verdict,
     action,
-    new Date(since).toISOString(),
+    since === undefined ? "" : new Date(since).toISOString(),
     detail,
   ]);
   return table([["SERVICE", "ADDRESS", "REGISTRY", "VERDICT", "ACTION", "SINCE", "WHY"], ...cells]);

@@ -51,7 +51,7 @@ export class CatalogJournal {
       dir,
       onProblem: (problem) => logger.error("journal-problem", { ...problem }),
     });
-    journal.append({ type: "config", at: now(), hash: configHash });
+    journal.append({ type: "config", at: now(), config: configHash });
     for (const input of this.#queue.splice(0)) this.#append(journal, input);
     this.#journal = journal;
     try {
