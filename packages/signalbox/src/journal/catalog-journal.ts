@@ -17,9 +17,9 @@ export interface CatalogJournalOptions {
   /** Hash of the configuration that is in force. */
   readonly configHash: string;
   /** Epoch milliseconds now. */
-  now(): number;
+  readonly now: () => number;
   /** All that the registries say now, for the places at which a replay may begin. */
-  contents(): readonly RegistryContent[];
+  readonly contents: () => readonly RegistryContent[];
 }
 
 /** Inputs that may wait until the journal is open. More of them are only thinkable where opening hangs. */
