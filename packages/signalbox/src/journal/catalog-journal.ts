@@ -51,8 +51,9 @@ export class CatalogJournal {
       dir,
       onProblem: (problem) => logger.error("journal-problem", { ...problem }),
     });
-    journal.append({ type: "config", at: now(), config: configHash });
-    for (const input of this.#queue.splice(0)) this.#append(journal, input);
+    const waiting = this.#queue.splice(0);
+    journal.append({ type: "config", at: waiting[0]?.at ?? now(), config: configHash });
+    for (const input of waiting) this.#append(journal, input);
     this.#journal = journal;
     try {
       await new Promise<void>((resolve) => {
