@@ -1,4 +1,4 @@
-import { startTraffic, type Answer, type Traffic } from "@signalbox/test-servers";
+import { get, startTraffic, waitFor, type Answer, type Traffic } from "@signalbox/test-servers";
 import { orders } from "./cast.ts";
 import type { StepRow } from "./result.ts";
 
@@ -42,6 +42,12 @@ export class Calls {
   /** Resolves when so many of the steady calls that began later were answered. */
   answered(count: number): Promise<unknown> {
     return counted(this.#steady, count);
+  }
+
+  /** Resolves once a call to this host gets this answer. */
+  async reaches(host: string, answer: string): Promise<void> {
+    const isReached = async () => (await get(this.#port, host)).text === answer;
+    await waitFor(isReached, { what: `"${answer}" of ${host}` });
   }
 
   /** Makes so many calls at full speed, over several connections. Resolves with their answers. */

@@ -10,11 +10,14 @@ export const orders = { name: "orders", host: "orders.prod.svc.cluster.local", p
 /** The service whose pod gets an address that was one of `orders`. */
 export const billing = { name: "billing", host: "billing.prod.svc.cluster.local" } as const;
 
-/** Pods of `orders` as it was: they register with Eureka, and no Service of the cluster selects them. */
-export const oldPods = ["10.40.0.1", "10.40.0.2", "10.40.0.3", "10.40.0.4"] as const;
+/** Pods of `orders` as it was, which live on: they register with Eureka, and no Service of the cluster selects them. */
+export const living = ["10.40.0.1", "10.40.0.2", "10.40.0.3"] as const;
 
 /** The old pod that dies. Its address then belongs to a pod of `billing`. */
 export const doomed = "10.40.0.4";
+
+/** All of `orders` that are there at the start and register with Eureka. */
+export const oldPods = [...living, doomed] as const;
 
 /** An old pod that comes while the cluster cannot be read. */
 export const late = "10.40.0.5";

@@ -12,8 +12,6 @@ export interface Shares {
 /** All requests go to the pods that Eureka knows. */
 export const onlyEureka: Shares = { eureka: 100, kubernetes: 0 };
 
-const plain = process.env["STORY_PLAIN"] === "1";
-
 /** The daemon's configuration, without its ports. */
 export function configuration(parts: {
   readonly eurekaUrl: string;
@@ -38,21 +36,18 @@ export function configuration(parts: {
         kubeconfig: parts.kubeconfig,
         namespaces: { include: ["prod"] },
         nodes: false,
+        // No watch is silent for longer than 4 s, so that 6 s without a word are a server that cannot be read.
         watchSeconds: 2,
-        watchdogMs: 6000,
-        requestMs: 2000,
-        staleAfter: "5s",
+        staleAfter: "6s",
       },
     ],
-    ...(!plain && {
-      identity: [{ registries: ["eureka/*"], hostname: "{{name}}.prod.svc.cluster.local", namespace: "prod" }],
-      drift: {
-        clusters: [{ registry: "kubernetes/main", podCidrs: ["10.40.0.0/16"] }],
-        check: ["eureka/*"],
-        ghostAfter: "2s",
-      },
-      guards: { registries: ["eureka/*"], mode: "hold" },
-    }),
+    identity: [{ registries: ["eureka/*"], hostname: "{{name}}.prod.svc.cluster.local", namespace: "prod" }],
+    drift: {
+      clusters: [{ registry: "kubernetes/main", podCidrs: ["10.40.0.0/16"] }],
+      check: ["eureka/*"],
+      ghostAfter: "2s",
+    },
+    guards: { registries: ["eureka/*"], mode: "hold" },
     ...rules(onlyEureka),
     // A retry would hide a lost endpoint.
     mesh: { proxyHttpPort: parts.proxyHttpPort, defaultHttpRetryPolicy: { attempts: 0 } },
@@ -69,7 +64,6 @@ export async function share(daemon: Daemon, shares: Shares): Promise<void> {
 }
 
 function rules({ eureka, kubernetes }: Shares): object {
-  if (plain) return {};
   const merge = { split: { "eureka/main": eureka, "kubernetes/main": kubernetes }, onEmpty: "spill" };
   return { services: [{ match: orders.host, merge, drift: "exclude" }] };
 }

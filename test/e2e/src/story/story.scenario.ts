@@ -1,5 +1,6 @@
 import { CleanUp } from "../faults/clean-up.ts";
-import type { Explained, StepRow, StoryResult } from "./result.ts";
+import { Report } from "./report.ts";
+import type { StoryResult } from "./result.ts";
 import { deathOfAPod, emptyEureka, migration, unreachableCluster } from "./steps.ts";
 import { startWorld } from "./world.ts";
 
@@ -8,24 +9,25 @@ import { startWorld } from "./world.ts";
 
 const requests = Number(process.argv[2]);
 const cleanUp = new CleanUp();
-const rows: StepRow[] = [];
-const explained: Explained[] = [];
 
 async function scenario(): Promise<StoryResult> {
   const world = await startWorld(cleanUp);
-  const explain = async (_step: string): Promise<void> => {};
-  rows.push(...(await deathOfAPod(world, explain)));
-  const { changes, row } = await emptyEureka(world, explain);
-  rows.push(row);
-  rows.push(...(await migration(world, requests, explain)));
-  rows.push(await unreachableCluster(world, explain));
-  return { rows, explained, nacks: await world.envoy.nacks(), changesByEmptyEureka: changes };
+  const report = new Report(world.daemon);
+  try {
+    await deathOfAPod(world, report);
+    const changesByEmptyEureka = await emptyEureka(world, report);
+    await migration(world, report, requests);
+    await unreachableCluster(world, report);
+    const { explained, rows } = report;
+    return { rows, explained, nacks: await world.envoy.nacks(), changesByEmptyEureka };
+  } catch (error) {
+    const { explained, rows } = report;
+    throw new Error(`after ${JSON.stringify({ rows, explained })}\n${world.daemon.log()}`, { cause: error });
+  }
 }
 
 try {
   process.stdout.write(JSON.stringify(await scenario()));
-} catch (error) {
-  throw new Error(`after: ${JSON.stringify(rows)}`, { cause: error });
 } finally {
   await cleanUp.run();
 }

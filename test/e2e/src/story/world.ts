@@ -33,7 +33,7 @@ export interface World {
   readonly view: EnvoyView;
   readonly calls: Calls;
   /** Starts the process of a pod. */
-  startPod(service: string, address: string, registers: boolean): Promise<void>;
+  readonly startPod: (service: string, address: string, registers: boolean) => Promise<void>;
 }
 
 /** Starts all of it. Resolves when calls to `orders` are answered by all old pods, and by no others. */
