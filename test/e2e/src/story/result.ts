@@ -49,7 +49,7 @@ export function broken({ changesByEmptyEureka, explained, nacks, rows }: StoryRe
     if (through !== "Signalbox") continue;
     if (failedAfter > 0) faults.push(`${step}: ${failedAfter} calls failed after the push`);
     if (misrouted > 0) faults.push(`${step}: ${misrouted} calls came to another service`);
-    if (share !== undefined && Math.abs(share.planned - share.measured) > tolerance)
+    if (share !== undefined && !(Math.abs(share.planned - share.measured) <= tolerance))
       faults.push(`${step}: the share is ${share.measured.toFixed(1)} %`);
     if (step.startsWith("a") && (row.pushMs ?? Number.POSITIVE_INFINITY) > promptMs)
       faults.push(`${step}: the push took ${(row.pushMs ?? Number.POSITIVE_INFINITY).toFixed(0)} ms`);
