@@ -2,9 +2,9 @@ import { createInProcessBus } from "@signalbox/event-bus";
 import type { EventBus } from "@signalbox/event-bus";
 import { registryId } from "@signalbox/model";
 import type { ServiceRecord } from "@signalbox/model";
+import { mergeService } from "@signalbox/policy";
 import { afterEach, describe, expect, it } from "vitest";
-import { unionMerge } from "./merge.ts";
-import type { AggregateOptions, Publication } from "./options.ts";
+import type { AggregateOptions, MergePolicy, Publication } from "./options.ts";
 import { settled } from "./testing/settled.ts";
 import {
   comparable,
@@ -80,9 +80,10 @@ describe("what an aggregate publishes", () => {
   it("touches one entry for a change of one service", async () => {
     const merged: string[] = [];
     const registry = new FakeRegistry("one");
-    const merge: typeof unionMerge = (key, records) => {
+    const merge: MergePolicy = (input) => {
+      const { key } = input;
       merged.push(key);
-      return unionMerge(key, records);
+      return mergeService(input).entry;
     };
     const world = await started({ registries: [registry], merge });
     registry.snapshot(...Array.from({ length: 50 }, (_, i) => record(one, `s${i}`, "192.0.2.1")));
@@ -139,9 +140,9 @@ describe("what an aggregate publishes", () => {
     const registry = new FakeRegistry("one");
     const world = await started({
       registries: [registry],
-      merge: (key, records) => {
-        if (key === keyOf("bad") && records[0]?.instances.length === 1) throw new Error("no merge");
-        return unionMerge(key, records);
+      merge: (input) => {
+        if (input.key === keyOf("bad") && input.records[0]?.candidates.length === 1) throw new Error("no merge");
+        return mergeService(input).entry;
       },
     });
     registry.snapshot(record(one, "bad"), record(one, "good"));
@@ -633,9 +634,10 @@ describe("a merge that fails", () => {
   it("is tried again with the next change, told once and counted in the status", async () => {
     let broken = true;
     const registry = new FakeRegistry("one");
-    const merge: typeof unionMerge = (key, records) => {
+    const merge: MergePolicy = (input) => {
+      const { key } = input;
       if (broken && key === keyOf("a")) throw new Error("no");
-      return unionMerge(key, records);
+      return mergeService(input).entry;
     };
     const world = await started({ registries: [registry], merge });
     registry.snapshot(record(one, "a", "192.0.2.1"), record(one, "b"));

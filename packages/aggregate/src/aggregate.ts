@@ -1,9 +1,22 @@
 import { CatalogFold, isEmptyDelta } from "@signalbox/event-bus";
 import type { BusWriter } from "@signalbox/event-bus";
 import { objectKey } from "@signalbox/model";
-import type { Catalog, CatalogDelta, CatalogEntry, Labels, RegistryId, Revision, Service } from "@signalbox/model";
+import type {
+  Catalog,
+  CatalogDelta,
+  CatalogEntry,
+  Labels,
+  RegistryId,
+  Revision,
+  Service,
+  ServiceInstance,
+  ServiceKey,
+} from "@signalbox/model";
+import { mergeService, ServiceNames } from "@signalbox/policy";
+import type { Hold } from "@signalbox/policy";
 import { noMetrics, silentLogger, systemClock } from "@signalbox/registry";
 import type { Clock, Logger, Registry, RegistryUpdate } from "@signalbox/registry";
+import { Agenda } from "./agenda.ts";
 import { defaultSaveEveryMs } from "./archive.ts";
 import { Archiving } from "./archiving.ts";
 import { Assembly } from "./assembly.ts";
@@ -12,17 +25,21 @@ import type { ServiceEndpoint } from "./catalog-index.ts";
 import { AggregateRunningError } from "./controller.ts";
 import type { AggregateController } from "./controller.ts";
 import { Debounce } from "./debounce.ts";
+import { createDecisions } from "./decisions.ts";
+import type { Decisions } from "./decisions.ts";
 import { defaultFreshness } from "./freshness.ts";
 import { Handlers } from "./handlers.ts";
 import type { InstanceHandler, ServiceHandler } from "./handlers.ts";
 import { isFenced, Leadership } from "./leadership.ts";
-import { unionMerge } from "./merge.ts";
-import { defaultDebounce, defaultRestart, defaultSyncDeadlineMs } from "./options.ts";
-import type { AddRegistryOptions, AggregateOptions, Publication, RestartOptions } from "./options.ts";
+import { Guards } from "./guards.ts";
+import type { AggregateInput } from "./input.ts";
+import { defaultCatalogRules, defaultDebounce, defaultRestart, defaultSyncDeadlineMs } from "./options.ts";
+import type { AddRegistryOptions, AggregateOptions, CatalogRules, Publication, RestartOptions } from "./options.ts";
 import { Registries } from "./registries.ts";
 import { Restoration } from "./restoration.ts";
 import { ShardStore } from "./shard.ts";
 import type { RegistryStatus } from "./supervision.ts";
+import { Stages } from "./stages.ts";
 import { SyncGate } from "./sync-gate.ts";
 import { abortWith, isAborted, Latch, toError } from "./waiting.ts";
 
@@ -31,12 +48,21 @@ export function createAggregate(options: AggregateOptions): AggregateController 
   return new Aggregate(options);
 }
 
+/** What changes by time alone besides services. Keys of services have a slash. */
+type Topic = "guards" | "overrides";
+
 class Aggregate implements AggregateController {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #restart: RestartOptions;
   readonly #onPublish: (publication: Publication) => void;
-  readonly #shards = new ShardStore();
+  #rulesOf: CatalogRules["of"];
+  readonly #onInput: (input: AggregateInput) => void;
+  readonly #shards: ShardStore;
+  readonly #stages: Stages;
+  readonly #guards: Guards;
+  readonly #agenda: Agenda<ServiceKey | Topic>;
+  readonly decisions: Decisions;
   readonly #assembly: Assembly;
   readonly #registries: Registries;
   readonly #gate: SyncGate;
@@ -62,9 +88,48 @@ class Aggregate implements AggregateController {
     this.#logger = options.logger ?? silentLogger;
     this.#restart = { ...defaultRestart, ...options.restart };
     this.#onPublish = (publication) => options.onPublish?.(publication);
+    this.#onInput = (input) => options.onInput?.(input);
+    const given = options.rules ?? defaultCatalogRules;
+    this.#rulesOf = given.of;
+    const rules = { ...given, of: (key: ServiceKey) => this.#rulesOf(key) };
+    const names = new ServiceNames(rules.identity);
+    this.#shards = new ShardStore(names);
+    this.#agenda = new Agenda(this.#clock);
+    this.#guards = new Guards({
+      rules,
+      believe: (id, update) => this.#believe(id, update),
+      heldChanged: (id, services) => this.#touch(services.map((own) => this.#shards.canonicalKey(id, own))),
+      decided: (registry, decision, at) => {
+        this.#logger.warn("guard-decided", { ...decision });
+        this.#onInput({ at, type: "decision", registry, decision });
+      },
+    });
+    this.#stages = new Stages({ rules, heldOf: (id, key) => this.#heldOf(id, key) });
     const shared = { clock: this.#clock, logger: this.#logger, restart: this.#restart };
-    this.#assembly = new Assembly(this.#shards, options.merge ?? unionMerge, this.#logger);
-    this.#gate = new SyncGate(this.#clock, this.#logger, async (id) => this.#restoration?.finish(id));
+    this.#assembly = new Assembly({
+      shards: this.#shards,
+      names,
+      stages: this.#stages,
+      rules,
+      merge: options.merge ?? ((input) => mergeService(input).entry),
+      logger: this.#logger,
+      due: (key, at) => this.#agenda.set(key, at),
+    });
+    this.decisions = createDecisions({
+      clock: this.#clock,
+      rules,
+      names,
+      shards: this.#shards,
+      stages: this.#stages,
+      guards: this.#guards,
+      assembly: this.#assembly,
+      touch: (services) => this.#touch(services),
+      rescheduled: () => this.#reschedule(),
+      onInput: this.#onInput,
+    });
+    for (const override of options.overrides ?? []) this.#stages.overrides.add(override);
+    this.#reschedule();
+    this.#gate = new SyncGate(this.#clock, this.#logger, (id) => this.#overdue(id));
     this.#debounce = new Debounce(this.#clock, { ...defaultDebounce, ...options.debounce });
     this.#handlers = new Handlers(this.#logger);
     const metrics = (id: RegistryId) => options.metrics?.(id) ?? noMetrics;
@@ -77,7 +142,14 @@ class Aggregate implements AggregateController {
       freshness: { ...defaultFreshness, ...options.freshness },
       // The first update of a registry is a snapshot.
       accept: (id, update) => this.#take(id, update),
-      wasRead: (id, changed) => this.#archiving?.note(id, changed),
+      wasRead: (id, changed) => {
+        this.#archiving?.note(id, changed);
+        this.#wasRead(id, changed);
+      },
+      stateChanged: (id, state) => {
+        this.#onInput({ at: this.#clock.now(), type: "state", registry: id, state });
+        this.#touch(this.#stages.trust(id, state === "SYNCED"));
+      },
       kept: async (id) => this.#restoration?.loaded(id),
       treat: (id, treatment) => {
         this.#shards.treat(id, treatment, this.#assembly.touched);
@@ -85,6 +157,7 @@ class Aggregate implements AggregateController {
       },
       dropped: (id) => {
         this.#archiving?.drop(id);
+        this.#guards.drop(id);
         this.#shards.drop(id, this.#assembly.touched);
         if (this.#assembly.touched.size > 0) this.#debounce.touch();
         this.#gate.release(id);
@@ -159,6 +232,11 @@ class Aggregate implements AggregateController {
     await this.#registries.remove(id);
   }
 
+  setServiceRules(of: CatalogRules["of"]): void {
+    this.#rulesOf = of;
+    this.#touch(this.#fold.entries.keys());
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     if (this.#running) throw new AggregateRunningError();
     this.#running = true;
@@ -166,6 +244,7 @@ class Aggregate implements AggregateController {
     const end = new AbortController();
     const untie = abortWith(end, signal);
     const archived = this.#archiving?.run(end.signal);
+    const timed = this.#agenda.run(end.signal, (topics) => this.#lookAgain(topics));
     try {
       const deadlines = this.#synced.isOpen ? new Map<RegistryId, number>() : this.#registries.deadlines();
       const passed = this.#gate.pass(deadlines, end.signal);
@@ -186,6 +265,7 @@ class Aggregate implements AggregateController {
       await this.#restoration?.end();
       await Promise.all(this.#late);
       await archived;
+      await timed;
       await this.#archiving?.flush();
       await this.#leadership.end();
       this.#running = false;
@@ -228,10 +308,61 @@ class Aggregate implements AggregateController {
     return this.#handlers.appendInstance(handler);
   }
 
+  /** Whether publishing begins without a registry that has not spoken in time. */
+  async #overdue(id: RegistryId): Promise<boolean> {
+    const policy = this.#registries.startPolicyOf(id);
+    if (policy === "block") return false;
+    await this.#restoration?.finish(id);
+    return policy === "proceed-partial" || !this.#registries.isSilent(id);
+  }
+
+  /** Takes what a registry says, which it may be doubted about. */
   #take(id: RegistryId, update: RegistryUpdate): void {
+    const now = this.#clock.now();
+    this.#onInput({ at: now, type: "update", registry: id, update });
+    const confirmed = (own: ServiceKey, instance: ServiceInstance) =>
+      this.#stages.isGone(this.#shards.canonicalKey(id, own), instance, now);
+    this.#guards.take(id, update, { now, confirmed });
+    this.#touch(this.#stages.workloads(id, update, now));
+    this.#reschedule();
+    this.#gate.release(id);
+  }
+
+  #believe(id: RegistryId, update: RegistryUpdate): void {
     this.#shards.apply(id, update, this.#assembly.touched);
     if (this.#assembly.touched.size > 0) this.#debounce.touch();
-    this.#gate.release(id);
+  }
+
+  #touch(services: Iterable<ServiceKey>): void {
+    for (const key of services) this.#assembly.touched.services.add(key);
+    if (this.#assembly.touched.size > 0) this.#debounce.touch();
+  }
+
+  /** Time alone may have changed something. */
+  #lookAgain(topics: readonly (ServiceKey | Topic)[]): void {
+    const now = this.#clock.now();
+    this.#guards.tick(now);
+    this.#touch(this.#stages.overrides.expire(now).map(({ service }) => service));
+    this.#touch(topics.filter((topic): topic is ServiceKey => topic.includes("/")));
+    this.#reschedule();
+  }
+
+  #reschedule(): void {
+    this.#agenda.set("guards", this.#guards.dueAt());
+    this.#agenda.set("overrides", this.#stages.overrides.dueAt());
+  }
+
+  #wasRead(id: RegistryId, changed: boolean): void {
+    const now = this.#clock.now();
+    if (!changed) this.#onInput({ at: now, type: "read", registry: id });
+    this.#touch(this.#stages.wasRead(id, now));
+  }
+
+  #heldOf(id: RegistryId, key: ServiceKey): ReadonlyMap<string, Hold> {
+    const [own, ...more] = this.#shards.ownKeys(id, key);
+    if (own === undefined) return new Map();
+    if (more.length === 0) return this.#guards.heldOf(id, own);
+    return new Map([own, ...more].flatMap((one) => [...this.#guards.heldOf(id, one)]));
   }
 
   async #publish(signal: AbortSignal): Promise<void> {
@@ -248,7 +379,7 @@ class Aggregate implements AggregateController {
   }
 
   async #publishWith(writer: BusWriter, signal: AbortSignal): Promise<void> {
-    const delta = this.#assembly.delta(this.#fold);
+    const delta = this.#assembly.delta(this.#fold, this.#clock.now());
     if (isEmptyDelta(delta)) {
       this.#oldest = undefined;
       return;
@@ -277,7 +408,7 @@ class Aggregate implements AggregateController {
   /** Takes over what changed without publishing it. */
   #absorb(): void {
     this.#oldest = undefined;
-    const delta = this.#assembly.delta(this.#fold);
+    const delta = this.#assembly.delta(this.#fold, this.#clock.now());
     if (!isEmptyDelta(delta)) this.#apply(delta, { epoch: "", sequence: this.#nextLocal() });
   }
 

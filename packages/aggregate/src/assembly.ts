@@ -1,4 +1,4 @@
-import { byCodeUnit, contentHash, deepFreeze } from "@signalbox/model";
+import { byCodeUnit, contentHash, deepFreeze, serviceKey, serviceVersion } from "@signalbox/model";
 import type {
   Catalog,
   CatalogDelta,
@@ -9,35 +9,49 @@ import type {
   Provenance,
   RegistryId,
   ServiceKey,
+  ServiceRecord,
   Workload,
   WorkloadKey,
 } from "@signalbox/model";
+import type { ServiceNames } from "@signalbox/policy";
 import type { Logger } from "@signalbox/registry";
-import { expiredLast } from "./expired-last.ts";
-import type { MergePolicy } from "./merge.ts";
+import type { CatalogRules, MergePolicy } from "./options.ts";
 import { selects, selectWorkloads, workloadNamespace } from "./select-workloads.ts";
 import { Touched } from "./shard.ts";
 import type { ShardStore } from "./shard.ts";
+import type { Stages } from "./stages.ts";
 import { toError } from "./waiting.ts";
+
+/** What an assembly works with. */
+export interface AssemblyOptions {
+  readonly shards: ShardStore;
+  readonly names: ServiceNames;
+  readonly stages: Stages;
+  readonly rules: CatalogRules;
+  readonly merge: MergePolicy;
+  readonly logger: Logger;
+  /** Told when time alone changes a service; undefined: never. */
+  due(key: ServiceKey, at: number | undefined): void;
+}
 
 /**
  * Makes deltas of touched keys: what the shards say now against what was published. Work follows the change: a touched
  * service costs one merge and one hash, a touched workload also the services of its namespace that select it.
  */
 export class Assembly {
+  readonly #options: AssemblyOptions;
   readonly #shards: ShardStore;
-  readonly #merge: MergePolicy;
-  readonly #logger: Logger;
   readonly #workloads = new Map<string, Map<WorkloadKey, Workload>>();
   readonly #selecting = new Map<string, Set<ServiceKey>>();
+  /** The keys of the catalog under which a service is known besides its own. */
+  readonly #aliases = new Map<ServiceKey, readonly ServiceKey[]>();
   #touched = new Touched();
   #failed = new Touched();
   #said = new Map<string, string>();
 
-  constructor(shards: ShardStore, merge: MergePolicy, logger: Logger) {
-    this.#shards = shards;
-    this.#merge = merge;
-    this.#logger = logger;
+  constructor(options: AssemblyOptions) {
+    this.#options = options;
+    this.#shards = options.shards;
   }
 
   /** Where those who change shards note the keys. */
@@ -50,8 +64,8 @@ export class Assembly {
     return this.#failed;
   }
 
-  /** What changed since `published`; nothing is touched afterwards. Sorted by key. */
-  delta(published: Omit<Catalog, "revision">): CatalogDelta {
+  /** What changed since `published`; nothing is touched afterwards. Sorted by key. `now` in epoch milliseconds. */
+  delta(published: Omit<Catalog, "revision">, now: number): CatalogDelta {
     const touched = this.#touched;
     this.#touched = new Touched();
     for (const key of this.#failed.services) touched.services.add(key);
@@ -67,14 +81,17 @@ export class Assembly {
       failures.add(key);
       this.#said.set(key, error.message);
       // A merge that goes on failing is tried with each delta, but told once.
-      if (before.get(key) !== error.message) this.#logger.error("catalog-update-failed", { key, error });
+      if (before.get(key) !== error.message) this.#options.logger.error("catalog-update-failed", { key, error });
     };
     const delta: Draft = { entries: lists(), workloads: lists(), objects: lists() };
     for (const key of sorted(touched.workloads))
       guard(failed.workloads, key, () => this.#workload(key, published, delta, touched));
+    // What is said of one service may change what is to be thought of another one at the same address.
+    for (const key of [...touched.services])
+      for (const other of this.#options.stages.see(key, this.recordsOf(key), now)) touched.services.add(other);
     const expired = this.#shards.expired();
     for (const key of sorted(touched.services))
-      guard(failed.services, key, () => this.#service(key, expired, published, delta));
+      guard(failed.services, key, () => this.#service(key, expired, published, delta, now));
     for (const key of sorted(touched.objects)) {
       const current = this.#shards.objectOf(key);
       guard(failed.objects, key, () => note(delta.objects, key, published.objects.get(key), current, sameContent));
@@ -109,12 +126,8 @@ export class Assembly {
     note(delta.workloads, key, published.workloads.get(key), current, sameContent);
   }
 
-  #service(
-    key: ServiceKey,
-    expired: ReadonlyMap<RegistryId, number>,
-    published: Omit<Catalog, "revision">,
-    delta: Draft,
-  ): void {
+  /** What the registries say about a service, with the workloads that it selects. */
+  recordsOf(key: ServiceKey): readonly ServiceRecord[] {
     const records = this.#shards.recordsOf(key);
     const namespace = key.slice(0, key.indexOf("/"));
     const selecting = within(this.#selecting, namespace, () => new Set<ServiceKey>());
@@ -122,12 +135,47 @@ export class Assembly {
     else selecting.delete(key);
     if (selecting.size === 0) this.#selecting.delete(namespace);
     const workloads = selecting.has(key) ? this.#workloads.get(namespace) : undefined;
-    const entry = this.#merge(
-      key,
-      workloads ? records.map((record) => selectWorkloads(record, workloads.values())) : records,
-      new Set(expired.keys()),
-    );
-    note(delta.entries, key, published.entries.get(key), entry && expiredLast(entry, expired), sameEntry);
+    return workloads ? records.map((record) => selectWorkloads(record, workloads.values())) : records;
+  }
+
+  #service(
+    key: ServiceKey,
+    expired: ReadonlyMap<RegistryId, number>,
+    published: Omit<Catalog, "revision">,
+    delta: Draft,
+    now: number,
+  ): void {
+    const { due, merge, rules, stages } = this.#options;
+    const records = stages.candidates(key, this.recordsOf(key), expired, now);
+    const entry = merge({ key, records, rule: rules.of(key).merge, expired });
+    due(key, stages.dueAt(key));
+    note(delta.entries, key, published.entries.get(key), entry, sameEntry);
+    this.#alias(key, entry, published, delta);
+  }
+
+  /** Puts the same entry under the other names of the service, but for those that are some service's own. */
+  #alias(key: ServiceKey, entry: CatalogEntry | undefined, published: Omit<Catalog, "revision">, delta: Draft): void {
+    const hostnames = entry === undefined ? [] : this.#options.names.aliasesOf(key);
+    const namespace = key.slice(0, key.indexOf("/"));
+    const aliases = hostnames
+      .map((hostname) => ({ hostname, alias: serviceKey({ namespace, hostname }) }))
+      .filter(({ alias }) => this.#shards.recordsOf(alias).length === 0);
+    for (const old of this.#aliases.get(key) ?? [])
+      if (!aliases.some(({ alias }) => alias === old) && this.#shards.recordsOf(old).length === 0)
+        note(delta.entries, old, published.entries.get(old), undefined, sameEntry);
+    if (aliases.length === 0) this.#aliases.delete(key);
+    else
+      this.#aliases.set(
+        key,
+        aliases.map(({ alias }) => alias),
+      );
+    if (entry === undefined) return;
+    for (const { alias, hostname } of aliases) {
+      // A virtual address belongs to one service.
+      const service = { ...entry.service, hostname, addresses: [] };
+      const versions = { ...entry.versions, service: serviceVersion(service) };
+      note(delta.entries, alias, published.entries.get(alias), { ...entry, key: alias, service, versions }, sameEntry);
+    }
   }
 }
 

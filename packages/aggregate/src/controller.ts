@@ -1,8 +1,9 @@
 import type { Catalog, Labels, RegistryId, Service } from "@signalbox/model";
 import type { Registry } from "@signalbox/registry";
 import type { ServiceEndpoint } from "./catalog-index.ts";
+import type { Decisions } from "./decisions.ts";
 import type { InstanceHandler, ServiceHandler } from "./handlers.ts";
-import type { AddRegistryOptions } from "./options.ts";
+import type { AddRegistryOptions, CatalogRules } from "./options.ts";
 import type { RegistryStatus } from "./supervision.ts";
 
 /** Many registries behind one catalog. */
@@ -22,6 +23,8 @@ export interface AggregateController {
    * Drops a registry and what it said, at once; resolves when its run has ended. Rejects with an UnknownRegistryError.
    */
   removeRegistry(id: RegistryId): Promise<void>;
+  /** Has other rules for services from now on; what they change is published. `of` as in the options' rules. */
+  setServiceRules(of: CatalogRules["of"]): void;
   /**
    * Runs the registries, leads on the bus and publishes, until `signal` aborts; then resolves with everything released.
    * Rejects when the bus is closed. May be called again after it ended; twice at once it rejects with an
@@ -38,6 +41,8 @@ export interface AggregateController {
    * on changing, at revisions whose epoch is the empty string.
    */
   catalog(): Catalog;
+  /** What was decided about the catalog, and people's say in it. */
+  readonly decisions: Decisions;
   /** The registries, highest precedence first. */
   status(): readonly RegistryStatus[];
   /** All services, sorted by key. */

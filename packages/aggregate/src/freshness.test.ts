@@ -1,3 +1,4 @@
+import type { ServiceInstance } from "@signalbox/model";
 import { registryId } from "@signalbox/model";
 import { SourceError } from "@signalbox/registry";
 import { afterEach, describe, expect, it } from "vitest";
@@ -190,15 +191,16 @@ describe("what an expired registry said", () => {
 
     it("is not what another registry knows, too; that one says how the endpoint is", async () => {
       const { registry, other, world } = await two(last, "192.0.2.1");
-      registry.upsert(record(one, "a", "192.0.2.1", "192.0.2.2"));
-      const { instances, ...rest } = record(other.id, "a", "192.0.2.1");
-      other.upsert({ ...rest, instances: instances.map((each) => ({ ...each, healthStatus: "DRAINING" })) });
+      const { instances, ...rest } = record(one, "a", "192.0.2.1", "192.0.2.2");
+      const [first, ...others] = instances.map((each) => ({ ...each }));
+      registry.upsert({ ...rest, instances: [{ ...first, healthStatus: "DRAINING" }, ...others] as ServiceInstance[] });
+      other.upsert(record(other.id, "a", "192.0.2.1"));
       await world.calm();
-      expect(instancesOf(world).map(({ healthStatus }) => healthStatus)).toEqual(["HEALTHY", "HEALTHY"]);
+      expect(instancesOf(world).map(({ healthStatus }) => healthStatus)).toEqual(["DRAINING", "HEALTHY"]);
       await world.clock.advance(hour);
       await world.calm();
       expect(instancesOf(world)).toMatchObject([
-        { ip: "192.0.2.1", priority: 0, healthStatus: "DRAINING", findings: [] },
+        { ip: "192.0.2.1", priority: 0, healthStatus: "HEALTHY", findings: [] },
         { ip: "192.0.2.2", priority: 1, healthStatus: "HEALTHY", findings: [{ code: "EXPIRED" }] },
       ]);
       expect(world.consumed.entries.values().next().value?.registries).toEqual([one, other.id]);

@@ -70,6 +70,8 @@ export interface FreshnessWatchOptions {
   readonly read: ReadRecord;
   /** Told when content is to be treated in another way, because it expired or was read again. */
   treat(treatment: Treatment): void;
+  /** Told when the state is another one than before. */
+  changed(state: SourceState): void;
 }
 
 // A timer of Node.js cannot wait longer than 24 days; this also bounds what a clock that was set may delay.
@@ -155,6 +157,7 @@ export class FreshnessWatch {
     const { clock, logger, read, registry } = this.#options;
     const before = this.#told;
     this.#told = state;
+    this.#options.changed(state);
     const ageMs = clock.now() - (read.lastCompleteRead ?? clock.now());
     if (state === "STALE") logger.warn("registry-stale", { registry, ageMs });
     else if (state === "EXPIRED")

@@ -1,9 +1,19 @@
 import type { EventBus } from "@signalbox/event-bus";
-import type { RegistryId, Revision } from "@signalbox/model";
+import type { CatalogEntry, RegistryId, Revision, ServiceKey } from "@signalbox/model";
+import { defaultRules } from "@signalbox/policy";
+import type {
+  DriftOptions,
+  GuardRule,
+  IdentityRule,
+  MergeServiceInput,
+  Override,
+  Pattern,
+  ServiceRules,
+} from "@signalbox/policy";
 import type { Clock, Logger, Metrics, Registry } from "@signalbox/registry";
 import type { RestoreOptions } from "./archive.ts";
 import type { FreshnessOptions } from "./freshness.ts";
-import type { MergePolicy } from "./merge.ts";
+import type { AggregateInput } from "./input.ts";
 
 /** How changes are gathered before they are published. Milliseconds. */
 export interface DebounceOptions {
@@ -32,13 +42,34 @@ export interface Publication {
   readonly debounceMs: number;
 }
 
+/** Makes one catalog entry of what the stages left; `undefined` leaves the service out. Pure. */
+export type MergePolicy = (input: MergeServiceInput) => CatalogEntry | undefined;
+
+/** What becomes of what registries say. */
+export interface CatalogRules {
+  /** What services are called in the catalog. */
+  readonly identity: readonly IdentityRule[];
+  /** The rules of one service, by its canonical key: the same for the same key each time. */
+  of(service: ServiceKey): ServiceRules;
+  /** Whose workloads are the truth, and about what. Default: nothing is compared. */
+  readonly drift?: DriftOptions;
+  /** Registries whose removals are doubted. */
+  readonly guarded: readonly Pattern[];
+  /** When, for a registry as a whole. */
+  readonly guard: GuardRule;
+}
+
 /** What an aggregate is made of. */
 export interface AggregateOptions {
   /** The road that the catalog is published on. */
   readonly bus: Pick<EventBus, "lead">;
   /** Registries to start with, highest precedence first. */
   readonly registries?: readonly Registry[];
-  /** How the records of several registries become one entry. Default `unionMerge`. */
+  /** What becomes of what registries say. Default: the union of all, each under the registry's own name. */
+  readonly rules?: CatalogRules;
+  /** People's overrides from before a restart. */
+  readonly overrides?: readonly Override[];
+  /** How the records of several registries become one entry. Default `mergeService` of @signalbox/policy. */
   readonly merge?: MergePolicy;
   /** How long publishing waits for the first snapshot of each registry, in milliseconds. Default 30,000. */
   readonly syncDeadlineMs?: number;
@@ -54,7 +85,16 @@ export interface AggregateOptions {
   metrics?(registry: RegistryId): Metrics;
   /** Called synchronously after each publication; must not throw. */
   onPublish?(publication: Publication): void;
+  /** Told synchronously of everything that decides about the catalog, in its order, for a journal; must not throw. */
+  onInput?(input: AggregateInput): void;
 }
+
+/**
+ * What happens when a registry has not spoken by its sync deadline. `proceed-partial`: the others go on, with what is kept from before a restart
+ * if there is something. `proceed-with-restored`: they go on only with that. `block`: they wait until it speaks; what is kept does not
+ * stand in.
+ */
+export type StartPolicy = "proceed-partial" | "proceed-with-restored" | "block";
 
 /** How one registry is added. */
 export interface AddRegistryOptions {
@@ -62,10 +102,19 @@ export interface AddRegistryOptions {
   readonly precedence?: number;
   /** Overrides the aggregate's `syncDeadlineMs`. */
   readonly syncDeadlineMs?: number;
+  /** Default `proceed-partial`. */
+  readonly startPolicy?: StartPolicy;
   /** Overrides the aggregate's `freshness`, member by member. */
   readonly freshness?: Partial<FreshnessOptions>;
 }
 
+/** Every registry's word is taken, under its own names. */
+export const defaultCatalogRules: CatalogRules = {
+  identity: [],
+  of: () => defaultRules,
+  guarded: [],
+  guard: defaultRules.guard,
+};
 export const defaultSyncDeadlineMs = 30_000;
 export const defaultDebounce: DebounceOptions = { quietMs: 50, maxMs: 1000 };
 export const defaultRestart: RestartOptions = { firstMs: 1000, maxMs: 30_000, steadyMs: 60_000, endMs: 10_000 };

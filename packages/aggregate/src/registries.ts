@@ -4,8 +4,8 @@ import type { Clock, Logger, Metrics, Registry, RegistryUpdate, ShardContent } f
 import { DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
 import type { ArchivedShard } from "./archive.ts";
 import { FreshnessWatch } from "./freshness.ts";
-import type { FreshnessOptions, Treatment } from "./freshness.ts";
-import type { AddRegistryOptions, RestartOptions } from "./options.ts";
+import type { FreshnessOptions, SourceState, Treatment } from "./freshness.ts";
+import type { AddRegistryOptions, RestartOptions, StartPolicy } from "./options.ts";
 import type { ShardStore } from "./shard.ts";
 import { Supervisor } from "./supervision.ts";
 import type { Condition, RegistryStatus } from "./supervision.ts";
@@ -31,6 +31,8 @@ export interface RegistriesOptions {
   /** What the registry said is to be treated in another way. */
   treat(id: RegistryId, treatment: Treatment): void;
   dropped(id: RegistryId): void;
+  /** A registry is in another state than before. */
+  stateChanged(id: RegistryId, state: SourceState): void;
 }
 
 interface Slot {
@@ -38,6 +40,7 @@ interface Slot {
   supervisor: Supervisor | undefined;
   readonly precedence: number;
   readonly syncDeadlineMs: number;
+  readonly startPolicy: StartPolicy;
   readonly condition: Condition;
   readonly freshness: FreshnessWatch;
 }
@@ -62,6 +65,11 @@ export class Registries {
   isSilent(id: RegistryId): boolean {
     const slot = this.#slots.get(id);
     return slot !== undefined && slot.condition.lastCompleteRead === undefined;
+  }
+
+  /** What happens when a registry does not speak in time. One that is gone holds back nobody. */
+  startPolicyOf(id: RegistryId): StartPolicy {
+    return this.#slots.get(id)?.startPolicy ?? "proceed-partial";
   }
 
   /** Notes that what a registry said before a restart is served. */
@@ -101,9 +109,17 @@ export class Registries {
       supervisor: undefined,
       precedence: options.precedence ?? highest + 1,
       syncDeadlineMs: options.syncDeadlineMs ?? this.#options.syncDeadlineMs,
+      startPolicy: options.startPolicy ?? "proceed-partial",
       condition,
       freshness: new FreshnessWatch(
-        { registry: id, clock, logger, read: condition, treat },
+        {
+          registry: id,
+          clock,
+          logger,
+          read: condition,
+          treat,
+          changed: (state) => this.#options.stateChanged(id, state),
+        },
         { ...this.#options.freshness, ...options.freshness },
       ),
     };

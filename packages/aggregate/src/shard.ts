@@ -1,4 +1,4 @@
-import { byCodeUnit, objectKey, serviceKey } from "@signalbox/model";
+import { byCodeUnit, deepFreeze, objectKey, serviceKey } from "@signalbox/model";
 import type {
   ConfigObject,
   Delta,
@@ -9,6 +9,7 @@ import type {
   Workload,
   WorkloadKey,
 } from "@signalbox/model";
+import { ServiceNames } from "@signalbox/policy";
 import type { LastGood, RegistryUpdate, ShardContent } from "@signalbox/registry";
 import { sameTreatment, served } from "./freshness.ts";
 import type { Treatment } from "./freshness.ts";
@@ -28,6 +29,7 @@ export class Touched {
 class Shard {
   readonly id: RegistryId;
   readonly precedence: number;
+  /** By the registry's own keys. */
   readonly records = new Map<ServiceKey, ServiceRecord>();
   readonly workloads = new Map<WorkloadKey, Workload>();
   readonly objects = new Map<ObjectKey, ConfigObject>();
@@ -42,7 +44,15 @@ class Shard {
 /** The shards of all registries. A registry's updates reach its own shard only. */
 export class ShardStore {
   readonly #shards = new Map<RegistryId, Shard>();
+  readonly #names: ServiceNames;
+  /** Records under their canonical names. */
+  readonly #named = new WeakMap<ServiceRecord, ServiceRecord>();
   #byPrecedence: readonly Shard[] = [];
+
+  /** `names`: what the services of registries are called in the catalog. */
+  constructor(names: ServiceNames = new ServiceNames([])) {
+    this.#names = names;
+  }
 
   /** Opens an empty shard. */
   add(id: RegistryId, precedence: number): void {
@@ -63,15 +73,19 @@ export class ShardStore {
     if (shard === undefined) return;
     const recordKey = (record: ServiceRecord) => serviceKey(record.service);
     const workloadKeyOf = (workload: Workload) => workload.key;
+    const services = this.#names.isTrivial ? touched.services : new Set<ServiceKey>();
     if (update.type === "snapshot") {
-      replace(shard.records, update.records, recordKey, touched.services);
+      replace(shard.records, update.records, recordKey, services);
       replace(shard.workloads, update.workloads ?? [], workloadKeyOf, touched.workloads);
       replace(shard.objects, update.objects ?? [], objectKey, touched.objects);
     } else {
-      change(shard.records, update.records, recordKey, touched.services);
+      change(shard.records, update.records, recordKey, services);
       change(shard.workloads, update.workloads, workloadKeyOf, touched.workloads);
       change(shard.objects, update.objects, objectKey, touched.objects);
     }
+    if (this.#names.isTrivial) return;
+    for (const own of services)
+      for (const key of this.#names.update(id, own, shard.records.get(own)?.service)) touched.services.add(key);
   }
 
   /** Has the catalog treat what a registry says in another way. Updates reach the shard all the same. */
@@ -79,9 +93,14 @@ export class ShardStore {
     const shard = this.#shards.get(id);
     if (shard === undefined || sameTreatment(shard.treatment, treatment)) return;
     shard.treatment = treatment;
-    for (const key of shard.records.keys()) touched.services.add(key);
+    for (const own of shard.records.keys()) touched.services.add(this.canonicalKey(id, own));
     for (const key of shard.workloads.keys()) touched.workloads.add(key);
     for (const key of shard.objects.keys()) touched.objects.add(key);
+  }
+
+  /** All registries, highest precedence first. */
+  ids(): readonly RegistryId[] {
+    return this.#byPrecedence.map(({ id }) => id);
   }
 
   /** All that a registry says now. */
@@ -94,15 +113,32 @@ export class ShardStore {
     };
   }
 
-  /** What the registries say about a service, highest precedence first. */
+  /** What the registries say about a service, under its canonical name, highest precedence first. */
   recordsOf(key: ServiceKey): readonly ServiceRecord[] {
     const records: ServiceRecord[] = [];
     for (const shard of this.#byPrecedence) {
       if (shard.treatment.type === "withhold") continue;
-      const record = shard.records.get(key);
-      if (record !== undefined) records.push(record);
+      if (this.#names.isTrivial) {
+        const record = shard.records.get(key);
+        if (record !== undefined) records.push(record);
+      } else {
+        for (const own of this.#names.ownKeys(shard.id, key)) {
+          const record = shard.records.get(own);
+          if (record !== undefined) records.push(this.#underName(record, key));
+        }
+      }
     }
     return records;
+  }
+
+  /** What a registry's service is called in the catalog. */
+  canonicalKey(id: RegistryId, own: ServiceKey): ServiceKey {
+    return this.#names.nameOf(id, own)?.key ?? own;
+  }
+
+  /** The registry's own keys of all its records that are one service of the catalog. */
+  ownKeys(id: RegistryId, key: ServiceKey): readonly ServiceKey[] {
+    return this.#names.isTrivial ? [key] : this.#names.ownKeys(id, key);
   }
 
   /** The registries whose content expired and comes last, and since when. */
@@ -146,7 +182,7 @@ export class ShardStore {
     const shard = this.#shards.get(id);
     if (shard === undefined) return 0;
     let count = 0;
-    for (const key of keys.services) if (shard.records.has(key)) count++;
+    for (const key of keys.services) for (const own of this.ownKeys(id, key)) if (shard.records.has(own)) count++;
     for (const key of keys.workloads) if (shard.workloads.has(key)) count++;
     for (const key of keys.objects) if (shard.objects.has(key)) count++;
     return count;
@@ -156,6 +192,18 @@ export class ShardStore {
   servicesIn(id: RegistryId): number {
     const shard = this.#shards.get(id);
     return shard === undefined || shard.treatment.type === "withhold" ? 0 : shard.records.size;
+  }
+
+  /** The same record for the same name each time, so that who compares by identity finds nothing new. */
+  #underName(record: ServiceRecord, key: ServiceKey): ServiceRecord {
+    if (serviceKey(record.service) === key) return record;
+    const known = this.#named.get(record);
+    if (known !== undefined && serviceKey(known.service) === key) return known;
+    const slash = key.indexOf("/");
+    const service = { ...record.service, namespace: key.slice(0, slash), hostname: key.slice(slash + 1) };
+    const named = deepFreeze({ ...record, service });
+    this.#named.set(record, named);
+    return named;
   }
 
   #sort(): void {

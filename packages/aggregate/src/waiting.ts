@@ -53,6 +53,12 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal)
   }
 }
 
+/** Resolves once a signal aborts. */
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
 /** Reads the flag anew, where the compiler would remember it over an await. */
 export function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;

@@ -15,6 +15,8 @@ export interface AccessRule {
   readonly anyHost?: boolean;
   /** Costly pages must not be opened by a link on another site. */
   readonly noLinks?: boolean;
+  /** Something is changed: only pages of this very server may ask, not those of another port of this host either. */
+  readonly write?: boolean;
 }
 
 /** Why a request is refused. */
@@ -45,11 +47,19 @@ export function createAccess(
       );
     if (request.origin !== undefined && !isAllowed(originName(request.origin)))
       return refusal(403, "SBX_ORIGIN_REFUSED", "Pages of other sites may not read this server.");
+    if (rule.write === true && !isOwnPage(request))
+      return refusal(403, "SBX_ORIGIN_REFUSED", "Pages of other sites may not change anything here.");
     const crossSite = request.fetchSite === "cross-site" || request.fetchSite === "same-site";
     if (crossSite && (rule.noLinks === true || request.fetchMode !== "navigate"))
       return refusal(403, "SBX_ORIGIN_REFUSED", "Pages of other sites may not read this server.");
     return undefined;
   };
+}
+
+/** Whether no page asks, or one that this server made: scheme and port count as well as the name. */
+function isOwnPage({ fetchSite, host, origin }: AccessRequest): boolean {
+  if (fetchSite !== undefined && fetchSite !== "same-origin" && fetchSite !== "none") return false;
+  return origin === undefined || origin.toLowerCase() === `http://${host?.toLowerCase() ?? ""}`;
 }
 
 function refusal(status: number, code: string, error: string): Refusal {

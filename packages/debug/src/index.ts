@@ -4,7 +4,7 @@ export { createMetrics } from "./metrics.ts";
 export type { MetricDefinition } from "./metric-catalogue.ts";
 export type { BusEventView, MetricsOptions, SignalboxMetrics, XdsEventView } from "./metrics.ts";
 export type { RegistryMetrics } from "./registry-metrics.ts";
-export type { DebugServerOptions, MetricsText, RestAnswer } from "./options.ts";
+export type { ApiRequestView, DebugServerOptions, MetricsText, RestAnswer } from "./options.ts";
 export type { DebugAddress, DebugServer, InjectRequest } from "./server.ts";
 export type {
   BusView,

@@ -6,11 +6,25 @@ export interface MetricsText {
   text(): Promise<string>;
 }
 
-/** An answer of the REST-JSON form of xDS. */
+/** An answer of the REST-JSON form of xDS, or of the API under `/v1`. */
 export interface RestAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array;
+}
+
+/** A request of the API under `/v1`. `ApiRequest` of `@signalbox/api` has this shape. */
+export interface ApiRequestView {
+  readonly method: string;
+  /** As it came, with its escapes and without the query. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Empty where there is none. */
+  readonly body: Buffer;
+  /** Address of the peer, for a journal. */
+  readonly remote?: string;
 }
 
 /** Options of `createDebugServer`. */
@@ -32,6 +46,11 @@ export interface DebugServerOptions {
   readonly rest?: (path: string, body: Buffer) => Promise<RestAnswer | undefined>;
   /** Bytes; 4 MiB by default, as gRPC's limit for one message. */
   readonly restBodyLimit?: number;
+  /**
+   * Answers everything below `/v1/`, whatever the method; the body is handed on as it came, at most 16 KiB. Without it these paths answer
+   * 404, as they do when it says `undefined`. It decides itself who may write. `Api.handle` of `@signalbox/api` fits.
+   */
+  readonly api?: (request: ApiRequestView) => Promise<RestAnswer | undefined>;
   /** Connections at the same time; 512 by default. */
   readonly maxConnections?: number;
   /** Told about failed handlers. The client gets no details. */

@@ -202,6 +202,112 @@ describe("REST xDS", () => {
   });
 });
 
+describe("the API under /v1", () => {
+  const echo: NonNullable<DebugServerOptions["api"]> = ({ body, headers, method, path, query, remote }) =>
+    Promise.resolve({
+      status: 207,
+      headers: { "content-type": "application/json; charset=utf-8", "x-own": "1" },
+      body: JSON.stringify({
+        method,
+        path,
+        query: query.toString(),
+        body: body.toString(),
+        authorization: headers["authorization"],
+        remote,
+      }),
+    });
+
+  it.each(["GET", "POST", "PUT", "DELETE", "OPTIONS"] as const)("hands %s on, and the answer back", async (method) => {
+    const answer = await serve({ api: echo }).inject({
+      method,
+      url: "/v1/migration/shop%2Forders:rollback?a=b&a=c",
+      headers: { ...local, authorization: "Bearer x", "content-type": "application/json" },
+      ...(method === "GET" || method === "OPTIONS" ? {} : { payload: '{"a":1}' }),
+    });
+    expect(answer.status).toBe(207);
+    expect(answer.headers).toMatchObject({ "x-own": "1", "x-frame-options": "DENY" });
+    expect(JSON.parse(answer.body)).toEqual({
+      method,
+      path: "/v1/migration/shop%2Forders:rollback",
+      query: "a=b&a=c",
+      body: method === "GET" || method === "OPTIONS" ? "" : '{"a":1}',
+      authorization: "Bearer x",
+      remote: "127.0.0.1",
+    });
+  });
+
+  it("answers HEAD without a body", async () => {
+    const answer = await serve({ api: echo }).inject({ method: "HEAD", url: "/v1/services", headers: local });
+    expect(answer).toMatchObject({ status: 207, body: "" });
+  });
+
+  it("takes paths longer than other routes do", async () => {
+    const path = `/v1/services/${"n".repeat(63)}/${"h".repeat(253)}`;
+    const answer = await serve({ api: echo }).inject({ url: path, headers: local });
+    expect(JSON.parse(answer.body)).toMatchObject({ path });
+  });
+
+  it.each([
+    [16 * 1024, 207],
+    [16 * 1024 + 1, 413],
+  ])("takes a body of 16 KiB and no more: %i bytes", async (length, status) => {
+    const answer = await serve({ api: echo }).inject({
+      method: "POST",
+      url: "/v1/overrides",
+      headers: { ...local, "content-type": "application/json" },
+      payload: "x".repeat(length),
+    });
+    expect(answer.status).toBe(status);
+  });
+
+  const own = { host: "localhost:15014" };
+  it.each([
+    ["no page asks", own, 207],
+    ["a page of this server asks", { ...own, origin: "http://localhost:15014", "sec-fetch-site": "same-origin" }, 207],
+    ["a person types the address", { ...own, "sec-fetch-site": "none" }, 207],
+    ["the name was rebound", { host: "evil.example" }, 421],
+    ["a page of another site asks", { ...own, origin: "https://evil.example" }, 403],
+    ["a page of another port of this host asks", { ...own, origin: "http://localhost:3000" }, 403],
+    ["a page of another name of this host asks", { ...own, origin: "http://127.0.0.1:15014" }, 403],
+    ["a page without an origin asks", { ...own, origin: "null" }, 403],
+    ["a form on another site was sent", { ...own, "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" }, 403],
+    ["a page of a sibling site asks", { ...own, "sec-fetch-site": "same-site", "sec-fetch-mode": "cors" }, 403],
+  ])("writes where %s: %j is %i", async (_, headers: Record<string, string>, status) => {
+    for (const method of ["POST", "DELETE"] as const) {
+      const answer = await serve({ api: echo }).inject({ method, url: "/v1/overrides/1", headers });
+      expect(answer.status).toBe(status);
+    }
+  });
+
+  it("is read by pages on other ports of this host, and by links, but not under a rebound name", async () => {
+    const server = serve({ api: echo });
+    const read = async (headers: Record<string, string>) =>
+      (await server.inject({ url: "/v1/services", headers })).status;
+    expect(await read({ ...own, origin: "http://localhost:3000" })).toBe(207);
+    expect(await read({ ...own, "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" })).toBe(207);
+    expect(await read({ host: "evil.example" })).toBe(421);
+  });
+
+  it("is not there without a handler, nor where it knows nothing", async () => {
+    for (const server of [serve(), serve({ api: () => Promise.resolve(undefined) })])
+      for (const method of ["GET", "POST"] as const) {
+        const answer = await server.inject({ method, url: "/v1/services", headers: local });
+        expect(answer.status).toBe(404);
+        expect(JSON.parse(answer.body)).toMatchObject({ code: "SBX_NO_PAGE" });
+      }
+  });
+
+  it("hides why it failed, and tells the operator", async () => {
+    const errors: string[] = [];
+    const api = () => Promise.reject(new Error("the secret reason"));
+    const server = serve({ api, onError: (error, path) => errors.push(`${path}: ${error.message}`) });
+    const answer = await server.inject({ url: "/v1/drift?x", headers: local });
+    expect(answer.status).toBe(500);
+    expect(answer.body).not.toContain("secret");
+    expect(errors).toEqual(["/v1/drift: the secret reason"]);
+  });
+});
+
 describe("profiles", () => {
   it.each(["/debug/pprof/profile", "/debug/pprof/heap"])(
     "%s is 404 with the reason while switched off",

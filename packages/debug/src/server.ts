@@ -49,8 +49,8 @@ const securityHeaders = {
 } as const;
 
 /**
- * Makes the HTTP server of health, readiness, metrics and debug pages, in istiod's JSON shapes where istiod has them. It
- * only reads. Every page answers GET and HEAD; `?pretty` indents JSON.
+ * Makes the HTTP server of health, readiness, metrics and debug pages, in istiod's JSON shapes where istiod has them. Its pages
+ * only read: they answer GET and HEAD; `?pretty` indents JSON. What `rest` and `api` do is theirs.
  */
 export function createDebugServer(options: DebugServerOptions): DebugServer {
   const { host = "127.0.0.1", port, maxConnections = 512 } = options;
@@ -111,17 +111,24 @@ function createApp(options: DebugServerOptions): FastifyInstance {
   guard(app, options.allowedHosts ?? []);
   for (const page of pages) addPage(app, page, options.sources);
   if (options.rest !== undefined) addRest(app, options.rest, options.restBodyLimit ?? 4 * 2 ** 20);
+  if (options.api !== undefined) addApi(app, options.api);
   return app;
 }
 
 const restPrefix = "/v3/discovery:";
+const apiPrefix = "/v1/";
+const apiBodyLimit = 16 * 1024;
 
 function guard(app: FastifyInstance, allowedHosts: readonly string[]): void {
   const check = createAccess(allowedHosts);
   app.addHook("onRequest", async (request, reply) => {
     reply.headers(securityHeaders);
     const path = pathOf(request);
-    const rule: AccessRule = { anyHost: path.startsWith(restPrefix), noLinks: path.startsWith("/debug/pprof/") };
+    const rule: AccessRule = {
+      anyHost: path.startsWith(restPrefix),
+      noLinks: path.startsWith("/debug/pprof/"),
+      write: path.startsWith(apiPrefix) && request.method !== "GET" && request.method !== "HEAD",
+    };
     const { headers } = request;
     const refusal = check(
       {
@@ -153,6 +160,22 @@ function addRest(app: FastifyInstance, rest: NonNullable<DebugServerOptions["res
     if (answer === undefined)
       return send(request, reply, failure(404, "SBX_NO_PAGE", "There is no such resource type."));
     // As bytes, so that the headers stay as they are.
+    return reply.code(answer.status).headers(answer.headers).send(Buffer.from(answer.body));
+  });
+}
+
+function addApi(app: FastifyInstance, api: NonNullable<DebugServerOptions["api"]>): void {
+  app.all(`${apiPrefix}*`, { bodyLimit: apiBodyLimit }, async (request, reply) => {
+    const answer = await api({
+      method: request.method,
+      path: pathOf(request),
+      query: queryOf(request),
+      headers: request.headers,
+      body: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
+      ...(request.socket.remoteAddress !== undefined && { remote: request.socket.remoteAddress }),
+    });
+    if (answer === undefined)
+      return send(request, reply, failure(404, "SBX_NO_PAGE", "There is no such page; /debug lists all."));
     return reply.code(answer.status).headers(answer.headers).send(Buffer.from(answer.body));
   });
 }

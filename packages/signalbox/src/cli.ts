@@ -1,7 +1,10 @@
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { addApiCommands } from "./commands/api-commands.ts";
 import { gather, withBootstrapFlags, wholeNumber, type BootstrapFlags } from "./commands/bootstrap-flags.ts";
 import { CommandFailure, exitCodes, type CommandContext } from "./commands/context.ts";
+import { examples } from "./commands/examples.ts";
 import type { DaemonFlags } from "./commands/plan.ts";
+import type { ReplayFlags } from "./commands/replay.ts";
 import type { Role } from "./role.ts";
 import { version } from "./version.ts";
 
@@ -54,7 +57,9 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
   addDiscover(program, context, exit);
   addPublish(program, context, exit);
   addCatalog(program, context);
+  addReplay(program, context);
   addRender(program, context);
+  addApiCommands(program, context, exit);
   addBootstrap(program, context);
   addAgent(program, context, exit);
   program
@@ -171,6 +176,27 @@ function daemonAction(role: Role, context: CommandContext, exit: (code: number) 
   };
 }
 
+function addReplay(program: Command, context: CommandContext): void {
+  program
+    .command("replay")
+    .description("Plays a journal through a configuration: what would have become of the same history.")
+    .requiredOption("--journal <dir>", "the folder of the journal")
+    .requiredOption("--config <file>", "the configuration to play it through")
+    .option("--base <file>", "another configuration: print what is different from it")
+    .option("--until <time>", "play up to this time, as 2026-11-28T17:00:00Z", moment)
+    .addOption(new Option("-o, --output <form>", "what to print").choices(["text", "json"]).default("text"))
+    .action(async (flags: ReplayFlags) => {
+      const { replayCommand } = await import("./commands/replay.ts");
+      await replayCommand(flags, context);
+    });
+}
+
+function moment(text: string): number {
+  const at = Date.parse(text);
+  if (Number.isNaN(at)) throw new InvalidArgumentError("It must be a time such as 2026-11-28T17:00:00Z.");
+  return at;
+}
+
 function addCatalog(program: Command, context: CommandContext): void {
   program
     .command("catalog")
@@ -280,8 +306,4 @@ function addAgent(program: Command, context: CommandContext, exit: (code: number
         exit(await agentCommand(flags, envoyFlags, context));
       },
     );
-}
-
-function examples(lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join("\n")}\n`;
 }

@@ -1,11 +1,14 @@
+import { createApi } from "@signalbox/api";
 import { createDebugServer, createMetrics } from "@signalbox/debug";
 import { createInProcessBus } from "@signalbox/event-bus";
 import type { Catalog } from "@signalbox/model";
 import { silentLogger, systemClock, type Clock, type Logger, type Registry } from "@signalbox/registry";
 import type { ClientStatus } from "@signalbox/xds-server";
+import { apiSources } from "./api/api-sources.ts";
 import { CatalogView } from "./catalog-view.ts";
 import type { StatusBus } from "./config/bus.ts";
 import type { SignalboxConfig } from "./config/schema.ts";
+import { secretOf } from "./config/secret.ts";
 import { debugSources } from "./debug-sources.ts";
 import { Deferred } from "./deferred.ts";
 import { composeDiscovery, type Discovery } from "./discovery.ts";
@@ -13,6 +16,7 @@ import { observedLead } from "./observed-lead.ts";
 import { composePublishing, type Publishing, type XdsFront } from "./publishing.ts";
 import type { Role } from "./role.ts";
 import { runParts, type Listening, type Stage } from "./run-parts.ts";
+import { version } from "./version.ts";
 import { WorkerPool, type WorkerPoolOptions } from "./workers/worker-pool.ts";
 
 /** What the pipeline needs besides its configuration. */
@@ -92,6 +96,20 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
   const view = role === "discover" ? undefined : new CatalogView((event) => metrics.busEvent(event));
   const catalog = (): Catalog => discovery?.aggregate.catalog() ?? view?.catalog() ?? emptyCatalog;
 
+  const { token } = config.api;
+  const api =
+    discovery &&
+    createApi({
+      sources: apiSources({
+        aggregate: discovery.aggregate,
+        clock,
+        ...(discovery.journal && { journal: discovery.journal.rows.bind(discovery.journal) }),
+        journalled: (write) => logger.info("api-write", { ...write }),
+      }),
+      version: version(),
+      now: () => clock.now(),
+      ...(token !== undefined && { token: secretOf(token, baseDir) }),
+    });
   const debugServer =
     debugSettings === false
       ? undefined
@@ -103,6 +121,7 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
           allowedHosts: debugSettings.allowedHosts,
           profile: debugSettings.profile,
           ...(publishing && { rest: publishing.rest }),
+          ...(api && { api: api.handle }),
           onError: (error, path) => logger.error("debug-page-failed", { path, error }),
         });
 
@@ -117,6 +136,7 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
             );
             await discovery.aggregate.run(signal);
           },
+          ...(discovery.journal ? [discovery.journal.run.bind(discovery.journal)] : []),
         ]
       : []),
     ...(publishing ? [(signal: AbortSignal) => publishing.publisher.run(bus, signal)] : []),

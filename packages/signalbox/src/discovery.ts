@@ -2,11 +2,15 @@ import { resolve } from "node:path";
 import { createAggregate, type AggregateController } from "@signalbox/aggregate";
 import type { SignalboxMetrics } from "@signalbox/debug";
 import type { EventBus } from "@signalbox/event-bus";
+import { contentHash } from "@signalbox/model";
 import type { Clock, Logger, Registry } from "@signalbox/registry";
+import { catalogRules } from "./config/catalog-rules.ts";
 import { durationMs } from "./config/duration.ts";
 import type { PlannedRegistry } from "./config/registries.ts";
 import type { SignalboxConfig } from "./config/schema.ts";
 import { withFields } from "./event-log.ts";
+import { CatalogJournal } from "./journal/catalog-journal.ts";
+import { createOverrideFile } from "./state/override-file.ts";
 import { createShardFiles } from "./state/shard-files.ts";
 
 /** What every stage is made with. */
@@ -21,6 +25,8 @@ export interface StageContext {
 /** The upper half of the pipeline: from the registries to the bus. */
 export interface Discovery {
   readonly aggregate: AggregateController;
+  /** Absent where none is configured. Needs `run`. */
+  readonly journal: CatalogJournal | undefined;
   /** Makes a registry of a plan; the caller adds it to the aggregate. */
   createRegistry(planned: PlannedRegistry): Registry;
 }
@@ -44,11 +50,30 @@ export function composeDiscovery(
       baseDir,
     });
 
+  const overrides = state && createOverrideFile(resolve(baseDir, state.dir, "overrides.json"), logger);
+
+  const journal =
+    config.journal &&
+    new CatalogJournal({
+      dir: resolve(baseDir, config.journal.dir),
+      logger,
+      configHash: contentHash(config),
+      now: () => clock.now(),
+      contents: () => aggregate.decisions.contents(),
+    });
+
   // Aggregate: makes one catalog of all registries and publishes what changed on the bus.
   const aggregate = createAggregate({
     bus,
     debounce: gathering.debounce,
     syncDeadlineMs: gathering.syncDeadlineMs,
+    rules: catalogRules(config),
+    ...(overrides && { overrides: overrides.load() }),
+    onInput: (input) => {
+      journal?.take(input);
+      if (input.type === "override" || input.type === "override-removed")
+        overrides?.save(aggregate.decisions.overrides());
+    },
     ...(state && {
       state: {
         archive: createShardFiles({ dir: resolve(baseDir, state.dir), logger }),
@@ -62,5 +87,5 @@ export function composeDiscovery(
     onPublish: ({ debounceMs }) => metrics.debounced(debounceMs / 1000),
   });
   registries.forEach((registry, index) => aggregate.addRegistry(registry, { precedence: index - registries.length }));
-  return { aggregate, createRegistry };
+  return { aggregate, createRegistry, journal };
 }

@@ -14,7 +14,7 @@ export interface OfflineCatalog {
 /** Reads every registry of a plan once, with no server open, and gives the catalog. Waits at most the plan's sync deadline. */
 export async function readCatalogOnce(plan: Plan, baseDir: string, logger: Logger): Promise<OfflineCatalog> {
   // What a daemon keeps over restarts is neither an answer here nor ours to write.
-  const { state: _, xds, ...rest } = plan.config;
+  const { state: _, journal: __, xds, ...rest } = plan.config;
   const closed = { plaintext: false, insecure: false, drainMs: 0, limits: xds.limits } as const;
   const config = { ...rest, xds: closed, debug: false } as const;
   const signalbox = createFromPlan({ config, registries: plan.registries.map(outspoken) }, { baseDir, logger });

@@ -13,6 +13,7 @@ function planned(text: string): PlannedRegistry {
     name,
     module,
     config: {},
+    startPolicy: "proceed-partial",
     freshness: { staleAfterMs: 1, expireAfterMs: 2, onExpired: "keep" },
     fingerprint: text.slice(1),
   };

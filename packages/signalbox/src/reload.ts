@@ -58,7 +58,7 @@ function between(low: number, taken: readonly number[]): number {
 }
 
 /** Keys that a reload can change while everything runs. */
-const liveKeys: ReadonlySet<string> = new Set(["$schema", "registries", "rules"]);
+const liveKeys: ReadonlySet<string> = new Set(["$schema", "registries", "rules", "services"]);
 
 /** The fields, as `xds.plaintext.port`, in which two configurations differ and which need a restart to have an effect. Sorted. */
 export function restartFields(before: object, after: object): string[] {

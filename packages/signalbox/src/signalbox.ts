@@ -6,7 +6,7 @@ import type {
   ServiceEndpoint,
   ServiceHandler,
 } from "@signalbox/aggregate";
-import type { Catalog, Labels, RegistryId, Service } from "@signalbox/model";
+import { canonicalJson, type Catalog, type Labels, type RegistryId, type Service } from "@signalbox/model";
 import {
   ConfigError,
   systemClock,
@@ -18,6 +18,7 @@ import {
 import type { ClientStatus } from "@signalbox/xds-server";
 import { compose, type ComposeOptions, type Pipeline } from "./compose.ts";
 import type { StatusBus } from "./config/bus.ts";
+import { catalogRules } from "./config/catalog-rules.ts";
 import { parseConfig } from "./config/check.ts";
 import { planRegistries, type PlannedRegistry } from "./config/registries.ts";
 import type { SignalboxConfig, SignalboxConfigInput } from "./config/schema.ts";
@@ -167,12 +168,15 @@ class PipelineSignalbox implements PlannedSignalbox {
   readonly #clock: Clock;
   /** What the servers were started with: the measure of what needs a restart. */
   readonly #config: SignalboxConfig;
+  /** The rules of services that hold now. */
+  #services: SignalboxConfig["services"];
   #turn: Promise<unknown> = Promise.resolve();
   /** Aborts when running ends; undefined before it began. */
   #ended: AbortSignal | undefined;
 
   constructor(plan: Plan, options: PlanOptions) {
     this.#config = plan.config;
+    this.#services = plan.config.services;
     this.#modules = options.modules;
     this.#clock = options.clock ?? systemClock;
     const own = options.registries ?? [];
@@ -191,6 +195,7 @@ class PipelineSignalbox implements PlannedSignalbox {
       this.#aggregate.addRegistry(this.#discovery.createRegistry(planned), {
         precedence,
         freshness: planned.freshness,
+        startPolicy: planned.startPolicy,
       });
       this.#running.set(planned.id, { fingerprint: planned.fingerprint, precedence });
     }
@@ -264,6 +269,11 @@ class PipelineSignalbox implements PlannedSignalbox {
   async #apply(plan: Plan): Promise<ReloadReport> {
     const { moved, removed, steps } = registrySteps(this.#running, plan.registries);
     const needRestart = restartFields(this.#config, plan.config);
+    const { services } = plan.config;
+    if (canonicalJson(services) !== canonicalJson(this.#services)) {
+      this.#services = services;
+      this.#aggregate.setServiceRules(catalogRules({ ...this.#config, services }).of);
+    }
     const ended = steps.map(async ({ action, planned, precedence }) => {
       const registry = this.#discovery.createRegistry(planned);
       const { freshness } = planned;

@@ -1,4 +1,5 @@
 import { byCodeUnit } from "@signalbox/model";
+import { table } from "./table.ts";
 import type { Address, Catalog, CatalogEntry, CatalogInstance, Labels, Port, Resolution } from "@signalbox/model";
 
 /** One service as `signalbox catalog -o json` prints it. */
@@ -78,19 +79,4 @@ export function catalogTable(services: readonly PrintedService[]): string {
 
 function joined(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-/** Writes rows as columns with two spaces between, without space at the end of a line. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join("  ")
-          .trimEnd()}\n`,
-    )
-    .join("");
 }

@@ -4,7 +4,8 @@ import type { BusView } from "@signalbox/debug";
 import type { BusLogger, EventBus } from "@signalbox/event-bus";
 import type { NatsAuth, NatsTls } from "@signalbox/event-bus/nats";
 import { ConfigError } from "@signalbox/registry";
-import { pathOf, type BusTls, type SecretValue, type SignalboxConfig } from "./schema.ts";
+import { pathOf, type BusTls, type SignalboxConfig } from "./schema.ts";
+import { secretOf } from "./secret.ts";
 
 /** A bus that says how it is. */
 export interface StatusBus extends EventBus {
@@ -82,12 +83,6 @@ function natsTls({ ca, cert, key }: BusTls, baseDir: string): NatsTls {
     ...(cert !== undefined && { cert: read(cert) }),
     ...(key !== undefined && { key: read(key) }),
   };
-}
-
-function secretOf(value: SecretValue, baseDir: string): () => Promise<string> {
-  if (typeof value === "string") return () => Promise.resolve(value);
-  const path = resolve(baseDir, value.file);
-  return async () => (await readFile(path, "utf8")).replace(/\r?\n$/, "");
 }
 
 /** Certificates and a key as PEM. */

@@ -7,6 +7,9 @@ describe("checking a configuration", () => {
     expect(parseConfig({})).toEqual({
       registries: [],
       rules: [],
+      identity: [],
+      services: [],
+      guards: { registries: ["eureka/*", "consul/*"] },
       mesh: {},
       bus: { type: "in-process" },
       xds: { plaintext: { host: "127.0.0.1", port: 15010 }, insecure: false, drainMs: 1000, limits: {} },
@@ -18,7 +21,9 @@ describe("checking a configuration", () => {
 
   it("keeps the keys of a registry's own provider", () => {
     const entry = { provider: "static", name: "a", paths: ["x.yaml"] };
-    const defaults = { staleAfter: "5m", expireAfter: "never", onExpired: "keep" };
+    const defaults = {
+      ...{ staleAfter: "5m", expireAfter: "never", onExpired: "keep", startPolicy: "proceed-partial" },
+    };
     expect(parseConfig({ registries: [entry] }).registries).toEqual([{ ...entry, ...defaults }]);
   });
 

@@ -1,4 +1,4 @@
-import type { FreshnessOptions } from "@signalbox/aggregate";
+import type { FreshnessOptions, StartPolicy } from "@signalbox/aggregate";
 import { contentHash, didYouMean, registryId, type RegistryId } from "@signalbox/model";
 import { ConfigError, type ConfigFault, type RegistryModule } from "@signalbox/registry";
 import { builtinModules } from "../builtin.ts";
@@ -14,6 +14,8 @@ export interface PlannedRegistry {
   readonly config: unknown;
   /** When what it said is too old. */
   readonly freshness: FreshnessOptions;
+  /** What happens when it does not speak in time. */
+  readonly startPolicy: StartPolicy;
   /** Equal text, equal registry: a reload leaves it alone. */
   readonly fingerprint: string;
 }
@@ -32,6 +34,7 @@ export async function planRegistries(
       entry: {
         ...{ provider: "static", name: rulesId(rule.files ?? []).replace(/^static\//, ""), paths: [rule.files].flat() },
         ...{ staleAfter: defaults.staleAfter, expireAfter: defaults.expireAfter, onExpired: defaults.onExpired },
+        startPolicy: defaults.startPolicy,
       },
       at: ["rules", index] as const,
       keys: new Map([["paths", "files"]]),
@@ -60,10 +63,18 @@ export async function planRegistries(
 
 function plan(module: RegistryModule<unknown>, entry: RegistryEntry): PlannedRegistry {
   const { provider, name, ...rest } = entry;
-  const { staleAfter, expireAfter, onExpired, ...own } = rest;
+  const { staleAfter, expireAfter, onExpired, startPolicy, ...own } = rest;
   const freshness = { staleAfterMs: durationMs(staleAfter), expireAfterMs: durationMs(expireAfter), onExpired };
   const config = module.parseConfig(own);
-  return { id: registryId(provider, name), name, module, config, freshness, fingerprint: contentHash(rest) };
+  return {
+    id: registryId(provider, name),
+    name,
+    module,
+    config,
+    freshness,
+    startPolicy,
+    fingerprint: contentHash(rest),
+  };
 }
 
 function unknownProvider(provider: string, known: readonly string[]): string {

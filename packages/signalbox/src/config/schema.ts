@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { duration, durationOrNever } from "./duration.ts";
 import { meshSchema } from "./mesh-schema.ts";
+import { driftSchema, guardsSchema, identitySchema, servicesSchema } from "./rules-schema.ts";
 
 /** Every default of the configuration file, in one place. */
 export const defaults = {
@@ -15,6 +16,7 @@ export const defaults = {
   staleAfter: "5m",
   expireAfter: "never",
   onExpired: "keep",
+  startPolicy: "proceed-partial",
   restore: "at-deadline",
   saveEvery: "10s",
   busName: "signalbox",
@@ -47,6 +49,12 @@ const registrySchema = z
       .default(defaults.onExpired)
       .describe(
         "What becomes of it until the source is read again: `keep` serves it on, `deprioritise` has clients use it only where nothing fresher is there, `drop` leaves it out.",
+      ),
+    startPolicy: z
+      .enum(["proceed-partial", "proceed-with-restored", "block"])
+      .default(defaults.startPolicy)
+      .describe(
+        "What happens when it has not been read by the sync deadline: serving begins without it, only with what it said before a restart, or not at all.",
       ),
   })
   .describe("One source of services. All other keys belong to the provider; its README lists them.");
@@ -249,10 +257,30 @@ export const configSchema = z
     $schema: z.string().exactOptional().describe("Ignored. Lets editors find the JSON Schema."),
     registries: z.array(registrySchema).default([]).describe("Where services come from, most trusted first."),
     rules: z.array(ruleSchema).default([]).describe("Where Istio objects come from."),
+    identity: identitySchema,
+    services: servicesSchema,
+    drift: driftSchema,
+    guards: guardsSchema,
     mesh: meshSchema.prefault({}),
     bus: busSchema.prefault({}),
     xds: xdsSchema.prefault({}),
     debug: debugSchema.prefault({}),
+    journal: z
+      .strictObject({
+        dir: z.string().min(1).describe("A folder for this process alone. Made when it is missing."),
+      })
+      .exactOptional()
+      .describe("Writes down everything that decides about the catalog, for `signalbox replay`. Off unless given."),
+    api: z
+      .strictObject({
+        token: secret
+          .exactOptional()
+          .describe(
+            "What writes must bring as a bearer token: `${NAME}` or `{file: path}`. Without it there are none.",
+          ),
+      })
+      .prefault({})
+      .describe("REST under /v1, on the debug port."),
     state: z
       .strictObject({
         dir: z.string().min(1).describe("A folder for this process alone. Made when it is missing."),

@@ -1,0 +1,263 @@
+import { registryId } from "@signalbox/model";
+import { defaultRules, type Override, type ServiceRules } from "@signalbox/policy";
+import { afterEach, describe, expect, it } from "vitest";
+import { defaultCatalogRules, type AggregateOptions, type CatalogRules } from "./options.ts";
+import { FakeRegistry, instance, ipsOf, keyOf, record, service, World } from "./testing/world.ts";
+
+const opened: World[] = [];
+afterEach(async () => {
+  for (const world of opened.splice(0)) await world.stop();
+});
+
+async function started(options: Partial<AggregateOptions>): Promise<World> {
+  const world = new World(options);
+  opened.push(world);
+  return world.start();
+}
+
+const [one, two] = [registryId("fake", "one"), registryId("fake", "two")];
+const rules = (own: Partial<ServiceRules>, more: Partial<CatalogRules> = {}): CatalogRules => ({
+  ...defaultCatalogRules,
+  of: () => ({ ...defaultRules, ...own }),
+  ...more,
+});
+
+/** A world with two registries that have said this much. */
+async function twoRegistries(options: Partial<AggregateOptions>) {
+  const [first, second] = [new FakeRegistry("one"), new FakeRegistry("two")];
+  const world = await started({ registries: [first, second], ...options });
+  return { first, second, world };
+}
+
+function weights(world: World, name: string) {
+  return world.consumed.entries
+    .get(keyOf(name))
+    ?.instances.map(({ addresses: [at], priority, weight }) => [at.type === "ip" ? at.ip : "", weight, priority]);
+}
+
+describe("rules of identity", () => {
+  const identity = [
+    {
+      registries: ["fake/two"],
+      hostnames: ["*"],
+      hostname: "{{name}}.test",
+      namespace: "test",
+      aliases: ["{{hostname}}"],
+      gather: false,
+    },
+  ];
+  const foreign = (hostname: string, ...ips: readonly string[]) => ({
+    service: service(two, "x", { hostname, namespace: "default" }),
+    instances: ips.map((ip) => instance(two, ip)),
+  });
+
+  it("make one service of what two registries call differently, and one endpoint of what both know", async () => {
+    const { first, second, world } = await twoRegistries({ rules: rules({}, { identity }) });
+    first.snapshot(record(one, "orders", "192.0.2.1", "192.0.2.2"));
+    second.snapshot(foreign("ORDERS.elsewhere", "192.0.2.2", "192.0.2.3"));
+    await world.calm();
+    expect(ipsOf(world.consumed, "orders")).toEqual(["192.0.2.1", "192.0.2.2", "192.0.2.3"]);
+    const both = world.consumed.entries.get(keyOf("orders"))?.instances[1]?.provenance.map(({ registry }) => registry);
+    expect(both).toEqual([one, two]);
+    const alias = [...world.consumed.entries.values()].find(({ key }) => key === "test/orders.elsewhere");
+    expect(alias?.instances).toEqual(world.consumed.entries.get(keyOf("orders"))?.instances);
+    expect(world.consumed.entries.size).toBe(2);
+  });
+
+  it("take the alias away with the service, and follow every change", async () => {
+    const { first, second, world } = await twoRegistries({ rules: rules({}, { identity }) });
+    first.snapshot();
+    second.snapshot(foreign("orders.elsewhere", "192.0.2.3"));
+    await world.calm();
+    second.push({ type: "delta", records: { upserted: [foreign("orders.elsewhere", "192.0.2.4")], removed: [] } });
+    await world.calm();
+    expect(ipsOf(world.consumed, "orders")).toEqual(["192.0.2.4"]);
+    second.snapshot();
+    await world.calm();
+    expect([...world.consumed.entries.keys()]).toEqual([]);
+  });
+
+  it("give the second of two services of one registry another name, and show it", async () => {
+    const { first, second, world } = await twoRegistries({ rules: rules({}, { identity }) });
+    first.snapshot();
+    second.snapshot(foreign("or-ders.elsewhere", "192.0.2.1"), foreign("or_ders.elsewhere", "192.0.2.2"));
+    await world.calm();
+    expect(ipsOf(world.consumed, "or-ders")).toEqual(["192.0.2.1"]);
+    const [collision, ...more] = world.aggregate.decisions.collisions();
+    expect(more).toEqual([]);
+    expect(collision).toMatchObject({ registry: two, wanted: keyOf("or-ders") });
+    expect(world.consumed.entries.get(collision?.renamed ?? keyOf("none"))?.instances).toHaveLength(1);
+  });
+});
+
+describe("rules of merging", () => {
+  it("can change while everything runs", async () => {
+    const { first, second, world } = await twoRegistries({});
+    first.snapshot(record(one, "orders", "192.0.2.1"));
+    second.snapshot(record(two, "orders", "192.0.2.2"));
+    await world.calm();
+    expect(ipsOf(world.consumed, "orders")).toEqual(["192.0.2.1", "192.0.2.2"]);
+    const split = (a: number, b: number): ServiceRules => ({
+      ...defaultRules,
+      merge: {
+        type: "split",
+        shares: [
+          { registry: "fake/one", weight: a },
+          { registry: "fake/two", weight: b },
+        ],
+        onEmpty: "spill",
+      },
+    });
+    world.aggregate.setServiceRules(() => split(90, 10));
+    await world.calm();
+    const [[, large], [, small]] = weights(world, "orders") as [[string, number], [string, number]];
+    expect(large / small).toBe(9);
+    world.aggregate.setServiceRules(() => split(0, 100));
+    await world.calm();
+    expect(weights(world, "orders")?.map(([ip, weight]) => [ip, Number(weight) > 0])).toEqual([
+      ["192.0.2.1", false],
+      ["192.0.2.2", true],
+    ]);
+    world.aggregate.setServiceRules(() => ({ ...defaultRules, merge: { type: "failover", order: ["fake/two", "*"] } }));
+    await world.calm();
+    expect(weights(world, "orders")).toEqual([
+      ["192.0.2.1", 1, 1],
+      ["192.0.2.2", 1, 0],
+    ]);
+  });
+
+  it("give every candidate exactly one reason", async () => {
+    const { first, second, world } = await twoRegistries({
+      rules: rules({ merge: { type: "authoritative", registry: "fake/two" } }),
+    });
+    first.snapshot(record(one, "orders", "192.0.2.1", "192.0.2.2"));
+    second.snapshot(record(two, "orders", "192.0.2.2", "192.0.2.3"));
+    await world.calm();
+    second.upsert(record(two, "orders", "192.0.2.2"));
+    await world.calm();
+    const explained = world.aggregate.decisions.explain(keyOf("orders"));
+    expect(explained?.candidates.map(({ address, outcome, registry }) => [registry, address, outcome.code])).toEqual([
+      [one, "192.0.2.1:8080", "SHADOW"],
+      [one, "192.0.2.2:8080", "MERGED"],
+      [two, "192.0.2.2:8080", "SERVED"],
+    ]);
+    expect(explained?.departures).toMatchObject([{ registry: two, address: "192.0.2.3:8080" }]);
+    expect(world.aggregate.decisions.explain(keyOf("nobody"))).toBeUndefined();
+  });
+});
+
+describe("guards", () => {
+  const guarded = rules({}, { guarded: ["fake/*"] });
+  const fleet = (count: number) => Array.from({ length: count }, (_, at) => record(one, `s${at}`, `192.0.2.${at + 1}`));
+
+  it("hold what left a source that lost much, serve what came, and let go when the time is over", async () => {
+    const registry = new FakeRegistry("one");
+    const world = await started({ registries: [registry], rules: guarded });
+    registry.snapshot(...fleet(10));
+    await world.calm();
+    registry.snapshot(...fleet(4), record(one, "new", "192.0.2.99"));
+    await world.calm();
+    expect(world.consumed.entries.size).toBe(11);
+    expect(world.aggregate.decisions.guards()).toMatchObject([
+      { registry: one, scope: "source", held: { endpoints: 6 } },
+    ]);
+    expect(world.consumed.entries.get(keyOf("s9"))?.instances[0]?.findings).toMatchObject([
+      { stage: "guard", code: "HELD" },
+    ]);
+    expect(world.aggregate.decisions.explain(keyOf("s9"))?.candidates[0]?.outcome.code).toBe("SERVED");
+    await world.clock.advance(defaultRules.guard.holdForMs);
+    await world.calm();
+    expect([...world.consumed.entries.keys()].sort()).toEqual(
+      [keyOf("new"), ...["s0", "s1", "s2", "s3"].map(keyOf)].sort(),
+    );
+    expect(world.aggregate.decisions.guards()).toEqual([]);
+  });
+
+  it("believe an operator at once, and take the mark away when an endpoint is back", async () => {
+    const registry = new FakeRegistry("one");
+    const inputs: string[] = [];
+    const world = await started({ registries: [registry], rules: guarded, onInput: ({ type }) => inputs.push(type) });
+    registry.snapshot(...fleet(10));
+    await world.calm();
+    registry.snapshot(...fleet(4));
+    await world.calm();
+    registry.snapshot(...fleet(5));
+    await world.calm();
+    expect(world.consumed.entries.get(keyOf("s4"))?.instances[0]?.findings).toEqual([]);
+    const [guard] = world.aggregate.decisions.guards();
+    world.aggregate.decisions.decideGuard(guard?.id ?? "", { type: "accept" }, "ann");
+    await world.calm();
+    expect(world.consumed.entries.size).toBe(5);
+    expect(inputs).toContain("guard");
+    expect(() => world.aggregate.decisions.decideGuard("none", { type: "accept" }, "ann")).toThrow("no guard none");
+  });
+});
+
+describe("overrides", () => {
+  it("hold at once and end by themselves", async () => {
+    const registry = new FakeRegistry("one");
+    const world = await started({ registries: [registry] });
+    registry.snapshot(record(one, "orders", "192.0.2.1", "192.0.2.2"));
+    await world.calm();
+    const since = world.clock.now();
+    const override: Override = {
+      id: "o1",
+      service: keyOf("orders"),
+      address: "192.0.2.1:8080",
+      action: { type: "drain" },
+      author: "ann",
+      reason: "a test",
+      since,
+      until: since + 60_000,
+    };
+    world.aggregate.decisions.addOverride(override);
+    await world.calm();
+    const health = () => world.consumed.entries.get(keyOf("orders"))?.instances.map(({ healthStatus }) => healthStatus);
+    expect(health()).toEqual(["DRAINING", "HEALTHY"]);
+    await world.clock.advance(60_000);
+    await world.calm();
+    expect(health()).toEqual(["HEALTHY", "HEALTHY"]);
+    expect(world.aggregate.decisions.overrides()).toEqual([]);
+  });
+});
+
+describe("drain", () => {
+  it("keeps an endpoint that left as draining for its time", async () => {
+    const registry = new FakeRegistry("one");
+    const world = await started({
+      registries: [registry],
+      rules: rules({ health: { ...defaultRules.health, drainForMs: 10_000 } }),
+    });
+    registry.snapshot(record(one, "orders", "192.0.2.1", "192.0.2.2"));
+    await world.calm();
+    registry.upsert(record(one, "orders", "192.0.2.1"));
+    await world.calm();
+    const health = () => world.consumed.entries.get(keyOf("orders"))?.instances.map(({ healthStatus }) => healthStatus);
+    expect(health()).toEqual(["HEALTHY", "DRAINING"]);
+    await world.clock.advance(10_000);
+    await world.calm();
+    expect(health()).toEqual(["HEALTHY"]);
+  });
+});
+
+describe("the start policy", () => {
+  it.each([
+    ["proceed-partial", true],
+    ["block", false],
+    ["proceed-with-restored", false],
+  ] as const)("%s: whether publishing begins without a registry is %s", async (startPolicy, begins) => {
+    const registry = new FakeRegistry("one");
+    const world = new World({ syncDeadlineMs: 1000 });
+    opened.push(world);
+    world.aggregate.addRegistry(registry, { startPolicy });
+    await world.start();
+    let synced = false;
+    void world.aggregate.synced(new AbortController().signal).then(() => (synced = true));
+    await world.clock.advance(5000);
+    expect(synced).toBe(begins);
+    registry.snapshot(record(one, "orders", "192.0.2.1"));
+    await world.calm();
+    expect(synced).toBe(true);
+    expect(ipsOf(world.consumed, "orders")).toEqual(["192.0.2.1"]);
+  });
+});

@@ -1,0 +1,96 @@
+import type { Pattern } from "./patterns.ts";
+
+/** How what several registries say of one service becomes one entry. Registries are named by id or pattern, `eureka/*`. */
+export type MergeRule =
+  /** Every endpoint that any registry knows. */
+  | { readonly type: "union" }
+  /** The endpoints of the first registry of the list that has eligible ones; registries not in the list come last, together. */
+  | { readonly type: "prefer"; readonly order: readonly Pattern[] }
+  /** All, but each group of the list only takes what the ones before it cannot: Envoy's priorities 0, 1, … */
+  | { readonly type: "failover"; readonly order: readonly Pattern[] }
+  /** Each group takes its share of the traffic, whatever the number of its endpoints. */
+  | { readonly type: "split"; readonly shares: readonly Share[]; readonly onEmpty: "spill" | "blackhole" }
+  /** Only what one registry says; the others are shown beside it and take no traffic. */
+  | { readonly type: "authoritative"; readonly registry: Pattern };
+
+/** One group of a split. `weight` is its part of the sum of all weights, at least 0, not necessarily an integer. */
+export interface Share {
+  readonly registry: Pattern;
+  readonly weight: number;
+}
+
+/** What Kubernetes' pods say about an endpoint that another registry told of. */
+export type Verdict =
+  "CONFIRMED" | "NOT_READY" | "TERMINATING" | "GHOST" | "IMPOSTOR" | "PORT_MISMATCH" | "UNVERIFIABLE";
+
+/** What a verdict does to an endpoint. `report` only notes it. */
+export type DriftAction = "report" | "deprioritise" | "exclude";
+
+/** What one verdict does, by verdict. `CONFIRMED` and `UNVERIFIABLE` do nothing, ever. */
+export type DriftActions = Readonly<Record<Exclude<Verdict, "CONFIRMED" | "UNVERIFIABLE">, DriftAction>>;
+
+/** When many endpoints leave a source at once, whether that is believed. */
+export interface GuardRule {
+  readonly mode: "hold" | "accept" | "hold-until-operator";
+  /** Fewer removals than this never trip. */
+  readonly minRemoved: number;
+  /** The part of a service's endpoints, 0..1, of which more must leave within the window to trip. 1 is: all of them. */
+  readonly maxServiceShrink: number;
+  /** The part of a source's endpoints or services, 0..1, of which more must leave within the window to trip. */
+  readonly maxSourceShrink: number;
+  readonly windowMs: number;
+  /** How long removals are held; 0 is until they come back or somebody decides. */
+  readonly holdForMs: number;
+  /** The part of the baseline that must be back to end a hold. */
+  readonly recoveryRatio: number;
+  /** How many different versions of the source must show the same smaller set to be believed. */
+  readonly confirmations: number;
+  /** Removals that one step lets go once a hold ends by time, and the time between two steps. */
+  readonly releaseBatch: number;
+  readonly releaseEveryMs: number;
+}
+
+/** How health is composed and how endpoints come and go. */
+export interface HealthRule {
+  /** Registries whose word on health does not count. */
+  readonly ignore: readonly Pattern[];
+  /** Send unhealthy endpoints as such instead of leaving them to the client's defaults. */
+  readonly drainForMs: number;
+  /** How long a new endpoint takes to its full weight; 0 is at once. */
+  readonly slowStartMs: number;
+  /** An endpoint that is away for less keeps its slow start. */
+  readonly flapWindowMs: number;
+}
+
+/** All rules that hold for one service. */
+export interface ServiceRules {
+  readonly merge: MergeRule;
+  readonly drift: DriftActions;
+  readonly guard: GuardRule;
+  readonly health: HealthRule;
+}
+
+/** The rules of a service that the configuration says nothing about. */
+export const defaultRules: ServiceRules = {
+  merge: { type: "union" },
+  drift: {
+    NOT_READY: "report",
+    TERMINATING: "report",
+    GHOST: "report",
+    IMPOSTOR: "report",
+    PORT_MISMATCH: "report",
+  },
+  guard: {
+    mode: "hold",
+    minRemoved: 2,
+    maxServiceShrink: 1,
+    maxSourceShrink: 0.3,
+    windowMs: 60_000,
+    holdForMs: 300_000,
+    recoveryRatio: 0.9,
+    confirmations: 5,
+    releaseBatch: 100,
+    releaseEveryMs: 1000,
+  },
+  health: { ignore: [], drainForMs: 0, slowStartMs: 0, flapWindowMs: 60_000 },
+};

@@ -1,0 +1,111 @@
+import type { CatalogRules } from "@signalbox/aggregate";
+import { registryId, type RegistryId, type ServiceKey } from "@signalbox/model";
+import {
+  defaultRules,
+  fits,
+  type DriftActions,
+  type GuardRule,
+  type HealthRule,
+  type MergeRule,
+  type ServiceRules,
+} from "@signalbox/policy";
+import { durationMs } from "./duration.ts";
+import type { SignalboxConfig } from "./schema.ts";
+
+type ServiceEntry = SignalboxConfig["services"][number];
+type GuardFields = NonNullable<ServiceEntry["guard"]>;
+
+/** The rules of the catalog that a configuration asks for. */
+export function catalogRules(
+  config: Pick<SignalboxConfig, "identity" | "services" | "drift" | "guards">,
+): CatalogRules {
+  const { drift, guards, identity, services } = config;
+  const { registries: guarded, ...guardFields } = guards;
+  const guard = guardRule(guardFields, defaultRules.guard);
+  return {
+    identity,
+    of: remembered((key) => rulesOf(key, services, guard)),
+    guarded,
+    guard,
+    ...(drift && {
+      drift: {
+        clusters: drift.clusters.map(({ podCidrs, registry }) => ({ registry: idOf(registry), podCidrs })),
+        checked: drift.check,
+        ghostAfterMs: durationMs(drift.ghostAfter),
+        skewMs: durationMs(drift.skew),
+        serviceLabels: drift.serviceLabels,
+      },
+    }),
+  };
+}
+
+function idOf(text: string): RegistryId {
+  const slash = text.indexOf("/");
+  return registryId(text.slice(0, slash), text.slice(slash + 1));
+}
+
+/** Rules are asked for with every change of a service; the list of entries may be long. */
+function remembered(rules: (key: ServiceKey) => ServiceRules): (key: ServiceKey) => ServiceRules {
+  const known = new Map<ServiceKey, ServiceRules>();
+  return (key) => {
+    let found = known.get(key);
+    if (found === undefined) {
+      if (known.size >= 100_000) known.clear();
+      found = rules(key);
+      known.set(key, found);
+    }
+    return found;
+  };
+}
+
+function rulesOf(key: ServiceKey, entries: readonly ServiceEntry[], guard: GuardRule): ServiceRules {
+  const slash = key.indexOf("/");
+  const [namespace, hostname] = [key.slice(0, slash), key.slice(slash + 1)];
+  const fitting = entries.filter(
+    ({ match, namespaces }) =>
+      [match].flat().some((pattern) => fits(pattern, hostname)) && namespaces.some((one) => fits(one, namespace)),
+  );
+  const merge = fitting.find((entry) => entry.merge !== undefined)?.merge;
+  const drift = fitting.find((entry) => entry.drift !== undefined)?.drift;
+  const health = fitting.find((entry) => entry.health !== undefined)?.health;
+  const own = fitting.find((entry) => entry.guard !== undefined)?.guard;
+  return {
+    merge: merge === undefined ? defaultRules.merge : mergeRule(merge),
+    drift: drift === undefined ? defaultRules.drift : driftActions(drift),
+    health: health === undefined ? defaultRules.health : healthRule(health),
+    guard: own === undefined ? guard : guardRule(own, guard),
+  };
+}
+
+function mergeRule(merge: NonNullable<ServiceEntry["merge"]>): MergeRule {
+  if (merge === "union") return { type: "union" };
+  if ("prefer" in merge) return { type: "prefer", order: merge.prefer };
+  if ("failover" in merge) return { type: "failover", order: merge.failover };
+  if ("authoritative" in merge) return { type: "authoritative", registry: merge.authoritative };
+  const shares = Object.entries(merge.split).map(([registry, weight]) => ({ registry, weight }));
+  return { type: "split", shares, onEmpty: "spill" };
+}
+
+function driftActions(drift: NonNullable<ServiceEntry["drift"]>): DriftActions {
+  if (typeof drift !== "string") return { ...defaultRules.drift, ...drift };
+  return { NOT_READY: drift, TERMINATING: drift, GHOST: drift, IMPOSTOR: drift, PORT_MISMATCH: drift };
+}
+
+function healthRule({ drainFor, ignore }: NonNullable<ServiceEntry["health"]>): HealthRule {
+  return {
+    ...defaultRules.health,
+    ...(ignore && { ignore }),
+    ...(drainFor !== undefined && { drainForMs: durationMs(drainFor) }),
+  };
+}
+
+function guardRule({ holdFor, releaseEvery, window, ...plain }: GuardFields, base: GuardRule): GuardRule {
+  return {
+    ...base,
+    ...plain,
+    ...(window !== undefined && { windowMs: durationMs(window) }),
+    // Who holds for ever has no time after which it ends.
+    ...(holdFor !== undefined && { holdForMs: holdFor === "never" ? 0 : durationMs(holdFor) }),
+    ...(releaseEvery !== undefined && { releaseEveryMs: durationMs(releaseEvery) }),
+  };
+}

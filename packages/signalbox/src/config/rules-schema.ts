@@ -1,0 +1,151 @@
+import { templateFault } from "@signalbox/policy";
+import { z } from "zod";
+import { duration, durationOrNever } from "./duration.ts";
+
+const pattern = z.string().min(1);
+const patterns = z.array(pattern).min(1);
+const share = z.number().min(0).max(1);
+const weight = z.number().min(0).max(1_000_000);
+
+const template = z
+  .string()
+  .min(1)
+  .superRefine((text, context) => {
+    const message = templateFault(text);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  });
+
+/** `identity`: what services are called in the catalog. */
+export const identitySchema = z
+  .array(
+    z
+      .strictObject({
+        registries: patterns.default(["*"]).describe("Registries that the rule is for, as `eureka/*`."),
+        hostnames: patterns.default(["*"]).describe("Hostnames, as the registry has them, that the rule is for."),
+        hostname: template.describe("The canonical hostname, as `{{name}}.prod.svc.cluster.local`."),
+        namespace: template.default("{{namespace}}").describe("The canonical namespace."),
+        aliases: z
+          .array(template)
+          .default([])
+          .describe("Further hostnames of the service, in its canonical namespace."),
+        gather: z.boolean().default(false).describe("Several services of one registry may become one."),
+      })
+      .describe("Gives services their canonical name; services of several registries with one name are one service."),
+  )
+  .default([])
+  .describe("Who is who. The first rule that fits counts; without one a service keeps its registry's name.");
+
+const split = z.record(pattern, weight).refine((shares) => Object.values(shares).some((one) => one > 0), {
+  message: "needs at least one share above 0",
+});
+
+const mergeSchema = z
+  .union([
+    z.literal("union"),
+    z.strictObject({ prefer: patterns.describe("The first registry with eligible endpoints serves.") }),
+    z.strictObject({ failover: patterns.describe("Each registry only takes what those before it cannot.") }),
+    z.strictObject({
+      split: split.describe("Parts of the traffic, by registry; the last one is where the service moves to."),
+    }),
+    z.strictObject({ authoritative: pattern.describe("Only this registry serves; the others are shown beside it.") }),
+  ])
+  .describe("How several registries become one service. Default: all their endpoints.");
+
+const action = z.enum(["report", "deprioritise", "exclude"]);
+
+const guardFields = {
+  mode: z
+    .enum(["hold", "accept", "hold-until-operator"])
+    .exactOptional()
+    .describe("Whether sudden removals are held. Default hold."),
+  minRemoved: z.int().min(1).exactOptional().describe("Fewer removals are always believed. Default 2."),
+  maxServiceShrink: share
+    .exactOptional()
+    .describe("Part of a service's endpoints of which more must leave at once to be doubted. Default 1: all."),
+  maxSourceShrink: share
+    .exactOptional()
+    .describe("Part of a source's endpoints or services of which more must leave to be doubted. Default 0.3."),
+  window: duration.exactOptional().describe("How long removals add up. Default 60s."),
+  holdFor: durationOrNever.exactOptional().describe("How long they are held. Default 5m."),
+  recoveryRatio: share.exactOptional().describe("Part that must be back to end a hold. Default 0.9."),
+  confirmations: z
+    .int()
+    .min(1)
+    .exactOptional()
+    .describe("Different versions of the source that must agree to be believed. Default 5."),
+  releaseBatch: z.int().min(1).exactOptional().describe("Removals that go at once when a hold is over. Default 100."),
+  releaseEvery: duration.exactOptional().describe("Time between two batches. Default 1s."),
+};
+
+/** `services`: rules for services, by name. */
+export const servicesSchema = z
+  .array(
+    z
+      .strictObject({
+        match: z.union([pattern, patterns]).describe("Canonical hostnames that the rules are for, as `*.prod.*`."),
+        namespaces: patterns.default(["*"]).describe("Canonical namespaces that the rules are for."),
+        merge: mergeSchema.exactOptional(),
+        drift: z
+          .union([
+            action,
+            z.strictObject({
+              NOT_READY: action.exactOptional().describe("The workload there is not ready."),
+              TERMINATING: action.exactOptional().describe("The workload there is ending."),
+              GHOST: action.exactOptional().describe("No workload has the address."),
+              IMPOSTOR: action.exactOptional().describe("A workload of another service has the address."),
+              PORT_MISMATCH: action.exactOptional().describe("The workload there does not serve the port."),
+            }),
+          ])
+          .exactOptional()
+          .describe("What a verdict does to an endpoint; one word is for all verdicts. Default report."),
+        health: z
+          .strictObject({
+            ignore: patterns.exactOptional().describe("Registries whose word on health does not count."),
+            drainFor: duration.exactOptional().describe("How long endpoints that left are drained. Default 0s."),
+          })
+          .exactOptional()
+          .describe("How health is composed, and how endpoints leave."),
+        guard: z.strictObject(guardFields).exactOptional().describe("Doubts about this service's removals."),
+      })
+      .describe("Rules for some services. Of each rule, the first entry that fits and has it counts."),
+  )
+  .default([])
+  .describe("Rules by service: merging, drift, health, guards.");
+
+/** `drift`: whose workloads are the truth about which addresses. */
+export const driftSchema = z
+  .strictObject({
+    clusters: z
+      .array(
+        z.strictObject({
+          registry: pattern.describe("The registry whose workloads are the truth, as `kubernetes/main`."),
+          podCidrs: z.array(z.string().min(1)).min(1).describe("Addresses that belong to its workloads."),
+        }),
+      )
+      .min(1)
+      .describe("Who knows what runs where."),
+    check: patterns
+      .default(["eureka/*", "consul/*", "static/*"])
+      .describe("Registries whose endpoints are compared with it."),
+    ghostAfter: duration
+      .default("15s")
+      .describe("How long an address that was never a workload's is given before it counts as nobody's."),
+    skew: duration.default("5s").describe("How far the clocks of the registries and the cluster may differ."),
+    serviceLabels: patterns
+      .default(["app.kubernetes.io/name", "app"])
+      .describe("Labels of a workload that name its service."),
+  })
+  .exactOptional()
+  .describe("Compares endpoints with the workloads of clusters. Off unless given.");
+
+/** `guards`: doubts about sources that suddenly list less. */
+export const guardsSchema = z
+  .strictObject({
+    registries: z
+      .array(pattern)
+      .default(["eureka/*", "consul/*"])
+      .describe("Registries whose removals are doubted. An empty list turns guards off."),
+    ...guardFields,
+  })
+  .prefault({})
+  .describe("Holds removals when a source suddenly lists much less.");

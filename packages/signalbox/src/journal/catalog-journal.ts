@@ -1,0 +1,133 @@
+import type { AggregateInput } from "@signalbox/aggregate";
+import type { JournalRow } from "@signalbox/api";
+import {
+  createJournal,
+  readJournal,
+  type Journal,
+  type JournalEntry,
+  type JournalRecord,
+  type RegistryContent,
+} from "@signalbox/journal";
+import type { Logger } from "@signalbox/registry";
+
+/** What a journal of the catalog works with. */
+export interface CatalogJournalOptions {
+  readonly dir: string;
+  readonly logger: Logger;
+  /** Hash of the configuration that is in force. */
+  readonly configHash: string;
+  /** Epoch milliseconds now. */
+  now(): number;
+  /** All that the registries say now, for the places at which a replay may begin. */
+  contents(): readonly RegistryContent[];
+}
+
+/** Inputs that may wait until the journal is open. More of them are only thinkable where opening hangs. */
+const longestQueue = 100_000;
+
+/** Writes down everything that decides about the catalog. */
+export class CatalogJournal {
+  readonly #options: CatalogJournalOptions;
+  #journal: Journal | undefined;
+  #queue: AggregateInput[] = [];
+
+  constructor(options: CatalogJournalOptions) {
+    this.#options = options;
+  }
+
+  /** Takes an input before it has its effect. Never waits. */
+  take(input: AggregateInput): void {
+    if (this.#journal === undefined) {
+      if (this.#queue.length < longestQueue) this.#queue.push(input);
+      return;
+    }
+    this.#append(this.#journal, input);
+  }
+
+  /** Opens the journal and keeps it until `signal` aborts. Rejects where the folder cannot be used. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { configHash, dir, logger, now } = this.#options;
+    const journal = await createJournal({
+      dir,
+      onProblem: (problem) => logger.error("journal-problem", { ...problem }),
+    });
+    journal.append({ type: "config", at: now(), config: configHash });
+    for (const input of this.#queue.splice(0)) this.#append(journal, input);
+    this.#journal = journal;
+    try {
+      await new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        else signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+    } finally {
+      this.#journal = undefined;
+      await journal.close();
+    }
+  }
+
+  /** Entries of the journal, by sequence. Times are in epoch milliseconds; `to` is not part of it. */
+  async rows({
+    from,
+    limit,
+    to,
+  }: {
+    readonly from?: number;
+    readonly to?: number;
+    readonly limit: number;
+  }): Promise<readonly JournalRow[]> {
+    await this.#journal?.flush();
+    const rows: JournalRow[] = [];
+    const range = from === undefined ? {} : { from: { at: from }, begin: "exact" as const };
+    for await (const record of readJournal(this.#options.dir, range)) {
+      if ((from !== undefined && record.at < from) || (to !== undefined && record.at >= to)) continue;
+      rows.push(rowOf(record));
+      if (rows.length >= limit) break;
+    }
+    return rows;
+  }
+
+  #append(journal: Journal, input: AggregateInput): void {
+    if (journal.status().snapshotWanted) {
+      journal.append({ type: "snapshot", at: input.at, registries: this.#options.contents() });
+    }
+    const entry = entryOf(input);
+    if (entry !== undefined) journal.append(entry);
+  }
+}
+
+function rowOf({ at, hash: _, prev: __, seq, type, ...detail }: JournalRecord): JournalRow {
+  return { sequence: seq, at, kind: type, detail };
+}
+
+function entryOf(input: AggregateInput): JournalEntry | undefined {
+  const { at } = input;
+  switch (input.type) {
+    case "update":
+      return { type: "update", at, registry: input.registry, update: input.update };
+    case "read":
+      return { type: "alive", at, registry: input.registry };
+    case "state":
+      return { type: "decision", at, stage: "freshness", code: input.state, registry: input.registry };
+    case "decision":
+      return {
+        type: "decision",
+        at,
+        stage: "guard",
+        code: input.decision.type.toUpperCase(),
+        registry: input.registry,
+        detail: input.decision,
+      };
+    case "override":
+      return { type: "operator", at, author: input.override.author, action: "override", detail: input.override };
+    case "override-removed":
+      return { type: "operator", at, author: input.author, action: "override-removed", detail: { id: input.id } };
+    case "guard":
+      return {
+        type: "operator",
+        at,
+        author: input.author,
+        action: "guard",
+        detail: { id: input.id, ruling: input.ruling },
+      };
+  }
+}
