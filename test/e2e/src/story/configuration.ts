@@ -64,6 +64,6 @@ export async function share(daemon: Daemon, shares: Shares): Promise<void> {
 }
 
 function rules({ eureka, kubernetes }: Shares): object {
-  const merge = { split: { "eureka/main": eureka, "kubernetes/main": kubernetes }, onEmpty: "spill" };
+  const merge = { split: { "eureka/main": eureka, "kubernetes/main": kubernetes } };
   return { services: [{ match: orders.host, merge, drift: "exclude" }] };
 }
