@@ -46,6 +46,7 @@ export function configuration(parts: {
       clusters: [{ registry: "kubernetes/main", podCidrs: ["10.40.0.0/16"] }],
       check: ["eureka/*"],
       ghostAfter: "2s",
+      skew: "1s",
     },
     guards: { registries: ["eureka/*"], mode: "hold" },
     ...rules(onlyEureka),

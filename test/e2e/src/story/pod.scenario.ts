@@ -26,6 +26,7 @@ async function register(): Promise<void> {
     dataCenterInfo: { "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", name: "MyOwn" },
     leaseInfo: lease,
     vipAddress: service,
+    lastDirtyTimestamp: String(Date.now()),
   };
   const headers = { "content-type": "application/json" };
   const answer = await fetch(app, { method: "POST", headers, body: JSON.stringify({ instance }) });
