@@ -158,6 +158,9 @@ class Aggregate implements AggregateController {
       dropped: (id) => {
         this.#archiving?.drop(id);
         this.#guards.drop(id);
+        // First it is not believed any more: its workloads leave because nobody reads them, not because they ended.
+        this.#touch(this.#stages.trust(id, false));
+        this.#stages.workloads(id, { type: "snapshot", records: [] }, this.#clock.now());
         this.#shards.drop(id, this.#assembly.touched);
         if (this.#assembly.touched.size > 0) this.#debounce.touch();
         this.#gate.release(id);

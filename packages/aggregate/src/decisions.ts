@@ -27,7 +27,7 @@ export interface Decisions {
   explain(service: ServiceKey): ServiceExplanation | undefined;
   /** What the registries say about a service, under its canonical name, highest precedence first. */
   said(service: ServiceKey): readonly ServiceRecord[];
-  /** All that each registry says now, as it is believed. */
+  /** All that each registry says now, as it is believed. Registries without anything are left out. */
   contents(): readonly (ShardContent & { readonly registry: RegistryId })[];
   /**
    * The endpoints that were compared with the workloads of a cluster, and how many there are of each verdict. `shows` says which verdicts get
@@ -71,7 +71,12 @@ export function createDecisions(options: DecisionsOptions): Decisions {
   return {
     explain: (service) => explain(service, options),
     said: (service) => options.assembly.recordsOf(service),
-    contents: () => shards.ids().map((registry) => ({ registry, ...shards.contentOf(registry) })),
+    contents: () =>
+      shards
+        .ids()
+        .map((registry) => ({ registry, ...shards.contentOf(registry) }))
+        // One that says nothing has perhaps not spoken yet, which is not the same as having nothing.
+        .filter(({ objects, records, workloads }) => records.length + workloads.length + objects.length > 0),
     drift: (shows = () => true) =>
       stages.driftReport((key) => options.assembly.recordsOf(key).map(asCandidates), shows, clock.now()),
     guards: () => guards.status(),

@@ -1,8 +1,8 @@
-import { registryId } from "@signalbox/model";
+import { registryId, type Workload } from "@signalbox/model";
 import { defaultRules, type Override, type ServiceRules } from "@signalbox/policy";
 import { afterEach, describe, expect, it } from "vitest";
 import { defaultCatalogRules, type AggregateOptions, type CatalogRules } from "./options.ts";
-import { FakeRegistry, instance, ipsOf, keyOf, record, service, World } from "./testing/world.ts";
+import { FakeRegistry, instance, ipsOf, keyOf, record, service, workload, World } from "./testing/world.ts";
 
 const opened: World[] = [];
 afterEach(async () => {
@@ -143,6 +143,115 @@ describe("rules of merging", () => {
     ]);
     expect(explained?.departures).toMatchObject([{ registry: two, address: "192.0.2.3:8080" }]);
     expect(world.aggregate.decisions.explain(keyOf("nobody"))).toBeUndefined();
+  });
+});
+
+describe("drift", () => {
+  const excluding: ServiceRules = {
+    ...defaultRules,
+    drift: { ...defaultRules.drift, GHOST: "exclude", IMPOSTOR: "exclude", TERMINATING: "exclude" },
+  };
+  const drift = { clusters: [{ registry: two, podCidrs: ["192.0.2.0/24"] }], checked: ["fake/one"] };
+  const pod = (name: string, ip: string, more: Partial<Workload> = {}) =>
+    workload(two, name, { app: "orders" }, { addresses: [ip], ...more });
+
+  /** `one` lists three endpoints, two of which have a ready pod in the cluster of `two`. */
+  async function drifting() {
+    const { first, second, world } = await twoRegistries({
+      rules: rules({}, { drift, of: () => excluding, guarded: ["fake/one"] }),
+    });
+    second.push({ type: "snapshot", records: [], workloads: [pod("a", "192.0.2.1"), pod("b", "192.0.2.2")] });
+    first.snapshot(record(one, "orders", "192.0.2.1", "192.0.2.2", "198.51.100.1"));
+    await world.calm();
+    return { first, second, world };
+  }
+
+  it("takes an endpoint out as soon as its pod is gone, and never touches what is no pod's address", async () => {
+    const { second, world } = await drifting();
+    expect(ipsOf(world.consumed, "orders")).toEqual(["192.0.2.1", "192.0.2.2", "198.51.100.1"]);
+    second.push({ type: "delta", workloads: { upserted: [], removed: [pod("b", "192.0.2.2").key] } });
+    await world.calm();
+    expect(ipsOf(world.consumed, "orders")).toEqual(["192.0.2.1", "198.51.100.1"]);
+    expect(world.aggregate.decisions.explain(keyOf("orders"))?.candidates.map(({ outcome }) => outcome.code)).toEqual([
+      "SERVED",
+      "GHOST",
+      "SERVED",
+    ]);
+    const { counts, rows } = world.aggregate.decisions.drift();
+    expect(counts.map(({ count, verdict }) => [verdict, count])).toEqual([
+      ["CONFIRMED", 1],
+      ["GHOST", 1],
+      ["UNVERIFIABLE", 1],
+    ]);
+    expect(rows.find(({ verdict }) => verdict === "GHOST")).toMatchObject({
+      address: "192.0.2.2:8080",
+      action: "exclude",
+    });
+  });
+
+  it("sends nothing to a pod of another service that got the address", async () => {
+    const { second, world } = await drifting();
+    second.push({
+      type: "delta",
+      records: { upserted: [record(two, "orders", "192.0.2.1"), record(two, "other", "192.0.2.2")], removed: [] },
+      workloads: {
+        upserted: [workload(two, "c", { app: "other" }, { addresses: ["192.0.2.2"] })],
+        removed: [pod("b", "192.0.2.2").key],
+      },
+    });
+    await world.calm();
+    expect(ipsOf(world.consumed, "orders")).toEqual(["192.0.2.1", "198.51.100.1"]);
+    expect(ipsOf(world.consumed, "other")).toEqual(["192.0.2.2"]);
+    const verdicts = world.aggregate.decisions.drift().rows.map(({ address, verdict }) => [address, verdict]);
+    expect(verdicts).toContainEqual(["192.0.2.2:8080", "IMPOSTOR"]);
+  });
+
+  it("stands back when the cluster has not been read for too long, and acts again when it is", async () => {
+    const first = new FakeRegistry("one");
+    const second = new FakeRegistry("two");
+    const world = await started({
+      registries: [first],
+      rules: rules({}, { drift, of: () => excluding }),
+    });
+    world.aggregate.addRegistry(second, { freshness: { staleAfterMs: 30_000 } });
+    await world.calm();
+    second.push({ type: "snapshot", records: [], workloads: [pod("a", "192.0.2.1"), pod("b", "192.0.2.2")] });
+    first.snapshot(record(one, "orders", "192.0.2.1", "192.0.2.2"));
+    await world.calm();
+    second.push({ type: "delta", workloads: { upserted: [], removed: [pod("b", "192.0.2.2").key] } });
+    await world.calm();
+    expect(ipsOf(world.consumed, "orders")).toEqual(["192.0.2.1"]);
+    await world.clock.advance(30_000);
+    await world.calm();
+    expect(ipsOf(world.consumed, "orders")).toEqual(["192.0.2.1", "192.0.2.2"]);
+    second.sink.alive();
+    await world.calm();
+    expect(ipsOf(world.consumed, "orders")).toEqual(["192.0.2.1"]);
+  });
+
+  it("finds an address that was never a pod's after its time and two reads, not before", async () => {
+    const { first, second, world } = await drifting();
+    first.upsert(record(one, "orders", "192.0.2.1", "192.0.2.2", "192.0.2.77"));
+    await world.calm();
+    second.sink.alive();
+    second.sink.alive();
+    await world.clock.advance(10_000);
+    await world.calm();
+    expect(ipsOf(world.consumed, "orders")).toContain("192.0.2.77");
+    await world.clock.advance(5000);
+    await world.calm();
+    expect(ipsOf(world.consumed, "orders")).toEqual(["192.0.2.1", "192.0.2.2"]);
+  });
+
+  it("lets a guard believe removals that the cluster confirms", async () => {
+    const { first, second, world } = await drifting();
+    const gone = [pod("a", "192.0.2.1").key, pod("b", "192.0.2.2").key];
+    second.push({ type: "delta", workloads: { upserted: [], removed: gone } });
+    await world.calm();
+    first.upsert(record(one, "orders", "198.51.100.1"));
+    await world.calm();
+    expect(world.aggregate.decisions.guards()).toEqual([]);
+    expect(ipsOf(world.consumed, "orders")).toEqual(["198.51.100.1"]);
   });
 });
 

@@ -185,6 +185,13 @@ function addReplay(program: Command, context: CommandContext): void {
     .option("--base <file>", "another configuration: print what is different from it")
     .option("--until <time>", "play up to this time, as 2026-11-28T17:00:00Z", moment)
     .addOption(new Option("-o, --output <form>", "what to print").choices(["text", "json"]).default("text"))
+    .addHelpText(
+      "after",
+      examples([
+        "signalbox replay --journal /var/lib/signalbox/journal --config signalbox.yaml",
+        "signalbox replay --journal journal --config new.yaml --base signalbox.yaml",
+      ]),
+    )
     .action(async (flags: ReplayFlags) => {
       const { replayCommand } = await import("./commands/replay.ts");
       await replayCommand(flags, context);

@@ -79,8 +79,10 @@ function write(name: string, text: string): string {
   return path;
 }
 
-/** What a yaml block is: a whole configuration, a file of services, or neither. */
-function kindOf(code: string): "configuration" | "services" | "other" {
+/** What a yaml block is: a whole configuration, rules that belong into one, a file of services, or none of them. */
+function kindOf(code: string): "configuration" | "remote" | "rules" | "services" | "other" {
+  if (/provider: (consul|eureka|kubernetes)/.test(code)) return "remote";
+  if (/^(identity|drift|guards):/m.test(code) || /^ {2}- match:/m.test(code)) return "rules";
   if (/^services:/m.test(code)) return "services";
   return /^(registries|rules|mesh|xds|debug|log|aggregate):/m.test(code) ? "configuration" : "other";
 }
@@ -88,6 +90,9 @@ function kindOf(code: string): "configuration" | "services" | "other" {
 const yaml = pages.flatMap((page) => blocks(page, "yaml"));
 const configurations = yaml
   .filter(({ code }) => kindOf(code) === "configuration")
+  .map((block) => [block.name, block] as const);
+const partial = yaml
+  .filter(({ code }) => ["remote", "rules"].includes(kindOf(code)))
   .map((block) => [block.name, block] as const);
 const services = yaml.filter(({ code }) => kindOf(code) === "services").map((block) => [block.name, block] as const);
 const programs = pages.flatMap((page) => blocks(page, "ts")).map((block) => [block.name, block] as const);
@@ -102,6 +107,16 @@ describe("the examples in the README and the guide", () => {
     mkdirSync(join(dir, "services"));
     const run = node([program, "catalog", "--config", write("signalbox.yaml", code)]);
     expect(await run.exit, run.text()).toBe(0);
+  });
+
+  it.each(partial)("a part of a configuration has no mistakes: %s", async (_name, { code }) => {
+    write("services.yaml", readFileSync(quickstart, "utf8"));
+    const registry = "registries: [{ provider: static, name: main, paths: [services.yaml] }]";
+    // Nobody answers at the addresses of the examples: what matters is that nothing is wrong with what is written.
+    const whole = kindOf(code) === "rules" ? `${registry}\n${code}` : `${code}\naggregate: { syncDeadlineMs: 100 }\n`;
+    const run = node([program, "catalog", "--config", write("signalbox.yaml", whole)]);
+    expect(await run.exit, run.text()).toBe(kindOf(code) === "rules" ? 0 : 1);
+    expect(run.text()).not.toContain("signalbox.yaml:");
   });
 
   it.each(services)("a file of services has no mistakes: %s", async (_name, { code }) => {

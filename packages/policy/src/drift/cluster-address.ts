@@ -32,7 +32,7 @@ export class ClusterAddress {
     return this.#present;
   }
 
-  /** Who left and was not followed. */
+  /** Who left. */
   get departures(): readonly Departed[] {
     return this.#departed === undefined ? [] : [...this.#departed.values()];
   }
@@ -51,14 +51,10 @@ export class ClusterAddress {
     else for (const port of declaredPorts(one.workload)) this.#departed?.delete(port);
   }
 
-  /** Takes a workload away and remembers it, unless another one is where it was. */
+  /** Takes a workload away and remembers it. That counts only while nobody is where it was. */
   depart(workload: Workload, moment: Moment): void {
     this.#present = this.#without(workload.key);
     for (const port of workload.hostNetwork ? declaredPorts(workload) : [undefined]) {
-      const isTaken = this.#present.some(
-        ({ workload: other }) => !other.hostNetwork || (port !== undefined && declaredPorts(other).includes(port)),
-      );
-      if (isTaken) continue;
       this.#departed ??= new Map();
       this.#departed.set(port, { ...moment, workload: workload.key });
     }

@@ -84,6 +84,19 @@ describe("the verdict on an endpoint whose address a workload has", () => {
     expect(said(two)).toMatchObject({ verdict: "NOT_READY", workload: "east/prod/b" });
   });
 
+  it("is against the endpoint if its workload ends and one of another service has the address", () => {
+    const two = truthOf(workload("a", ip, { phase: "TERMINATING" }), workload("b", ip));
+    expect(said(two, instance(ip, { labels: { podName: "a" } }))).toMatchObject({
+      verdict: "IMPOSTOR",
+      workload: "east/prod/b",
+    });
+  });
+
+  it("is that of the first by key, if several are equal", () => {
+    const [a, b] = [workload("a", ip), workload("b", ip)];
+    expect([truthOf(a, b), truthOf(b, a)].map((truth) => said(truth).workload)).toEqual([a.key, a.key]);
+  });
+
   it("is that of the one that belongs to the service, if several run", () => {
     const two = truthOf(workload("a", ip), workload("b", ip, { phase: "NOT_READY" }));
     const named = instance(ip, { labels: { podName: "b" } });
@@ -389,6 +402,17 @@ describe("departures of addresses that are not listed", () => {
     );
   });
 
+  it("are remembered from the last one on, each for itself", () => {
+    const truth = truthOf(workload("a", ip), workload("b", "10.0.0.2"));
+    const other = instance("10.0.0.2", { registeredAt: -100_000 });
+    truth.update(east, workload("a", ip), undefined, 0);
+    truth.update(east, workload("b", "10.0.0.2"), undefined, 1);
+    truth.update(east, undefined, workload("a", ip), 3_000_000);
+    truth.update(east, workload("a", ip), undefined, 3_000_000);
+    truth.read(east, 3_600_001);
+    expect([late, other].map((one) => said(truth, one, 3_600_001).verdict)).toEqual(["GHOST", "UNVERIFIABLE"]);
+  });
+
   it("are remembered for an hour after the address was listed last", () => {
     const truth = truthOf(workload("a", ip));
     truth.listed(book, [], [late], 0);
@@ -550,6 +574,17 @@ describe("IPv6 and dual stack", () => {
     ]);
   });
 
+  it("is not due while one address is confirmed, whatever the other waits for", () => {
+    const truth = truthOf(workload("a", ip6));
+    truth.listed(book, [], [dual], 0);
+    expect(said(truth, dual)).toEqual({
+      verdict: "CONFIRMED",
+      detail: "east/prod/a is ready",
+      since: 0,
+      workload: "east/prod/a",
+    });
+  });
+
   it.each<{ name: string; workloads: Workload[]; one?: ServiceInstance; verdict: string; detail?: string }>([
     { name: "one workload has both", workloads: [workload("a", ip, { addresses: [ip, ip6] })], verdict: "CONFIRMED" },
     { name: "a workload has the second only", workloads: [workload("a", ip6)], verdict: "CONFIRMED" },
@@ -627,6 +662,18 @@ describe("the index", () => {
   ])("names no address when a workload changes only in $name", ({ after }) => {
     const truth = truthOf(workload("a", ip));
     expect(truth.update(east, workload("a", ip), workload("a", ip, after), 1)).toEqual([]);
+  });
+
+  it.each<{ name: string; after: Partial<Workload> }>([
+    { name: "its phase", after: { phase: "NOT_READY" } },
+    { name: "its network", after: { hostNetwork: true } },
+    { name: "its ports", after: { ports: [1] } },
+    { name: "its named ports", after: { namedPorts: { http: 1 } } },
+    { name: "its start", after: { startedAt: 1 } },
+    { name: "the label of its service", after: { labels: { app: "orders" } } },
+  ])("names the address of a workload that changes in $name", ({ after }) => {
+    const truth = truthOf(workload("a", ip));
+    expect(truth.update(east, workload("a", ip), workload("a", ip, after), 1)).toEqual([ip]);
   });
 
   it("takes no word of registries that it does not know", () => {

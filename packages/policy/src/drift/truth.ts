@@ -347,7 +347,6 @@ export class DriftTruth {
     else address.endpoints.delete(id);
     if (address.endpoints.size > 0) return;
     this.#listed.delete(ip);
-    for (const { unread } of address.clusters) unread.delete(ip);
     for (const { addresses } of address.clusters) {
       if (addresses.get(ip)?.isEmpty === true) addresses.delete(ip);
       else if ((addresses.get(ip)?.departures.length ?? 0) > 0) this.#departures.put(ip, now);
