@@ -9,7 +9,11 @@ async function started() {
   const told: string[][] = [];
   const ended = agenda.run(end.signal, (topics) => told.push([...topics]));
   await clock.advance(0);
-  return { agenda, clock, told, end: async () => (end.abort(), await ended) };
+  const stop = async (): Promise<void> => {
+    end.abort();
+    await ended;
+  };
+  return { agenda, clock, told, end: stop };
 }
 
 it("tells of each topic once, when its time has come", async () => {

@@ -31,7 +31,7 @@ export interface AssemblyOptions {
   readonly merge: MergePolicy;
   readonly logger: Logger;
   /** Told when time alone changes a service; undefined: never. */
-  due(key: ServiceKey, at: number | undefined): void;
+  readonly due: (key: ServiceKey, at: number | undefined) => void;
 }
 
 /**

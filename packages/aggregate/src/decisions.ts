@@ -1,6 +1,7 @@
 import type { RegistryId, ServiceKey, ServiceRecord } from "@signalbox/model";
 import {
   explainMerge,
+  lintService,
   type CandidateRecord,
   type Collision,
   type DriftReport,
@@ -121,6 +122,7 @@ function explain(
     merge,
     candidates: explainCandidates(records, staged, merged),
     conflicts: merged.conflicts,
+    lints: merged.entry === undefined ? [] : lintService(merged.entry.service, staged, shards.virtualAddresses()),
     departures,
   };
 }

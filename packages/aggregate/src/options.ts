@@ -50,7 +50,7 @@ export interface CatalogRules {
   /** What services are called in the catalog. */
   readonly identity: readonly IdentityRule[];
   /** The rules of one service, by its canonical key: the same for the same key each time. */
-  of(service: ServiceKey): ServiceRules;
+  readonly of: (service: ServiceKey) => ServiceRules;
   /** Whose workloads are the truth, and about what. Default: nothing is compared. */
   readonly drift?: DriftOptions;
   /** Registries whose removals are doubted. */

@@ -1,4 +1,4 @@
-import { byCodeUnit, deepFreeze, objectKey, serviceKey } from "@signalbox/model";
+import { byCodeUnit, canonicalIp, deepFreeze, objectKey, serviceKey } from "@signalbox/model";
 import type {
   ConfigObject,
   Delta,
@@ -166,6 +166,18 @@ export class ShardStore {
       if (object !== undefined) return object;
     }
     return undefined;
+  }
+
+  /** Whose each virtual address is, in the canonical form of the model. Walks all services: for those who ask, not for every change. */
+  virtualAddresses(): ReadonlyMap<string, ServiceKey> {
+    const found = new Map<string, ServiceKey>();
+    for (const shard of this.#byPrecedence)
+      for (const [own, { service }] of shard.records)
+        for (const address of service.addresses) {
+          const ip = canonicalIp(address);
+          if (!found.has(ip)) found.set(ip, this.canonicalKey(shard.id, own));
+        }
+    return found;
   }
 
   /** What one registry's shard holds, by key. */

@@ -179,6 +179,7 @@ const explanation = z.strictObject({
   merge,
   candidates: z.array(candidate),
   conflicts: z.array(z.strictObject({ field: z.string(), kept: side, dropped: side })),
+  lints: z.array(z.strictObject({ code: z.string(), detail: z.string() })),
   departures: z.array(departure),
 });
 const addressExplanation = z.strictObject({

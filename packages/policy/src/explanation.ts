@@ -1,5 +1,6 @@
 import type { Finding, HealthStatus, RegistryId, ServiceKey } from "@signalbox/model";
 import type { StageName } from "./candidate.ts";
+import type { Lint } from "./lint/lint.ts";
 import type { MergeRule } from "./rules.ts";
 
 /**
@@ -57,5 +58,7 @@ export interface ServiceExplanation {
   readonly merge: MergeRule;
   readonly candidates: readonly ExplainedCandidate[];
   readonly conflicts: readonly Conflict[];
+  /** What is allowed and probably not meant. */
+  readonly lints: readonly Lint[];
   readonly departures: readonly Departure[];
 }

@@ -31,6 +31,8 @@ export type { MergeInput } from "./merge/gather.ts";
 export { mergeService } from "./merge/merge-service.ts";
 export type { MergeResult, MergeServiceInput } from "./merge/merge-service.ts";
 export { maxSplitWeight } from "./merge/split-weights.ts";
+export { lintService } from "./lint/lint.ts";
+export type { Lint } from "./lint/lint.ts";
 export { manualStage } from "./manual/manual.ts";
 export { OverrideBook, UnknownOverrideError } from "./manual/override-book.ts";
 export type { Override } from "./override.ts";

@@ -121,7 +121,7 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
           allowedHosts: debugSettings.allowedHosts,
           profile: debugSettings.profile,
           ...(publishing && { rest: publishing.rest }),
-          ...(api && { api: api.handle }),
+          ...(api && { api: (request) => api.handle(request) }),
           onError: (error, path) => logger.error("debug-page-failed", { path, error }),
         });
 

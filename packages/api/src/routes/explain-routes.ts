@@ -59,7 +59,7 @@ function explanationOf(text: string, { sources }: RouteContext): ServiceExplanat
 }
 
 function wholeExplanation(explanation: ServiceExplanation): z.input<typeof schemas.ServiceExplanation> {
-  const { aliases, conflicts, departures, identities, merge, service } = explanation;
+  const { aliases, conflicts, departures, identities, lints, merge, service } = explanation;
   return {
     service,
     aliases: [...aliases].sort(byCodeUnit),
@@ -67,6 +67,7 @@ function wholeExplanation(explanation: ServiceExplanation): z.input<typeof schem
     merge: mergeRow(merge),
     candidates: candidateRows(explanation, () => true),
     conflicts: [...conflicts],
+    lints: [...lints],
     departures: departureRows(departures, () => true),
   };
 }

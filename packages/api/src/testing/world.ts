@@ -109,6 +109,7 @@ export function explanation(of: CatalogEntry, more: Partial<ServiceExplanation> 
       candidate(instanceKey(addresses[0]), { id, servicePort, registry: provenance[0].registry }),
     ),
     conflicts: [],
+    lints: [],
     departures: [],
     ...more,
   };

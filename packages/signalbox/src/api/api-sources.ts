@@ -19,7 +19,7 @@ export interface ApiSourcesOptions {
   readonly aggregate: AggregateController;
   readonly clock: Clock;
   /** Told of every write that was accepted. */
-  journalled?(write: AcceptedWrite): void;
+  readonly journalled?: (write: AcceptedWrite) => void;
   /** The newest entries of the journal; absent where there is none. */
   readonly journal?: NonNullable<ApiSources["journal"]>;
 }

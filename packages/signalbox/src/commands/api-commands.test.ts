@@ -100,6 +100,7 @@ const sources: ApiSources = {
         dropped: { registry: eureka, value: 7 },
       },
     ],
+    lints: [{ code: "CLUSTERIP_ENDPOINT", detail: "eureka/main lists 10.96.0.7:80" }],
     departures: [{ registry: eureka, address: "10.0.0.9:8080", servicePort: "http", at: now }],
   }),
 };
@@ -160,6 +161,9 @@ http  10.0.0.2:8080  eureka/dc1       GHOST    drift  not served (HEALTHY weight
 
 CONFLICT              KEPT                   DROPPED
 ports[http].protocol  kubernetes/shop: GRPC  eureka/dc1: 7
+
+NOTE                WHY
+CLUSTERIP_ENDPOINT  eureka/main lists 10.96.0.7:80
 
 PORT  DEPARTED       REGISTRY    AT
 http  10.0.0.9:8080  eureka/dc1  2026-01-31T12:00:00.000Z

@@ -7,7 +7,7 @@ type AddressExplanation = AnswerOf<"AddressExplanation">;
 
 /** Why a service is as it is, for people. */
 export function explanationText(explanation: ServiceExplanation): string {
-  const { aliases, candidates, conflicts, departures, identities, merge, service } = explanation;
+  const { aliases, candidates, conflicts, departures, identities, lints, merge, service } = explanation;
   const lines = [
     ...identities.map(({ name, registry, rule }) => [
       "  from",
@@ -26,6 +26,9 @@ export function explanationText(explanation: ServiceExplanation): string {
     `${printable(service)}\n${table(lines)}`,
     counts,
     ...(conflicts.length === 0 ? [] : [table([["CONFLICT", "KEPT", "DROPPED"], ...conflictRows])]),
+    ...(lints.length === 0
+      ? []
+      : [table([["NOTE", "WHY"], ...lints.map(({ code, detail }): [string, string] => [code, detail])])]),
     ...(departures.length === 0 ? [] : [departureTable(departures)]),
   ].join("\n");
 }

@@ -17,9 +17,9 @@ export interface CatalogJournalOptions {
   /** Hash of the configuration that is in force. */
   readonly configHash: string;
   /** Epoch milliseconds now. */
-  now(): number;
+  readonly now: () => number;
   /** All that the registries say now, for the places at which a replay may begin. */
-  contents(): readonly RegistryContent[];
+  readonly contents: () => readonly RegistryContent[];
 }
 
 /** Inputs that may wait until the journal is open. More of them are only thinkable where opening hangs. */
@@ -51,8 +51,9 @@ export class CatalogJournal {
       dir,
       onProblem: (problem) => logger.error("journal-problem", { ...problem }),
     });
-    journal.append({ type: "config", at: now(), config: configHash });
-    for (const input of this.#queue.splice(0)) this.#append(journal, input);
+    const waiting = this.#queue.splice(0);
+    journal.append({ type: "config", at: waiting[0]?.at ?? now(), config: configHash });
+    for (const input of waiting) this.#append(journal, input);
     this.#journal = journal;
     try {
       await new Promise<void>((resolve) => {
