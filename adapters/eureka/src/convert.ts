@@ -116,6 +116,7 @@ function instanceOf(
     tls: secure ? "simple" : "disabled",
     healthStatus,
     weight: weightOf(instance, config, report),
+    ...(instance.registeredAt !== undefined && { registeredAt: instance.registeredAt }),
     provenance: { registry, object: `APP ${instance.app}, instance ${instance.id}` },
   };
 }

@@ -4,6 +4,7 @@ import {
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
   Cluster_LbPolicy,
+  Cluster_LeastRequestLbConfigSchema,
   type ClusterSchema,
 } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import { CircuitBreakersSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/circuit_breaker";
@@ -176,12 +177,12 @@ function discoveryFields(
       return {
         clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
         edsClusterConfig: { edsConfig: adsSource(), serviceName: name },
-        lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
+        ...leastRequest,
       };
     case "STRICT_DNS":
       return {
         clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.STRICT_DNS },
-        lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
+        ...leastRequest,
         loadAssignment: inlineAssignment(name, port, instances),
         ...dnsFields(settings),
       };
@@ -214,6 +215,20 @@ function discoveryFields(
       };
   }
 }
+
+/**
+ * As Istio, where endpoints are equal. Where their weights differ, the weights alone decide: by default Envoy divides each weight by the
+ * requests that are under way, and under load an endpoint that shall get a tenth gets up to twice as much.
+ */
+const leastRequest = {
+  lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
+  lbConfig: {
+    case: "leastRequestLbConfig",
+    value: create(Cluster_LeastRequestLbConfigSchema, {
+      activeRequestBias: { defaultValue: 0, runtimeKey: "signalbox.active_request_bias" },
+    }),
+  },
+} as const;
 
 function dnsFields(settings: MeshSettings): Omit<ClusterInit, "name"> {
   return {

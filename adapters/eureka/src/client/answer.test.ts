@@ -44,6 +44,19 @@ describe("parseAnswer", () => {
     for (const { lapse, updatedAt } of lapses) expect(lapse?.at).toBe(updatedAt);
   });
 
+  it.each([
+    ["a text", "1795250993419", 1795250993419],
+    ["a number", 1795250993419, 1795250993419],
+    ["nothing", undefined, undefined],
+    ["no time", "0", undefined],
+    ["no number", "yesterday", undefined],
+  ])("knows since when a client says what it says by its own clock, which may be %s", (_what, sent, expected) => {
+    const instance = { instanceId: "a", app: "web", lastUpdatedTimestamp: 7, lastDirtyTimestamp: sent };
+    const body = { applications: { apps__hashcode: "", application: { name: "WEB", instance } } };
+    const [entry] = parseAnswer(JSON.stringify(body), "full").entries;
+    expect(entry?.instance.registeredAt).toBe(expected);
+  });
+
   it("reads numbers as texts, flags as booleans, and lone objects", () => {
     const instance = {
       instanceId: "a",

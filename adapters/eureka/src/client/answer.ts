@@ -21,6 +21,11 @@ export interface EurekaInstance {
   readonly metadata: Labels;
   /** Availability zone of an Amazon data centre, else empty. */
   readonly availabilityZone: string;
+  /**
+   * When its client registered it, or last changed what it says of itself, in epoch milliseconds of the client's clock: the same on all
+   * servers, and never later than the life of the client. Absent where the server does not say.
+   */
+  readonly registeredAt?: number;
 }
 
 /** One entry of an answer, in its order. */
@@ -111,6 +116,7 @@ function entryOf(value: unknown, applicationName: string): AnswerEntry | string 
   const status = statusOf(value["status"]);
   const port = portOf(value["port"], true);
   const securePort = portOf(value["securePort"], false);
+  const registeredAt = numberOf(value["lastDirtyTimestamp"]);
   const instance: EurekaInstance = {
     app,
     id,
@@ -124,6 +130,7 @@ function entryOf(value: unknown, applicationName: string): AnswerEntry | string 
     secureVips: vipsOf(value["secureVipAddress"]),
     metadata: metadataOf(value["metadata"]),
     availabilityZone: textOf(member(dataCenter, "availability-zone")) ?? "",
+    ...(Number.isSafeInteger(registeredAt) && registeredAt > 0 && { registeredAt }),
   };
   const updatedAt = numberOf(value["lastUpdatedTimestamp"]);
   const deleted = value["actionType"] === "DELETED";

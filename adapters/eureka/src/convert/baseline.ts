@@ -89,6 +89,7 @@ function instanceOf(parts: readonly [Part, ...Part[]], config: EurekaConfig): Eu
     secureVips: vipsOf(true),
     metadata: endpoint.labels,
     availabilityZone: zoneOf(endpoint, config),
+    ...(endpoint.registeredAt !== undefined && { registeredAt: endpoint.registeredAt }),
   };
 }
 

@@ -1,0 +1,4 @@
+#!/usr/bin/env node
+import { storyCommand } from "../dist/story-command.js";
+
+process.exitCode = await storyCommand();

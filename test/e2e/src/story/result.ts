@@ -1,0 +1,63 @@
+/** What callers saw of one step. */
+export interface StepRow {
+  /** The step's letter, and what happens in it. */
+  readonly step: string;
+  /** What they call through. */
+  readonly through: "Signalbox" | "a cached list";
+  readonly sent: number;
+  /** Calls without a good answer that were sent before the change had come to Envoy, or to the client's list. */
+  readonly failedBefore: number;
+  /** Calls without a good answer that were sent later. */
+  readonly failedAfter: number;
+  /** Good answers of another service. */
+  readonly misrouted: number;
+  /** Milliseconds from the change to Envoy's having it, where there is something to have. */
+  readonly pushMs?: number;
+  /** The part of the requests, in per cent, that went to the cluster's pods. */
+  readonly share?: { readonly planned: number; readonly measured: number };
+}
+
+/** What the daemon said of one endpoint after a step. */
+export interface Explained {
+  readonly step: string;
+  readonly address: string;
+  readonly expected: string;
+  readonly said: string;
+}
+
+/** All that came of it. */
+export interface StoryResult {
+  readonly rows: readonly StepRow[];
+  readonly explained: readonly Explained[];
+  /** Responses that Envoy refused. */
+  readonly nacks: number;
+  /** Changes of Envoy's endpoints while Eureka was empty and came back. */
+  readonly changesByEmptyEureka: number;
+}
+
+/** How many points a share may be off the plan. */
+const tolerance = 2;
+/** Milliseconds that the deletion of a pod may take to Envoy. */
+const promptMs = 200;
+
+/** Every promise that was not kept, in words. */
+export function broken({ changesByEmptyEureka, explained, nacks, rows }: StoryResult): readonly string[] {
+  const faults: string[] = [];
+  for (const row of rows) {
+    const { failedAfter, misrouted, sent, share, step, through } = row;
+    if (sent === 0) faults.push(`${step}: nothing was sent through ${through}`);
+    if (through !== "Signalbox") continue;
+    if (failedAfter > 0) faults.push(`${step}: ${failedAfter} calls failed after the push`);
+    if (misrouted > 0) faults.push(`${step}: ${misrouted} calls came to another service`);
+    if (share !== undefined && !(Math.abs(share.planned - share.measured) <= tolerance))
+      faults.push(`${step}: the share is ${share.measured.toFixed(1)} %`);
+    if (step.startsWith("a") && (row.pushMs ?? Number.POSITIVE_INFINITY) > promptMs)
+      faults.push(`${step}: the push took ${(row.pushMs ?? Number.POSITIVE_INFINITY).toFixed(0)} ms`);
+  }
+  for (const { address, expected, said, step } of explained)
+    if (expected !== said) faults.push(`${step}: ${address} is explained as "${said}" instead of "${expected}"`);
+  if (nacks > 0) faults.push(`Envoy refused ${nacks} responses`);
+  if (changesByEmptyEureka > 0)
+    faults.push(`Envoy's endpoints changed ${changesByEmptyEureka} times while Eureka was empty`);
+  return faults;
+}
