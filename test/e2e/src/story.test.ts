@@ -3,7 +3,7 @@ import { play } from "./story/play.ts";
 import { broken } from "./story/result.ts";
 
 it("a service moves from Eureka to Kubernetes and back, over dead pods and dead registries, and no call fails or goes astray", async () => {
-  const result = await play({ requests: 3000, timeoutMs: 110_000 });
+  const result = await play({ requests: 3000, timeoutMs: 240_000 });
   expect(broken(result)).toEqual([]);
   expect(result.rows.filter(({ through }) => through === "Signalbox").map(({ step }) => step.slice(0, 1))).toEqual([
     "a",
@@ -18,4 +18,4 @@ it("a service moves from Eureka to Kubernetes and back, over dead pods and dead 
   // It is worse without: else the story would prove nothing.
   const without = result.rows.filter(({ through }) => through !== "Signalbox");
   expect(without.map(({ step }) => step.slice(0, 1))).toEqual(["a", "b"]);
-}, 120_000);
+}, 260_000);

@@ -119,11 +119,24 @@ export class LogFollower {
     const read = this.#read(reading, stop.signal);
     try {
       await Promise.race([moved, read]);
+    } catch (error) {
+      // The next writer removes the old log, and the news of that may be faster than the news of its claim.
+      if (!(await this.#hasMoved(head, signal))) throw error;
     } finally {
       stop.end();
       await Promise.allSettled([moved, read]);
     }
     return true;
+  }
+
+  /** Whether readers are sent to another log now; false also where that cannot be found out. */
+  async #hasMoved(from: LogHead, signal: AbortSignal): Promise<boolean> {
+    try {
+      const head = await this.#options.engine.head(signal);
+      return head !== undefined && head.claim.nonce !== from.claim.nonce;
+    } catch {
+      return false;
+    }
   }
 
   async #read(reading: Reading, signal: AbortSignal): Promise<void> {

@@ -49,6 +49,7 @@ export function configuration(parts: {
       skew: "1s",
     },
     guards: { registries: ["eureka/*"], mode: "hold" },
+    journal: { dir: "journal" },
     ...rules(onlyEureka),
     // A retry would hide a lost endpoint.
     mesh: { proxyHttpPort: parts.proxyHttpPort, defaultHttpRetryPolicy: { attempts: 0 } },

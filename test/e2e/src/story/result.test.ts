@@ -6,7 +6,8 @@ import { broken, type StepRow, type StoryResult } from "./result.ts";
 import { tableOf } from "./table.ts";
 
 const good: StepRow = { step: "b", through: "Signalbox", sent: 10, failedBefore: 2, failedAfter: 0, misrouted: 0 };
-const kept: StoryResult = { rows: [good], explained: [], nacks: 0, changesByEmptyEureka: 0 };
+const replayed: StoryResult["replayed"] = { hashes: ["a", "a"], different: [], endpoints: 3 };
+const kept: StoryResult = { rows: [good], explained: [], nacks: 0, changesByEmptyEureka: 0, replayed };
 const answer = (status: number, text: string, began: number): Answer => ({ status, text, began, at: began + 5 });
 
 describe("the promises of the story", () => {
@@ -24,6 +25,9 @@ describe("the promises of the story", () => {
     ["another reason", { explained: [{ step: "a", address: "10.40.0.4", expected: "GHOST", said: "SERVED" }] }],
     ["an update that Envoy refuses", { nacks: 1 }],
     ["endpoints that change while Eureka is empty", { changesByEmptyEureka: 1 }],
+    ["two replays that differ", { replayed: { ...replayed, hashes: ["a", "b"] } }],
+    ["a replay that is not what was", { replayed: { ...replayed, different: ["only live: orders"] } }],
+    ["nothing to replay", { replayed: { ...replayed, endpoints: 0 } }],
   ])("are broken by %s", (_what, change) => {
     expect(broken({ ...kept, ...change })).toHaveLength(1);
   });

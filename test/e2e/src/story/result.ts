@@ -1,3 +1,5 @@
+import type { Replayed } from "./replaying.ts";
+
 /** What callers saw of one step. */
 export interface StepRow {
   /** The step's letter, and what happens in it. */
@@ -33,6 +35,8 @@ export interface StoryResult {
   readonly nacks: number;
   /** Changes of Envoy's endpoints while Eureka was empty and came back. */
   readonly changesByEmptyEureka: number;
+  /** The journal of all of it, played again. */
+  readonly replayed: Replayed;
 }
 
 /** How many points a share may be off the plan. */
@@ -41,7 +45,7 @@ const tolerance = 2;
 const promptMs = 500;
 
 /** Every promise that was not kept, in words. */
-export function broken({ changesByEmptyEureka, explained, nacks, rows }: StoryResult): readonly string[] {
+export function broken({ changesByEmptyEureka, explained, nacks, replayed, rows }: StoryResult): readonly string[] {
   const faults: string[] = [];
   for (const row of rows) {
     const { failedAfter, misrouted, sent, share, step, through } = row;
@@ -59,5 +63,9 @@ export function broken({ changesByEmptyEureka, explained, nacks, rows }: StoryRe
   if (nacks > 0) faults.push(`Envoy refused ${nacks} responses`);
   if (changesByEmptyEureka > 0)
     faults.push(`Envoy's endpoints changed ${changesByEmptyEureka} times while Eureka was empty`);
+  const [first, second] = replayed.hashes;
+  if (first !== second) faults.push("two replays of the journal are not equal byte for byte");
+  if (replayed.endpoints === 0) faults.push("there was nothing to compare a replay with");
+  for (const difference of replayed.different) faults.push(`the replay is not what was: ${difference}`);
   return faults;
 }

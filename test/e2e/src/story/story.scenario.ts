@@ -1,5 +1,6 @@
 import { CleanUp } from "../faults/clean-up.ts";
 import { Report } from "./report.ts";
+import { replayTwice } from "./replaying.ts";
 import type { StoryResult } from "./result.ts";
 import { deathOfAPod, emptyEureka, migration, unreachableCluster } from "./steps.ts";
 import { startWorld } from "./world.ts";
@@ -19,7 +20,8 @@ async function scenario(): Promise<StoryResult> {
     await migration(world, report, requests);
     await unreachableCluster(world, report);
     const { explained, rows } = report;
-    return { rows, explained, nacks: await world.envoy.nacks(), changesByEmptyEureka };
+    const replayed = await replayTwice(world.daemon);
+    return { rows, explained, nacks: await world.envoy.nacks(), changesByEmptyEureka, replayed };
   } catch (error) {
     const { explained, rows } = report;
     throw new Error(`after ${JSON.stringify({ rows, explained })}\n${world.daemon.log()}`, { cause: error });
