@@ -46,7 +46,7 @@ async function die({ calls, cluster, pods, view }: World, report: Report, client
   await calls.answered(afterwards);
   await untilListWasRead(deleted);
   report.rows.push(
-    { ...rowOf("Signalbox", calls.answers, { step, began, pushed }), pushMs: pushed - deleted },
+    { ...rowOf("Signalbox", calls.answers, { step, began, pushed }), pushMs: Math.max(0, pushed - deleted) },
     rowOf("a cached list", client.answers, { step, began, pushed: deleted + refreshMs }),
   );
   await report.explain(step, { [living[0]]: "SERVED", [doomed]: "GHOST", [newPods[0]]: "WEIGHT_ZERO" });
