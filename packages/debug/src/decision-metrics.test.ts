@@ -141,7 +141,7 @@ describe("the metrics of the journal", () => {
   it("show what was written and lost, each scrape anew", async () => {
     let journal: JournalView | undefined = { seq: 12, lost: 2, bytes: 500, degraded: { message: "no space" } };
     const { read } = world({ journal: () => journal });
-    const names = ["records_total", "lost_total", "bytes", "degraded"].map((name) => `signalbox_journal_${name}`);
+    const names = ["sequence", "lost_total", "bytes", "degraded"].map((name) => `signalbox_journal_${name}`);
     const all = async () => (await Promise.all(names.map((name) => read(name)))).flat();
     expect(await all()).toEqual(["12", "2", "500", "1"]);
     journal = { seq: 13, lost: 2, bytes: 600 };

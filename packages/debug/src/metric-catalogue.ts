@@ -82,7 +82,7 @@ const definitions = [
   gauge("signalbox_journal_bytes", "Bytes of all segments of the journal."),
   gauge("signalbox_journal_degraded", "1 while the journal cannot be written."),
   counter("signalbox_journal_lost_total", "Entries that the journal lost."),
-  counter("signalbox_journal_records_total", "Entries that the journal was given, also before a restart."),
+  gauge("signalbox_journal_sequence", "Sequence number of the journal's newest entry; 0 until it is open."),
   counter(
     "signalbox_metrics_dropped_total",
     "Observations of registries that were not recorded, because a metric or a label did not fit its bounds.",

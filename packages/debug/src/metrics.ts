@@ -123,10 +123,9 @@ function readRegistries(instruments: Instruments, sources: MetricsOptions["sourc
 }
 
 function readJournal(instruments: Instruments, journal: JournalView | undefined): void {
-  instruments.reset("signalbox_journal_records_total");
   instruments.reset("signalbox_journal_lost_total");
-  instruments.count("signalbox_journal_records_total", {}, journal?.seq ?? 0);
   instruments.count("signalbox_journal_lost_total", {}, journal?.lost ?? 0);
+  instruments.set("signalbox_journal_sequence", journal?.seq ?? 0);
   instruments.set("signalbox_journal_bytes", journal?.bytes ?? 0);
   instruments.set("signalbox_journal_degraded", journal?.degraded === undefined ? 0 : 1);
 }
