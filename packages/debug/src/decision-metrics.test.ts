@@ -4,7 +4,7 @@ import type { DebugSources, DecisionsView, DriftCountView, JournalView } from ".
 import { sources } from "./testdata/world.ts";
 
 function world(more: Partial<DebugSources>) {
-  const metrics = createMetrics({ sources: sources(more), processMetrics: false });
+  const metrics = createMetrics({ sources: sources(more), processMetrics: false, now: () => 1_000_000 });
   /** Lines of one metric, without its name. */
   const read = async (name: string): Promise<string[]> =>
     (await metrics.text())
@@ -86,6 +86,37 @@ describe("the metric of drift", () => {
     expect(asked).toEqual([]);
     await metrics.text();
     expect(asked).toEqual([false]);
+  });
+
+  it.each([
+    ["takes at most a fiftieth of the time", 100, 5000],
+    ["is never older than a minute, however long it took", 5000, 60_000],
+  ])("%s", async (_name, takes, kept) => {
+    const clock = { now: 1_000_000 };
+    let made = 0;
+    const decisions: DecisionsView = {
+      ...nothing,
+      drift: () => {
+        clock.now += takes;
+        made++;
+        return { counts: [count("shop/a", "GHOST", made)] };
+      },
+    };
+    const metrics = createMetrics({
+      sources: sources({ decisions: () => decisions }),
+      processMetrics: false,
+      now: () => clock.now,
+    });
+    await metrics.text();
+    clock.now += kept - 1;
+    expect(await metrics.text()).toContain('verdict="ghost"} 1');
+    expect(made).toBe(1);
+    clock.now += 1;
+    expect(await metrics.text()).toContain('verdict="ghost"} 2');
+    // The clock is set back by an hour.
+    clock.now -= 3_600_000;
+    await metrics.text();
+    expect(made).toBe(3);
   });
 
   it("forgets what is over", async () => {

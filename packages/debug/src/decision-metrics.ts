@@ -1,6 +1,6 @@
 import { byCodeUnit } from "@signalbox/model";
 import type { Instruments } from "./instruments.ts";
-import type { DecisionsView, DriftCountView } from "./sources.ts";
+import type { DecisionsView, DriftCountView, GuardView } from "./sources.ts";
 
 /** One decision of a guard. `GuardDecision` of `@signalbox/policy` has this shape. */
 export interface GuardDecisionView {
@@ -16,17 +16,45 @@ const summed = new Set(["CONFIRMED", "UNVERIFIABLE"]);
 /** At most so many series name a service, so that a cluster in trouble does not flood who watches it. */
 const maxNamed = 1000;
 
-/** Sets the gauges about decisions to what they are now. Nothing stays of what is over. */
-export function readDecisions(instruments: Instruments, decisions: DecisionsView | undefined): void {
-  readDrift(instruments, decisions);
-  readGuards(instruments, decisions);
-  instruments.set("signalbox_overrides", decisions?.overrides().length ?? 0);
-  instruments.set("signalbox_service_name_collisions", decisions?.collisions().length ?? 0);
+/** To count drift takes at most this part of the time, however often somebody asks, as long as no count is older than a minute. */
+const maxShare = 1 / 50;
+const longestKeptMs = 60_000;
+
+/** The gauges about decisions. */
+export class DecisionMetrics {
+  readonly #instruments: Instruments;
+  readonly #now: () => number;
+  #counts: readonly DriftCountView[] = [];
+  #keptUntil = Number.NEGATIVE_INFINITY;
+
+  /** `now` in epoch milliseconds. */
+  constructor(instruments: Instruments, now: () => number) {
+    this.#instruments = instruments;
+    this.#now = now;
+  }
+
+  /** Sets the gauges to what is decided now. Nothing stays of what is over. */
+  read(decisions: DecisionsView | undefined): void {
+    const instruments = this.#instruments;
+    setDrift(instruments, decisions === undefined ? [] : this.#drift(decisions));
+    setGuards(instruments, decisions?.guards() ?? []);
+    instruments.set("signalbox_overrides", decisions?.overrides().length ?? 0);
+    instruments.set("signalbox_service_name_collisions", decisions?.collisions().length ?? 0);
+  }
+
+  #drift(decisions: DecisionsView): readonly DriftCountView[] {
+    const begun = this.#now();
+    // A clock that was set back must not keep the counts for as long as that.
+    if (begun < this.#keptUntil && this.#keptUntil - begun <= longestKeptMs) return this.#counts;
+    this.#counts = decisions.drift(() => false).counts;
+    const ended = this.#now();
+    this.#keptUntil = ended + Math.min(longestKeptMs, (ended - begun) / maxShare);
+    return this.#counts;
+  }
 }
 
-function readDrift(instruments: Instruments, decisions: DecisionsView | undefined): void {
+function setDrift(instruments: Instruments, counts: readonly DriftCountView[]): void {
   instruments.reset("signalbox_drift_instances");
-  const { counts } = decisions?.drift(() => false) ?? { counts: [] };
   const named = counts.filter(({ verdict }) => !summed.has(verdict)).sort(mostFirst);
   const set = (service: string, { count, registry, verdict }: DriftCountView): void =>
     instruments.set("signalbox_drift_instances", count, { service, source: registry, verdict: verdict.toLowerCase() });
@@ -45,12 +73,12 @@ function mostFirst(a: DriftCountView, b: DriftCountView): number {
   return b.count - a.count || byCodeUnit(place(a), place(b));
 }
 
-function readGuards(instruments: Instruments, decisions: DecisionsView | undefined): void {
+function setGuards(instruments: Instruments, guards: readonly GuardView[]): void {
   instruments.reset("signalbox_guard_open");
   instruments.reset("signalbox_guard_held_endpoints");
   const open = new Map<string, number>();
   const held = new Map<string, { readonly registry: string; readonly scope: string; readonly endpoints: number }>();
-  for (const { held: holding, registry, scope } of decisions?.guards() ?? []) {
+  for (const { held: holding, registry, scope } of guards) {
     open.set(registry, (open.get(registry) ?? 0) + 1);
     const id = `${registry} ${scope}`;
     held.set(id, { registry, scope, endpoints: holding.endpoints + (held.get(id)?.endpoints ?? 0) });

@@ -1,7 +1,7 @@
 import type { Catalog, CatalogDelta, Revision } from "@signalbox/model";
 import { AggregatorRegistry, collectDefaultMetrics } from "prom-client";
 import { CatalogMetrics } from "./catalog-metrics.ts";
-import { readDecisions } from "./decision-metrics.ts";
+import { DecisionMetrics } from "./decision-metrics.ts";
 import type { GuardDecisionView } from "./decision-metrics.ts";
 import { Instruments } from "./instruments.ts";
 import type { MetricsText } from "./options.ts";
@@ -59,6 +59,7 @@ export function createMetrics(options: MetricsOptions): SignalboxMetrics {
   if (processMetrics) collectDefaultMetrics({ register: instruments.registry });
   const catalog = new CatalogMetrics(instruments, now);
   const xds = new XdsMetrics(instruments, now, () => catalog.lastChange);
+  const decided = new DecisionMetrics(instruments, now);
   const registries = new RegistryMetricsFactory(instruments.registry, () =>
     instruments.count("signalbox_metrics_dropped_total"),
   );
@@ -69,7 +70,7 @@ export function createMetrics(options: MetricsOptions): SignalboxMetrics {
       readRegistries(instruments, sources, now());
       instruments.set("signalbox_bus_leading", sources.bus?.().led === true ? 1 : 0);
       // Only here: what nobody asks for costs nothing.
-      readDecisions(instruments, sources.decisions?.());
+      decided.read(sources.decisions?.());
       readJournal(instruments, sources.journal?.());
       readClients(instruments, sources);
       const elsewhere = others();
