@@ -22,6 +22,7 @@ import { Archiving } from "./archiving.ts";
 import { Assembly } from "./assembly.ts";
 import { CatalogIndex } from "./catalog-index.ts";
 import type { ServiceEndpoint } from "./catalog-index.ts";
+import { CollisionLog } from "./collision-log.ts";
 import { AggregateRunningError } from "./controller.ts";
 import type { AggregateController } from "./controller.ts";
 import { Debounce } from "./debounce.ts";
@@ -59,6 +60,7 @@ class Aggregate implements AggregateController {
   #rulesOf: CatalogRules["of"];
   readonly #onInput: (input: AggregateInput) => void;
   readonly #shards: ShardStore;
+  readonly #collisions: CollisionLog;
   readonly #stages: Stages;
   readonly #guards: Guards;
   readonly #agenda: Agenda<ServiceKey | Topic>;
@@ -94,6 +96,7 @@ class Aggregate implements AggregateController {
     const rules = { ...given, of: (key: ServiceKey) => this.#rulesOf(key) };
     const names = new ServiceNames(rules.identity);
     this.#shards = new ShardStore(names);
+    this.#collisions = new CollisionLog(names, this.#logger);
     this.#agenda = new Agenda(this.#clock);
     this.#guards = new Guards({
       rules,
@@ -162,6 +165,7 @@ class Aggregate implements AggregateController {
         this.#touch(this.#stages.trust(id, false));
         this.#stages.workloads(id, { type: "snapshot", records: [] }, this.#clock.now());
         this.#shards.drop(id, this.#assembly.touched);
+        this.#collisions.look();
         if (this.#assembly.touched.size > 0) this.#debounce.touch();
         this.#gate.release(id);
       },
@@ -333,6 +337,7 @@ class Aggregate implements AggregateController {
 
   #believe(id: RegistryId, update: RegistryUpdate): void {
     this.#shards.apply(id, update, this.#assembly.touched);
+    this.#collisions.look();
     if (this.#assembly.touched.size > 0) this.#debounce.touch();
   }
 

@@ -86,7 +86,18 @@ describe("rules of identity", () => {
     const [collision, ...more] = world.aggregate.decisions.collisions();
     expect(more).toEqual([]);
     expect(collision).toMatchObject({ registry: two, wanted: keyOf("or-ders") });
+    const told = () => world.log.filter(({ event }) => event === "service-name-collision");
+    expect(told()).toEqual([{ level: "warn", event: "service-name-collision", fields: collision }]);
     expect(world.consumed.entries.get(collision?.renamed ?? keyOf("none"))?.instances).toHaveLength(1);
+    // A registry that is taken away and comes back has lost it again.
+    await world.aggregate.removeRegistry(two);
+    expect(world.aggregate.decisions.collisions()).toEqual([]);
+    const back = new FakeRegistry("two");
+    world.aggregate.addRegistry(back);
+    await world.calm();
+    back.snapshot(foreign("or-ders.elsewhere", "192.0.2.1"), foreign("or_ders.elsewhere", "192.0.2.2"));
+    await world.calm();
+    expect(told()).toHaveLength(2);
   });
 });
 

@@ -13,6 +13,7 @@ import {
   type Candidate,
   type CandidateRecord,
   type DriftContext,
+  type DriftObservation,
   type DriftReport,
   type Hold,
   type ReportedVerdict,
@@ -129,23 +130,27 @@ export class Stages {
   ): DriftReport {
     const truth = this.#truth;
     if (truth === undefined) return { rows: [], counts: [] };
-    const observations = [...this.#listed.keys()].flatMap((service) =>
-      recordsOf(service)
-        .filter(({ registry }) => truth.checks(registry))
-        .map((record) => ({
+    return driftReport(this.#observations(truth, recordsOf, now), shows);
+  }
+
+  /** One by one, so that they need not all be kept at once. */
+  *#observations(
+    truth: DriftTruth,
+    recordsOf: (key: ServiceKey) => readonly CandidateRecord[],
+    now: number,
+  ): Generator<DriftObservation> {
+    const about = { members: this.#members, truth };
+    for (const service of this.#listed.keys()) {
+      for (const record of recordsOf(service)) {
+        if (!truth.checks(record.registry)) continue;
+        const instances = record.candidates.map(({ instance }) => instance);
+        yield {
           service,
           reconciliation: reconcile(record, this.#driftContext(truth, service, now)),
-          unregistered: unregistered(
-            service,
-            record.candidates.map(({ instance }) => instance),
-            {
-              members: this.#members,
-              truth,
-            },
-          ),
-        })),
-    );
-    return driftReport(observations, shows);
+          unregistered: unregistered(service, instances, about),
+        };
+      }
+    }
   }
 
   /** What becomes of the endpoints of a service before they are merged. `records` as they were last seen; `expired`: too old to be heard. */

@@ -2,7 +2,7 @@ export { createDebugServer } from "./server.ts";
 export { metricCatalogue } from "./metric-catalogue.ts";
 export { createMetrics } from "./metrics.ts";
 export type { MetricDefinition } from "./metric-catalogue.ts";
-export type { BusEventView, MetricsOptions, SignalboxMetrics, XdsEventView } from "./metrics.ts";
+export type { BusEventView, GuardDecisionView, MetricsOptions, SignalboxMetrics, XdsEventView } from "./metrics.ts";
 export type { RegistryMetrics } from "./registry-metrics.ts";
 export type { ApiRequestView, DebugServerOptions, MetricsText, RestAnswer } from "./options.ts";
 export type { DebugAddress, DebugServer, InjectRequest } from "./server.ts";
@@ -11,6 +11,10 @@ export type {
   ClientView,
   ConfigDumpRequest,
   DebugSources,
+  DecisionsView,
+  DriftCountView,
+  GuardView,
+  JournalView,
   ReadinessCheck,
   RegistryView,
   SubscriptionView,

@@ -1,4 +1,7 @@
-/** One metric. Labels never hold node ids, service names or anything else that clients or users make up. */
+/**
+ * One metric. Labels never hold node ids or anything else that clients make up. Of the names of services, one metric holds those that somebody
+ * should look at, and not many.
+ */
 export interface MetricDefinition {
   readonly name: string;
   readonly type: "counter" | "gauge" | "histogram";
@@ -55,14 +58,36 @@ const definitions = [
   // Names of our own.
   gauge("signalbox_build_info", "Always 1; the labels say what runs.", ["version", "node_version"]),
   counter("signalbox_bus_events_total", "Events read from the bus, by type (snapshot or delta).", ["type"]),
+  gauge("signalbox_bus_leading", "1 where this process writes the catalog, 0 where another one does or none."),
   gauge("signalbox_bus_revision", "Sequence number of the catalog that is in force; it starts anew with an epoch."),
   gauge("signalbox_catalog_instances", "Endpoints in the catalog, by health status.", ["health"]),
   gauge("signalbox_catalog_objects", "Istio objects in the catalog."),
   gauge("signalbox_catalog_workloads", "Workloads in the catalog."),
+  gauge(
+    "signalbox_drift_instances",
+    "Endpoints of a registry (source) by what the cluster's workloads say of them: confirmed, not_ready, terminating, ghost, impostor, port_mismatch, unverifiable, unregistered.",
+    ["service", "source", "verdict"],
+  ),
+  counter(
+    "signalbox_guard_decisions_total",
+    "Decisions of a registry's guard: tripped, held, released, passed, extended; reason says why it released or passed.",
+    ["registry", "type", "reason"],
+  ),
+  gauge(
+    "signalbox_guard_held_endpoints",
+    "Endpoints that left a registry and are held, by what tripped: the whole source, or a service of it.",
+    ["registry", "scope"],
+  ),
+  gauge("signalbox_guard_open", "Guards of a registry that hold something; no series where none does.", ["registry"]),
+  gauge("signalbox_journal_bytes", "Bytes of all segments of the journal."),
+  gauge("signalbox_journal_degraded", "1 while the journal cannot be written."),
+  counter("signalbox_journal_lost_total", "Entries that the journal lost."),
+  gauge("signalbox_journal_sequence", "Sequence number of the journal's newest entry; 0 until it is open."),
   counter(
     "signalbox_metrics_dropped_total",
     "Observations of registries that were not recorded, because a metric or a label did not fit its bounds.",
   ),
+  gauge("signalbox_overrides", "People's overrides that hold now."),
   gauge("signalbox_registry_age_seconds", "Seconds since the last complete read of a registry.", ["registry"]),
   gauge(
     "signalbox_registry_problem",
@@ -79,6 +104,10 @@ const definitions = [
     "signalbox_registry_state",
     "1 for the state that a registry is in: init, restored, synced, stale or expired.",
     ["registry", "state"],
+  ),
+  gauge(
+    "signalbox_service_name_collisions",
+    "Services that could not have the name they want, because another service of their registry has it.",
   ),
   counter("signalbox_xds_acks_total", "Responses that clients acknowledged, by resource type.", ["type"]),
   counter(

@@ -1,16 +1,18 @@
 import type { Catalog, CatalogDelta, Revision } from "@signalbox/model";
 import { AggregatorRegistry, collectDefaultMetrics } from "prom-client";
 import { CatalogMetrics } from "./catalog-metrics.ts";
+import { DecisionMetrics } from "./decision-metrics.ts";
+import type { GuardDecisionView } from "./decision-metrics.ts";
 import { Instruments } from "./instruments.ts";
 import type { MetricsText } from "./options.ts";
 import { RegistryMetricsFactory } from "./registry-metrics.ts";
 import type { RegistryMetrics } from "./registry-metrics.ts";
 import { shortType } from "./resource-type.ts";
-import type { DebugSources } from "./sources.ts";
+import type { DebugSources, JournalView } from "./sources.ts";
 import { XdsMetrics } from "./xds-metrics.ts";
 import type { XdsEventView } from "./xds-metrics.ts";
 
-export type { XdsEventView };
+export type { GuardDecisionView, XdsEventView };
 
 /** What happened to the catalog. `ChangeEvent` of `@signalbox/event-bus` has this shape. */
 export type BusEventView =
@@ -20,7 +22,7 @@ export type BusEventView =
 /** Options of `createMetrics`. */
 export interface MetricsOptions {
   /** Read at each scrape. */
-  readonly sources: Pick<DebugSources, "version" | "registries" | "clients">;
+  readonly sources: Pick<DebugSources, "version" | "registries" | "bus" | "decisions" | "journal" | "clients">;
   /** Epoch milliseconds; the machine's clock by default. */
   readonly now?: () => number;
   /** Whether `process_*` and `nodejs_*` are collected, which costs a timer for the event loop's delay. On by default. */
@@ -42,6 +44,8 @@ export interface SignalboxMetrics extends MetricsText {
   debounced(seconds: number): void;
   /** Seconds that the translation of one change took. */
   translated(seconds: number): void;
+  /** For each decision of a guard. */
+  guardDecided(decision: GuardDecisionView): void;
   /** All that is counted about clients, as JSON data for `others` of another process. */
   json(): Promise<readonly object[]>;
   /** What the registry with this id records with. */
@@ -55,6 +59,7 @@ export function createMetrics(options: MetricsOptions): SignalboxMetrics {
   if (processMetrics) collectDefaultMetrics({ register: instruments.registry });
   const catalog = new CatalogMetrics(instruments, now);
   const xds = new XdsMetrics(instruments, now, () => catalog.lastChange);
+  const decided = new DecisionMetrics(instruments, now);
   const registries = new RegistryMetricsFactory(instruments.registry, () =>
     instruments.count("signalbox_metrics_dropped_total"),
   );
@@ -63,6 +68,10 @@ export function createMetrics(options: MetricsOptions): SignalboxMetrics {
     contentType: instruments.registry.contentType,
     text: async () => {
       readRegistries(instruments, sources, now());
+      instruments.set("signalbox_bus_leading", sources.bus?.().led === true ? 1 : 0);
+      // Only here: what nobody asks for costs nothing.
+      decided.read(sources.decisions?.());
+      readJournal(instruments, sources.journal?.());
       readClients(instruments, sources);
       const elsewhere = others();
       if (elsewhere.length === 0) return instruments.registry.metrics();
@@ -77,6 +86,12 @@ export function createMetrics(options: MetricsOptions): SignalboxMetrics {
     busEvent: (event) => catalog.event(event),
     debounced: (seconds) => instruments.observe("pilot_debounce_time", seconds),
     translated: (seconds) => instruments.observe("pilot_pushcontext_init_seconds", seconds),
+    guardDecided: ({ reason, registry, type }) =>
+      instruments.count("signalbox_guard_decisions_total", {
+        registry,
+        type,
+        ...(reason !== undefined && { reason }),
+      }),
     forRegistry: (id) => registries.forRegistry(id),
   };
 }
@@ -106,6 +121,14 @@ function readRegistries(instruments: Instruments, sources: MetricsOptions["sourc
     if (lastCompleteRead !== undefined)
       instruments.set("signalbox_registry_age_seconds", Math.max(0, now - lastCompleteRead) / 1000, labels);
   }
+}
+
+function readJournal(instruments: Instruments, journal: JournalView | undefined): void {
+  instruments.reset("signalbox_journal_lost_total");
+  instruments.count("signalbox_journal_lost_total", {}, journal?.lost ?? 0);
+  instruments.set("signalbox_journal_sequence", journal?.seq ?? 0);
+  instruments.set("signalbox_journal_bytes", journal?.bytes ?? 0);
+  instruments.set("signalbox_journal_degraded", journal?.degraded === undefined ? 0 : 1);
 }
 
 const rejectGauges = new Map([

@@ -74,6 +74,47 @@ export interface BusView {
   readonly error?: string;
 }
 
+/** How many endpoints of a service the workloads judge alike. `DriftCount` of `@signalbox/policy` has this shape. */
+export interface DriftCountView {
+  /** `<namespace>/<hostname>`. */
+  readonly service: string;
+  readonly registry: string;
+  /** For example `CONFIRMED` or `GHOST`. */
+  readonly verdict: string;
+  readonly count: number;
+}
+
+/** A guard that holds something. `GuardStatus` of `@signalbox/policy` has this shape. */
+export interface GuardView {
+  readonly registry: string;
+  /** `source` or `service`. */
+  readonly scope: string;
+  readonly held: { readonly endpoints: number };
+}
+
+/** What was decided about the catalog. `Decisions` of `@signalbox/aggregate` has this shape. */
+export interface DecisionsView {
+  /** Costs work for every endpoint that is checked. `shows` says which verdicts are wanted one by one, besides the counts. */
+  drift(shows: (verdict: string) => boolean): { readonly counts: readonly DriftCountView[] };
+  guards(): readonly GuardView[];
+  /** People's overrides that hold now. */
+  overrides(): readonly object[];
+  /** Services that could not have the name they want. */
+  collisions(): readonly object[];
+}
+
+/** The journal of the catalog. */
+export interface JournalView {
+  /** Sequence number of the newest entry. */
+  readonly seq: number;
+  /** Entries lost since the program started. */
+  readonly lost: number;
+  /** Bytes of all that is kept. */
+  readonly bytes: number;
+  /** Why nothing can be written now; absent while it can. */
+  readonly degraded?: { readonly message: string };
+}
+
 /** One condition of readiness. */
 export interface ReadinessCheck {
   /** For example `catalog` or `xds`. */
@@ -115,6 +156,10 @@ export interface DebugSources {
   registries(): readonly RegistryView[];
   /** The bus. Without it there is no page about it. */
   bus?(): BusView;
+  /** What was decided about the catalog; `undefined` where another process decides. */
+  decisions?(): DecisionsView | undefined;
+  /** The journal; `undefined` where there is none, or none yet. */
+  journal?(): JournalView | undefined;
   clients(): readonly ClientView[];
   /** Names that a stream subscribed to, by type URL. Without it the pages show only how many there are. */
   watchedNames?(stream: number): ReadonlyMap<string, readonly string[]>;

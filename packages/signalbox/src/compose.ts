@@ -61,6 +61,7 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
   const sources = debugSources({
     role,
     aggregate: () => discovery?.aggregate,
+    journal: () => discovery?.journal?.status(),
     publisher: () => publishing?.publisher,
     xds: () => front,
     ...(options.workers && { refresh: (path: string) => pool?.refresh(path === "/debug/adsz") ?? Promise.resolve() }),

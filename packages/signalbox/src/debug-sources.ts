@@ -1,6 +1,6 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import type { AggregateController, RegistryStatus } from "@signalbox/aggregate";
-import type { ConfigDumpRequest, DebugSources, ReadinessCheck } from "@signalbox/debug";
+import type { ConfigDumpRequest, DebugSources, JournalView, ReadinessCheck } from "@signalbox/debug";
 import { typeUrls } from "@signalbox/envoy-api";
 import { NodeSchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import { configDump, type MeshConfig, type XdsPublisher } from "@signalbox/xds";
@@ -14,6 +14,8 @@ import { version } from "./version.ts";
 export interface DebuggedStages {
   readonly role: Role;
   aggregate(): AggregateController | undefined;
+  /** How the journal is, while there is one. */
+  journal(): JournalView | undefined;
   publisher(): XdsPublisher | undefined;
   xds(): XdsFront | undefined;
   catalog(): Catalog;
@@ -36,6 +38,8 @@ export function debugSources(stages: DebuggedStages): DebugSources {
     catalog: () => (stages.known() ? stages.catalog() : undefined),
     registries: () => stages.aggregate()?.status() ?? [],
     bus: () => stages.bus.status(),
+    decisions: () => stages.aggregate()?.decisions,
+    journal: () => stages.journal(),
     clients: () => stages.xds()?.status().clients ?? [],
     watchedNames: (stream) => stages.xds()?.watchedNames(stream) ?? new Map<string, readonly string[]>(),
     configDump: ({ metadata, nodeCluster, nodeId }, request) => {

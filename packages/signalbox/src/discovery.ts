@@ -71,6 +71,7 @@ export function composeDiscovery(
     ...(overrides && { overrides: overrides.load() }),
     onInput: (input) => {
       journal?.take(input);
+      if (input.type === "decision") metrics.guardDecided(input.decision);
       if (input.type === "override" || input.type === "override-removed")
         overrides?.save(aggregate.decisions.overrides());
     },

@@ -166,6 +166,27 @@ describe("Signalbox as a library", () => {
     expect(await metric('signalbox_registry_records_rejected_total{kind="service",registry="own/a"}')).toBe(1);
   });
 
+  it("counts what guards hold and decided, how the journal is, and who leads", async () => {
+    const own = ownRegistry("a");
+    const config = { guards: { registries: ["own/*"] }, journal: { dir: "journal" } };
+    const signalbox = await start(config, { registries: [own] });
+    const { debug } = await signalbox.listening(stop.signal);
+    const lines = async () => (await (await fetch(`${debug?.url ?? ""}/metrics`)).text()).split("\n");
+    const many = ["a", "b", "c", "d", "e"].map((name) => record(`${name}.example`));
+    own.sink().push({ type: "snapshot", records: many });
+    // Four of five services leave at once.
+    own.sink().push({ type: "snapshot", records: many.slice(0, 1) });
+    await eventually("the guard", async () => (await lines()).includes('signalbox_guard_open{registry="own/a"} 1'));
+    const shown = await lines();
+    expect(shown).toContain('signalbox_guard_decisions_total{registry="own/a",type="tripped"} 1');
+    expect(shown).toContain('signalbox_guard_decisions_total{registry="own/a",type="held"} 1');
+    expect(shown).toContain("signalbox_bus_leading 1");
+    expect(shown).toContain("signalbox_journal_degraded 0");
+    await eventually("the journal", async () =>
+      (await lines()).some((line) => /^signalbox_journal_sequence [1-9]/.test(line)),
+    );
+  });
+
   it("writes one node's resources as files", async () => {
     const files = writeServices("web.json", { web: ["127.0.0.1:9001"] });
     const xds = { ...anyPort.xds, files: { dir: "out", node: "edge" } };

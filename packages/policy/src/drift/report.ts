@@ -54,11 +54,12 @@ export function driftReport(
 ): DriftReport {
   const rows: DriftRow[] = [];
   const counts = new Map<string, DriftCount>();
-  for (const row of rowsOf(observations)) {
-    if (shows(row.verdict)) rows.push(row);
-    const { service, registry, verdict } = row;
-    const id = [service, registry, verdict].join("\0");
-    counts.set(id, { service, registry, verdict, count: (counts.get(id)?.count ?? 0) + 1 });
+  for (const observation of observations) {
+    for (const one of countsOf(observation)) {
+      const id = [one.service, one.registry, one.verdict].join("\0");
+      counts.set(id, { ...one, count: one.count + (counts.get(id)?.count ?? 0) });
+    }
+    for (const row of rowsOf(observation, shows)) rows.push(row);
   }
   return {
     rows: rows.sort(byPlace),
@@ -66,21 +67,32 @@ export function driftReport(
   };
 }
 
-function* rowsOf(observations: Iterable<DriftObservation>): Generator<DriftRow> {
-  for (const { service, reconciliation, unregistered } of observations) {
-    const { record, verdicts, decisions } = reconciliation;
-    const { registry } = record;
-    for (const [index, { instance }] of record.candidates.entries()) {
-      const said = verdicts[index];
-      if (said === undefined) continue;
-      const { dueAt: _, ...verdict } = said;
-      const address = instanceKey(instance.addresses[0]);
-      yield { service, registry, address, action: decisions[index] ?? "none", ...verdict };
-    }
-    for (const { address, cluster, workload } of unregistered ?? []) {
-      const detail = `${workload} of ${cluster} is ready, and ${registry} does not list it`;
-      yield { service, registry, address, verdict: "UNREGISTERED", action: "report", detail, workload };
-    }
+function* countsOf({ reconciliation, service, unregistered = [] }: DriftObservation): Generator<DriftCount> {
+  const counts = new Map<ReportedVerdict, number>();
+  for (const { verdict } of reconciliation.verdicts) counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
+  if (unregistered.length > 0) counts.set("UNREGISTERED", unregistered.length);
+  const { registry } = reconciliation.record;
+  for (const [verdict, count] of counts) yield { service, registry, verdict, count };
+}
+
+/** Only what is shown is made: there may be many thousands of endpoints of which only the number matters. */
+function* rowsOf(
+  { reconciliation, service, unregistered = [] }: DriftObservation,
+  shows: (verdict: ReportedVerdict) => boolean,
+): Generator<DriftRow> {
+  const { record, verdicts, decisions } = reconciliation;
+  const { registry } = record;
+  for (const [index, { instance }] of record.candidates.entries()) {
+    const said = verdicts[index];
+    if (said === undefined || !shows(said.verdict)) continue;
+    const { dueAt: _, ...verdict } = said;
+    const address = instanceKey(instance.addresses[0]);
+    yield { service, registry, address, action: decisions[index] ?? "none", ...verdict };
+  }
+  if (!shows("UNREGISTERED")) return;
+  for (const { address, cluster, workload } of unregistered) {
+    const detail = `${workload} of ${cluster} is ready, and ${registry} does not list it`;
+    yield { service, registry, address, verdict: "UNREGISTERED", action: "report", detail, workload };
   }
 }
 

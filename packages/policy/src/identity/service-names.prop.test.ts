@@ -30,8 +30,11 @@ it("the names do not depend on the order in which services came and went, and ea
       for (const one of steps) {
         const service = { namespace: "d", hostname: one.hostname };
         const before = stateOf(names);
+        const collisions = names.collisions();
+        const changes = names.collisionChanges;
         const touched = names.update(one.registry, serviceKey(service), one.there ? service : undefined);
         const after = stateOf(names);
+        if (names.collisionChanges === changes) expect(names.collisions()).toEqual(collisions);
         after.forEach((keys, at) => {
           keys.forEach((key, index) => {
             const old = before[at]?.[index];

@@ -39,6 +39,7 @@ export class ServiceNames {
   readonly #rules: readonly IdentityRule[];
   readonly #registries = new Map<RegistryId, RegistryNames>();
   readonly #aliases = new Map<ServiceKey, Map<string, number>>();
+  #collisionChanges = 0;
 
   constructor(rules: readonly IdentityRule[]) {
     this.#rules = rules;
@@ -47,6 +48,11 @@ export class ServiceNames {
   /** Whether names are ever changed. */
   get isTrivial(): boolean {
     return this.#rules.length === 0;
+  }
+
+  /** Is another number whenever `collisions` may say something else than before, so that it need not be asked each time. */
+  get collisionChanges(): number {
+    return this.#collisionChanges;
   }
 
   /**
@@ -69,6 +75,7 @@ export class ServiceNames {
       return touched;
     }
     if (before !== undefined) {
+      if (before.key !== before.wanted) this.#collisionChanges++;
       names.services.delete(own);
       drop(names.wanting, before.wanted, own);
       drop(names.having, before.key, own);
@@ -130,6 +137,7 @@ export class ServiceNames {
   #rename(names: RegistryNames, own: ServiceKey, key: ServiceKey, touched: Set<ServiceKey>): void {
     const named = names.services.get(own);
     if (named === undefined || named.key === key) return;
+    this.#collisionChanges++;
     touched.add(named.key);
     touched.add(key);
     drop(names.having, named.key, own);

@@ -6,6 +6,7 @@ import {
   type Journal,
   type JournalEntry,
   type JournalRecord,
+  type JournalStatus,
   type RegistryContent,
 } from "@signalbox/journal";
 import type { Logger } from "@signalbox/registry";
@@ -30,6 +31,8 @@ export class CatalogJournal {
   readonly #options: CatalogJournalOptions;
   #journal: Journal | undefined;
   #queue: AggregateInput[] = [];
+  /** Inputs that found no room in the queue. */
+  #turnedAway = 0;
 
   constructor(options: CatalogJournalOptions) {
     this.#options = options;
@@ -39,6 +42,7 @@ export class CatalogJournal {
   take(input: AggregateInput): void {
     if (this.#journal === undefined) {
       if (this.#queue.length < longestQueue) this.#queue.push(input);
+      else this.#turnedAway++;
       return;
     }
     this.#append(this.#journal, input);
@@ -64,6 +68,12 @@ export class CatalogJournal {
       this.#journal = undefined;
       await journal.close();
     }
+  }
+
+  /** How the journal is; undefined while it is not open. Losses are counted from when this was made. */
+  status(): Pick<JournalStatus, "seq" | "lost" | "bytes" | "degraded"> | undefined {
+    const status = this.#journal?.status();
+    return status && { ...status, lost: status.lost + this.#turnedAway };
   }
 
   /** Entries of the journal, by sequence. Times are in epoch milliseconds; `to` is not part of it. */
