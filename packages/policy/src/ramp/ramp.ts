@@ -1,4 +1,4 @@
-import type { Share } from "../rules.ts";
+import type { Share } from "../merge-rule.ts";
 import { failingGates } from "./gates.ts";
 import type { RampGates, RampObservation } from "./gates.ts";
 
