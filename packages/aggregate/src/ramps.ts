@@ -59,7 +59,7 @@ export class Ramps {
   ): { readonly rule: MergeRule; readonly dueAt: number | undefined } {
     const { merge, ramp } = this.#options.rules.of(key);
     const before = ramp && this.#stateOf(key, ramp);
-    if (ramp === undefined || (records.length === 0 && isOver(ramp, before))) {
+    if (ramp === undefined || (records.length === 0 && before === undefined)) {
       this.#drop(key, now);
       return { rule: merge, dueAt: undefined };
     }
@@ -67,8 +67,10 @@ export class Ramps {
     const observed = observeRamp(sharesAt(ramp, state), records, this.#options.problems());
     const reading = rampAt(ramp, state, now, observed);
     this.#keep(key, reading);
-    const change = changeOf(before, reading.state);
+    if (before === undefined) this.#tell(key, "STARTED", { state }, now);
+    const change = changeOf(state, reading.state);
     if (change !== undefined) this.#tell(key, change, reading, now);
+    if (records.length === 0 && isOver(ramp, reading.state)) this.#drop(key, now);
     return { rule: splitOf(ramp, reading.shares), dueAt: reading.nextAt };
   }
 
@@ -151,7 +153,7 @@ export class Ramps {
     this.#known.set(key, {
       state,
       shares: sharesAt(ramp, state),
-      ...(state.rolledBack && { reading: { holding: `step ${state.rolledBack.from} was rolled back` } }),
+      ...(state.rolledBack && { reading: { holding: `step ${state.rolledBack.from + 1} was rolled back` } }),
     });
   }
 
@@ -168,7 +170,12 @@ export class Ramps {
     this.#options.onInput({ at: now, type: "ramp-state", service: key, change: "DROPPED", state });
   }
 
-  #tell(service: ServiceKey, change: RampChange, { holding, state }: RampReading, at: number): void {
+  #tell(
+    service: ServiceKey,
+    change: RampChange,
+    { holding, state }: Pick<RampReading, "holding" | "state">,
+    at: number,
+  ): void {
     const { logger } = this.#options;
     const { step } = state;
     if (change === "STARTED") logger.info("ramp-started", { service, step });
@@ -180,13 +187,12 @@ export class Ramps {
   }
 }
 
-/** Nothing is lost with a ramp that is not known, or at its end: the times of its steps say as much. */
-function isOver({ steps }: RampRule, state: RampState | undefined): boolean {
-  return state === undefined || (state.step === steps.length - 1 && state.rolledBack === undefined);
+/** Nothing is lost with a ramp that is at its end: the times of its steps say as much. */
+function isOver({ steps }: RampRule, { rolledBack, step }: RampState): boolean {
+  return step === steps.length - 1 && rolledBack === undefined;
 }
 
-function changeOf(before: RampState | undefined, after: RampState): RampChange | undefined {
-  if (before === undefined) return "STARTED";
+function changeOf(before: RampState, after: RampState): RampChange | undefined {
   if (before === after) return undefined;
   if (before.step !== after.step) return "STEP";
   return after.heldSince === undefined ? "RELEASED" : "HELD";
