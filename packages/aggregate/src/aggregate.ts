@@ -36,6 +36,7 @@ import { Guards } from "./guards.ts";
 import type { AggregateInput } from "./input.ts";
 import { defaultCatalogRules, defaultDebounce, defaultRestart, defaultSyncDeadlineMs } from "./options.ts";
 import type { AddRegistryOptions, AggregateOptions, CatalogRules, Publication, RestartOptions } from "./options.ts";
+import { Ramps } from "./ramps.ts";
 import { Registries } from "./registries.ts";
 import { Restoration } from "./restoration.ts";
 import { ShardStore } from "./shard.ts";
@@ -63,6 +64,7 @@ class Aggregate implements AggregateController {
   readonly #collisions: CollisionLog;
   readonly #stages: Stages;
   readonly #guards: Guards;
+  readonly #ramps: Ramps;
   readonly #agenda: Agenda<ServiceKey | Topic>;
   readonly decisions: Decisions;
   readonly #assembly: Assembly;
@@ -109,14 +111,22 @@ class Aggregate implements AggregateController {
     });
     this.#stages = new Stages({ rules, heldOf: (id, key) => this.#heldOf(id, key) });
     const shared = { clock: this.#clock, logger: this.#logger, restart: this.#restart };
+    this.#ramps = new Ramps({
+      rules,
+      logger: this.#logger,
+      saved: options.ramps ?? [],
+      problems: () => this.#registries.problems(),
+      onInput: this.#onInput,
+    });
     this.#assembly = new Assembly({
       shards: this.#shards,
       names,
       stages: this.#stages,
-      rules,
+      ramps: this.#ramps,
       merge: options.merge ?? ((input) => mergeService(input).entry),
       logger: this.#logger,
       due: (key, at) => this.#agenda.set(key, at),
+      staged: (key, records) => options.onStaged?.(key, records),
     });
     this.decisions = createDecisions({
       clock: this.#clock,
@@ -125,6 +135,7 @@ class Aggregate implements AggregateController {
       shards: this.#shards,
       stages: this.#stages,
       guards: this.#guards,
+      ramps: this.#ramps,
       assembly: this.#assembly,
       touch: (services) => this.#touch(services),
       rescheduled: () => this.#reschedule(),
@@ -152,6 +163,12 @@ class Aggregate implements AggregateController {
       stateChanged: (id, state) => {
         this.#onInput({ at: this.#clock.now(), type: "state", registry: id, state });
         this.#touch(this.#stages.trust(id, state === "SYNCED"));
+        this.#touch(this.#ramps.services());
+      },
+      problemChanged: (id, degraded) => {
+        if (degraded !== undefined)
+          this.#onInput({ at: this.#clock.now(), type: "degraded", registry: id, ...degraded });
+        this.#touch(this.#ramps.services());
       },
       kept: async (id) => this.#restoration?.loaded(id),
       treat: (id, treatment) => {
@@ -241,6 +258,8 @@ class Aggregate implements AggregateController {
 
   setServiceRules(of: CatalogRules["of"]): void {
     this.#rulesOf = of;
+    this.#touch(this.#ramps.services());
+    this.#ramps.prune(this.#clock.now());
     this.#touch(this.#fold.entries.keys());
   }
 

@@ -13,9 +13,10 @@ import type {
   Workload,
   WorkloadKey,
 } from "@signalbox/model";
-import type { ServiceNames } from "@signalbox/policy";
+import type { CandidateRecord, ServiceNames } from "@signalbox/policy";
 import type { Logger } from "@signalbox/registry";
-import type { CatalogRules, MergePolicy } from "./options.ts";
+import type { MergePolicy } from "./options.ts";
+import type { Ramps } from "./ramps.ts";
 import { selects, selectWorkloads, workloadNamespace } from "./select-workloads.ts";
 import { Touched } from "./shard.ts";
 import type { ShardStore } from "./shard.ts";
@@ -27,11 +28,13 @@ export interface AssemblyOptions {
   readonly shards: ShardStore;
   readonly names: ServiceNames;
   readonly stages: Stages;
-  readonly rules: CatalogRules;
+  readonly ramps: Ramps;
   readonly merge: MergePolicy;
   readonly logger: Logger;
   /** Told when time alone changes a service; undefined: never. */
   readonly due: (key: ServiceKey, at: number | undefined) => void;
+  /** Told what the stages before the merge left. */
+  readonly staged: (key: ServiceKey, records: readonly CandidateRecord[]) => void;
 }
 
 /**
@@ -145,10 +148,12 @@ export class Assembly {
     delta: Draft,
     now: number,
   ): void {
-    const { due, merge, rules, stages } = this.#options;
+    const { merge, ramps, stages } = this.#options;
     const records = stages.candidates(key, this.recordsOf(key), expired, now);
-    const entry = merge({ key, records, rule: rules.of(key).merge, expired });
-    due(key, stages.dueAt(key));
+    this.#options.staged(key, records);
+    const { dueAt, rule } = ramps.take(key, records, now);
+    const entry = merge({ key, records, rule, expired });
+    this.#options.due(key, earlier(stages.dueAt(key), dueAt));
     note(delta.entries, key, published.entries.get(key), entry, sameEntry);
     this.#alias(key, entry, published, delta);
   }
@@ -177,6 +182,10 @@ export class Assembly {
       note(delta.entries, alias, published.entries.get(alias), { ...entry, key: alias, service, versions }, sameEntry);
     }
   }
+}
+
+function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }
 
 // One bad thing must not stop the others; what was published of it stays.

@@ -11,6 +11,7 @@ import {
   type ReportedVerdict,
   type ServiceExplanation,
   type ServiceNames,
+  type ServiceRules,
 } from "@signalbox/policy";
 import type { Clock, ShardContent } from "@signalbox/registry";
 import type { Assembly } from "./assembly.ts";
@@ -18,6 +19,8 @@ import { explainCandidates } from "./explain-candidates.ts";
 import type { Guards } from "./guards.ts";
 import type { AggregateInput } from "./input.ts";
 import type { CatalogRules } from "./options.ts";
+import type { RampStatus, SavedRamp } from "./ramp-status.ts";
+import type { Ramps } from "./ramps.ts";
 import type { ShardStore } from "./shard.ts";
 import { asCandidates } from "./stages.ts";
 import type { Stages } from "./stages.ts";
@@ -45,6 +48,16 @@ export interface Decisions {
   addOverride(override: Override): void;
   /** Ends an override. Throws an UnknownOverrideError. */
   removeOverride(id: string, author: string): void;
+  /** How far the ramp of a service is; undefined where there is none, or nobody knows the service yet. */
+  ramp(service: ServiceKey): RampStatus | undefined;
+  /** How far all ramps are, to be kept over restarts. */
+  ramps(): readonly SavedRamp[];
+  /** Takes back the last step of a ramp, at once; it stays there until it is resumed. Throws a NoRampError. */
+  rollbackRamp(service: ServiceKey, author: string): void;
+  /** Lets a ramp go on that was rolled back; any other one stays as it is. Throws a NoRampError. */
+  resumeRamp(service: ServiceKey, author: string): void;
+  /** The rules of a service that hold now. */
+  rules(service: ServiceKey): ServiceRules;
   /** Services of one registry that could not have the name they want. */
   collisions(): readonly Collision[];
 }
@@ -57,6 +70,7 @@ export interface DecisionsOptions {
   readonly shards: ShardStore;
   readonly stages: Stages;
   readonly guards: Guards;
+  readonly ramps: Ramps;
   readonly assembly: Pick<Assembly, "recordsOf">;
   /** These services are to be looked at again. */
   touch(services: Iterable<ServiceKey>): void;
@@ -67,7 +81,7 @@ export interface DecisionsOptions {
 
 /** Makes the decisions of an aggregate. */
 export function createDecisions(options: DecisionsOptions): Decisions {
-  const { clock, guards, names, shards, stages } = options;
+  const { clock, guards, names, ramps, rules, shards, stages } = options;
   const { overrides } = stages;
   return {
     explain: (service) => explain(service, options),
@@ -100,20 +114,32 @@ export function createDecisions(options: DecisionsOptions): Decisions {
       options.rescheduled();
       options.touch([service]);
     },
+    ramp: (service) => ramps.status(service, clock.now()),
+    ramps: () => ramps.saved(),
+    rollbackRamp: (service, author) => {
+      ramps.rollback(service, author, clock.now());
+      options.touch([service]);
+    },
+    resumeRamp: (service, author) => {
+      ramps.resume(service, author, clock.now());
+      options.touch([service]);
+    },
+    rules: (service) => rules.of(service),
     collisions: () => names.collisions(),
   };
 }
 
 function explain(
   service: ServiceKey,
-  { assembly, clock, names, rules, shards, stages }: DecisionsOptions,
+  { assembly, clock, names, ramps, shards, stages }: DecisionsOptions,
 ): ServiceExplanation | undefined {
   const records = assembly.recordsOf(service);
   const departures = stages.departures.of(service);
   if (records.length === 0 && departures.length === 0) return undefined;
   const expired = shards.expired();
-  const staged = stages.candidates(service, records, expired, clock.now());
-  const { merge } = rules.of(service);
+  const now = clock.now();
+  const staged = stages.candidates(service, records, expired, now);
+  const merge = ramps.ruleOf(service, now);
   const merged = explainMerge({ key: service, records: staged, rule: merge, expired });
   return {
     service,

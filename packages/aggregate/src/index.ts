@@ -1,5 +1,6 @@
 export { createAggregate } from "./aggregate.ts";
 export { AggregateRunningError, DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
+export { NoRampError } from "./ramp-status.ts";
 export { selectWorkloads } from "./select-workloads.ts";
 export { RegistryEndedError } from "./supervision.ts";
 export type { ArchivedShard, RestoreOptions, ShardArchive } from "./archive.ts";
@@ -19,4 +20,5 @@ export type {
   RestartOptions,
   StartPolicy,
 } from "./options.ts";
+export type { RampChange, RampStatus, SavedRamp } from "./ramp-status.ts";
 export type { RegistryStatus } from "./supervision.ts";

@@ -1,15 +1,38 @@
-import type { RegistryId } from "@signalbox/model";
-import type { GuardDecision, GuardRuling, Override } from "@signalbox/policy";
-import type { RegistryUpdate } from "@signalbox/registry";
+import type { RegistryId, ServiceKey } from "@signalbox/model";
+import type { GuardDecision, GuardRuling, Override, RampState } from "@signalbox/policy";
+import type { Problem, RegistryUpdate } from "@signalbox/registry";
 import type { SourceState } from "./freshness.ts";
+import type { RampChange } from "./ramp-status.ts";
 
 /** Something that decides about the catalog. The same inputs at the same times make the same catalog. */
 export type AggregateInput = { /** Epoch milliseconds. */ readonly at: number } & (
   | { readonly type: "update"; readonly registry: RegistryId; readonly update: RegistryUpdate }
   | { readonly type: "read"; readonly registry: RegistryId }
   | { readonly type: "state"; readonly registry: RegistryId; readonly state: SourceState }
+  | {
+      readonly type: "degraded";
+      readonly registry: RegistryId;
+      readonly problem: Problem;
+      /** For people. */
+      readonly message: string;
+    }
   | { readonly type: "decision"; readonly registry: RegistryId; readonly decision: GuardDecision }
   | { readonly type: "override"; readonly override: Override }
   | { readonly type: "override-removed"; readonly id: string; readonly author: string }
   | { readonly type: "guard"; readonly id: string; readonly ruling: GuardRuling; readonly author: string }
+  | {
+      readonly type: "ramp";
+      readonly service: ServiceKey;
+      readonly action: "rollback" | "resume";
+      readonly author: string;
+    }
+  /** What a ramp did by itself, which follows from the rest. */
+  | {
+      readonly type: "ramp-state";
+      readonly service: ServiceKey;
+      readonly change: RampChange;
+      readonly state: RampState;
+      /** Why no step is taken, for people. */
+      readonly why?: string;
+    }
 );

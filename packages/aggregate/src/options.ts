@@ -2,6 +2,7 @@ import type { EventBus } from "@signalbox/event-bus";
 import type { CatalogEntry, RegistryId, Revision, ServiceKey } from "@signalbox/model";
 import { defaultRules } from "@signalbox/policy";
 import type {
+  CandidateRecord,
   DriftOptions,
   GuardRule,
   IdentityRule,
@@ -14,6 +15,7 @@ import type { Clock, Logger, Metrics, Registry } from "@signalbox/registry";
 import type { RestoreOptions } from "./archive.ts";
 import type { FreshnessOptions } from "./freshness.ts";
 import type { AggregateInput } from "./input.ts";
+import type { SavedRamp } from "./ramp-status.ts";
 
 /** How changes are gathered before they are published. Milliseconds. */
 export interface DebounceOptions {
@@ -69,6 +71,8 @@ export interface AggregateOptions {
   readonly rules?: CatalogRules;
   /** People's overrides from before a restart. */
   readonly overrides?: readonly Override[];
+  /** How far ramps were before a restart. One that is not here is where the times of its steps say. */
+  readonly ramps?: readonly SavedRamp[];
   /** How the records of several registries become one entry. Default `mergeService` of @signalbox/policy. */
   readonly merge?: MergePolicy;
   /** How long publishing waits for the first snapshot of each registry, in milliseconds. Default 30,000. */
@@ -85,6 +89,8 @@ export interface AggregateOptions {
   metrics?(registry: RegistryId): Metrics;
   /** Called synchronously after each publication; must not throw. */
   onPublish?(publication: Publication): void;
+  /** Told synchronously what the stages before the merge left of a service, each time it is looked at; must not throw. */
+  onStaged?(service: ServiceKey, records: readonly CandidateRecord[]): void;
   /** Told synchronously of everything that decides about the catalog, in its order, for a journal; must not throw. */
   onInput?(input: AggregateInput): void;
 }

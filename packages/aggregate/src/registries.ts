@@ -1,6 +1,6 @@
 import { byCodeUnit } from "@signalbox/model";
 import type { RegistryId } from "@signalbox/model";
-import type { Clock, Logger, Metrics, Registry, RegistryUpdate, ShardContent } from "@signalbox/registry";
+import type { Clock, Logger, Metrics, Problem, Registry, RegistryUpdate, ShardContent } from "@signalbox/registry";
 import { DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
 import type { ArchivedShard } from "./archive.ts";
 import { FreshnessWatch } from "./freshness.ts";
@@ -33,6 +33,8 @@ export interface RegistriesOptions {
   dropped(id: RegistryId): void;
   /** A registry is in another state than before. */
   stateChanged(id: RegistryId, state: SourceState): void;
+  /** A registry has another problem than before, or none any more. */
+  problemChanged(id: RegistryId, degraded: { readonly problem: Problem; readonly message: string } | undefined): void;
 }
 
 interface Slot {
@@ -125,6 +127,17 @@ export class Registries {
     };
     this.#slots.set(id, slot);
     this.#options.shards.add(id, slot.precedence);
+  }
+
+  /** The registries that are not read as they should be, and what it is, for people. */
+  problems(): ReadonlyMap<RegistryId, string> {
+    const problems = new Map<RegistryId, string>();
+    for (const [id, { condition, freshness }] of this.#slots) {
+      const { state } = freshness;
+      if (state !== "SYNCED") problems.set(id, `is ${state}`);
+      else if (condition.problem !== undefined) problems.set(id, condition.problem);
+    }
+    return problems;
   }
 
   /** Starts one that was added after `start`; without that it does nothing. */
@@ -220,6 +233,7 @@ export class Registries {
       condition,
       lastGood: this.#options.shards.lastGood(registry.id),
       baseline: { load: (signal) => this.#inForce(registry.id, signal) },
+      problemChanged: (degraded) => this.#options.problemChanged(registry.id, degraded),
       accept: (update) => this.#options.accept(registry.id, update),
       wasRead: (changed) => {
         slot.freshness.look();

@@ -81,6 +81,8 @@ export interface Supervision {
   accept(update: RegistryUpdate): void;
   /** Told after each complete read; `changed` where it gave something new. */
   wasRead(changed: boolean): void;
+  /** Told when the problem is another one than before; undefined: there is none any more. */
+  problemChanged(degraded: { readonly problem: Problem; readonly message: string } | undefined): void;
 }
 
 /** Keeps one registry running: a run that ends by itself is started again, later each time. */
@@ -132,8 +134,7 @@ export class Supervisor {
       if (isAborted(this.#end.signal)) return;
       if (sink.synced && clock.now() - startedAt >= restart.steadyMs) failures = 0;
       const delayMs = Math.min(restart.maxMs, restart.firstMs * 2 ** Math.min(failures++, 30));
-      condition.problem = problemOf(error) ?? condition.problem ?? "UNREACHABLE";
-      condition.lastError = error;
+      degrade(this.#supervision, problemOf(error) ?? condition.problem ?? "UNREACHABLE", error);
       condition.restarts++;
       logger.warn("registry-run-ended", { registry, delayMs, error });
       try {
@@ -158,6 +159,14 @@ export class Supervisor {
       sink.close();
     }
   }
+}
+
+function degrade(supervision: Supervision, problem: Problem, error: Error): void {
+  const { condition } = supervision;
+  const changed = condition.problem !== problem;
+  condition.problem = problem;
+  condition.lastError = error;
+  if (changed) supervision.problemChanged({ problem, message: error.message });
 }
 
 /** The problem that an error names. By shape, because a registry may come with another copy of the package. */
@@ -205,8 +214,7 @@ class Sink implements RegistrySink {
     if (this.#over()) return;
     const { condition, logger } = this.#supervision;
     if (condition.problem !== problem) logger.warn("registry-degraded", { registry: this.#registry, problem, error });
-    condition.problem = problem;
-    condition.lastError = error;
+    degrade(this.#supervision, problem, error);
   }
 
   /** Notes of how much something malformed was said. */
@@ -220,9 +228,11 @@ class Sink implements RegistrySink {
 
   #wasRead(changed: boolean): void {
     const { clock, condition, logger } = this.#supervision;
-    if (condition.problem !== undefined) logger.info("registry-recovered", { registry: this.#registry });
+    const recovered = condition.problem !== undefined;
+    if (recovered) logger.info("registry-recovered", { registry: this.#registry });
     condition.problem = undefined;
     condition.lastCompleteRead = clock.now();
     this.#supervision.wasRead(changed);
+    if (recovered) this.#supervision.problemChanged(undefined);
   }
 }

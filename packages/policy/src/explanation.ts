@@ -1,7 +1,7 @@
 import type { Finding, HealthStatus, RegistryId, ServiceKey } from "@signalbox/model";
 import type { StageName } from "./candidate.ts";
 import type { Lint } from "./lint/lint.ts";
-import type { MergeRule } from "./rules.ts";
+import type { MergeRule } from "./merge-rule.ts";
 
 /**
  * What became of a candidate. Exactly one for each. Of those that are in the catalog: `SERVED` takes traffic, `STANDBY` only when those

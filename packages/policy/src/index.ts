@@ -23,6 +23,7 @@ export type { Identity, IdentityRule } from "./identity/identity.ts";
 export { ServiceNames } from "./identity/service-names.ts";
 export type { Collision } from "./identity/service-names.ts";
 export { templateFault } from "./identity/template.ts";
+export type { MergeRule, Share } from "./merge-rule.ts";
 export { explainMerge } from "./merge/explain-merge.ts";
 export type { MergeExplanation } from "./merge/explain-merge.ts";
 export { eligibility } from "./merge/eligible.ts";
@@ -72,13 +73,4 @@ export type { RampGates, RampObservation } from "./ramp/gates.ts";
 export { rampAt, resume, rollback, startRamp } from "./ramp/ramp.ts";
 export type { RampReading, RampRule, RampState, RampStep } from "./ramp/ramp.ts";
 export { defaultRules } from "./rules.ts";
-export type {
-  DriftAction,
-  DriftActions,
-  GuardRule,
-  HealthRule,
-  MergeRule,
-  ServiceRules,
-  Share,
-  Verdict,
-} from "./rules.ts";
+export type { DriftAction, DriftActions, GuardRule, HealthRule, ServiceRules, Verdict } from "./rules.ts";

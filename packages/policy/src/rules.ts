@@ -1,23 +1,7 @@
+import type { MergeRule } from "./merge-rule.ts";
+import type { MigrationRules } from "./migration/report.ts";
 import type { Pattern } from "./patterns.ts";
-
-/** How what several registries say of one service becomes one entry. Registries are named by id or pattern, `eureka/*`. */
-export type MergeRule =
-  /** Every endpoint that any registry knows. */
-  | { readonly type: "union" }
-  /** The endpoints of the first registry of the list that has eligible ones; registries not in the list come last, together. */
-  | { readonly type: "prefer"; readonly order: readonly Pattern[] }
-  /** All, but each group of the list only takes what the ones before it cannot: Envoy's priorities 0, 1, … */
-  | { readonly type: "failover"; readonly order: readonly Pattern[] }
-  /** Each group takes its share of the traffic, whatever the number of its endpoints. */
-  | { readonly type: "split"; readonly shares: readonly Share[]; readonly onEmpty: "spill" | "blackhole" }
-  /** Only what one registry says; the others are shown beside it and take no traffic. */
-  | { readonly type: "authoritative"; readonly registry: Pattern };
-
-/** One group of a split. `weight` is its part of the sum of all weights, at least 0, not necessarily an integer. */
-export interface Share {
-  readonly registry: Pattern;
-  readonly weight: number;
-}
+import type { RampRule } from "./ramp/ramp.ts";
 
 /** What Kubernetes' pods say about an endpoint that another registry told of. */
 export type Verdict =
@@ -65,6 +49,10 @@ export interface HealthRule {
 /** All rules that hold for one service. */
 export interface ServiceRules {
   readonly merge: MergeRule;
+  /** A merge rule that changes over time. Where there is one, `merge` does not count. */
+  readonly ramp?: RampRule;
+  /** When the service may move, for its migration report. */
+  readonly migration?: MigrationRules;
   readonly drift: DriftActions;
   readonly guard: GuardRule;
   readonly health: HealthRule;

@@ -104,6 +104,7 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
       sources: apiSources({
         aggregate: discovery.aggregate,
         clock,
+        parity: discovery.parity,
         ...(discovery.journal && { journal: discovery.journal.rows.bind(discovery.journal) }),
         journalled: (write) => logger.info("api-write", { ...write }),
       }),

@@ -4,6 +4,7 @@ import type { SignalboxMetrics } from "@signalbox/debug";
 import type { EventBus } from "@signalbox/event-bus";
 import { contentHash } from "@signalbox/model";
 import type { Clock, Logger, Registry } from "@signalbox/registry";
+import { ParityWatch } from "./api/parity-watch.ts";
 import { catalogRules } from "./config/catalog-rules.ts";
 import { durationMs } from "./config/duration.ts";
 import type { PlannedRegistry } from "./config/registries.ts";
@@ -11,6 +12,7 @@ import type { SignalboxConfig } from "./config/schema.ts";
 import { withFields } from "./event-log.ts";
 import { CatalogJournal } from "./journal/catalog-journal.ts";
 import { createOverrideFile } from "./state/override-file.ts";
+import { createNoRampFile, createRampFile } from "./state/ramp-file.ts";
 import { createShardFiles } from "./state/shard-files.ts";
 
 /** What every stage is made with. */
@@ -27,6 +29,8 @@ export interface Discovery {
   readonly aggregate: AggregateController;
   /** Absent where none is configured. Needs `run`. */
   readonly journal: CatalogJournal | undefined;
+  /** Since when registries have been in parity. */
+  readonly parity: ParityWatch;
   /** Makes a registry of a plan; the caller adds it to the aggregate. */
   createRegistry(planned: PlannedRegistry): Registry;
 }
@@ -51,6 +55,7 @@ export function composeDiscovery(
     });
 
   const overrides = state && createOverrideFile(resolve(baseDir, state.dir, "overrides.json"), logger);
+  const ramps = state ? createRampFile(resolve(baseDir, state.dir, "ramps.json"), logger) : createNoRampFile(logger);
 
   const journal =
     config.journal &&
@@ -60,7 +65,10 @@ export function composeDiscovery(
       configHash: contentHash(config),
       now: () => clock.now(),
       contents: () => aggregate.decisions.contents(),
+      ramps: () => aggregate.decisions.ramps(),
     });
+
+  const parity = new ParityWatch();
 
   // Aggregate: makes one catalog of all registries and publishes what changed on the bus.
   const aggregate = createAggregate({
@@ -69,11 +77,14 @@ export function composeDiscovery(
     syncDeadlineMs: gathering.syncDeadlineMs,
     rules: catalogRules(config),
     ...(overrides && { overrides: overrides.load() }),
+    ramps: ramps.load(),
+    onStaged: (service, records) => parity.see(service, records, clock.now()),
     onInput: (input) => {
       journal?.take(input);
       if (input.type === "decision") metrics.guardDecided(input.decision);
       if (input.type === "override" || input.type === "override-removed")
         overrides?.save(aggregate.decisions.overrides());
+      if (input.type === "ramp" || input.type === "ramp-state") ramps.save(() => aggregate.decisions.ramps());
     },
     ...(state && {
       state: {
@@ -88,5 +99,5 @@ export function composeDiscovery(
     onPublish: ({ debounceMs }) => metrics.debounced(debounceMs / 1000),
   });
   registries.forEach((registry, index) => aggregate.addRegistry(registry, { precedence: index - registries.length }));
-  return { aggregate, createRegistry, journal };
+  return { aggregate, createRegistry, journal, parity };
 }

@@ -34,7 +34,7 @@ export const migrationRoutes: readonly Route[] = [
     },
   }),
   rampRoute("rollback", "rollbackMigration", "Go back at once to the weights before the last step."),
-  rampRoute("resume", "resumeMigration", "Go on with a ramp that is held."),
+  rampRoute("resume", "resumeMigration", "Go on with a ramp that was rolled back."),
 ];
 
 function rampRoute(action: "rollback" | "resume", operation: string, summary: string): Route {

@@ -1,7 +1,7 @@
 import type { CatalogEntry, CatalogInstance } from "@signalbox/model";
 import type { Candidate, CandidateRecord } from "../candidate.ts";
 import type { Conflict, Outcome } from "../explanation.ts";
-import type { MergeRule } from "../rules.ts";
+import type { MergeRule } from "../merge-rule.ts";
 import { conflictsOf } from "./conflicts.ts";
 import { eligibility } from "./eligible.ts";
 import { endpointIdentity, gather } from "./gather.ts";

@@ -1,7 +1,7 @@
 import { byCodeUnit, instanceKey } from "@signalbox/model";
 import type { CatalogInstance, Finding, Port, Provenance, RegistryId } from "@signalbox/model";
 import type { Candidate, CandidateRecord } from "../candidate.ts";
-import type { MergeRule } from "../rules.ts";
+import type { MergeRule } from "../merge-rule.ts";
 import { eligibility } from "./eligible.ts";
 import { groupingOf } from "./grouping.ts";
 import type { Grouping } from "./grouping.ts";

@@ -1,6 +1,6 @@
 import type { RegistryId } from "@signalbox/model";
 import { firstFit, fits } from "../patterns.ts";
-import type { MergeRule } from "../rules.ts";
+import type { MergeRule } from "../merge-rule.ts";
 
 /** How a rule sees the registries: each is in one group, and an endpoint that several know belongs to the group with the lowest number. */
 export interface Grouping {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { exclude } from "../candidate.ts";
 import type { Candidate, CandidateRecord } from "../candidate.ts";
-import type { MergeRule } from "../rules.ts";
+import type { MergeRule } from "../merge-rule.ts";
 import { explainMerge } from "./explain-merge.ts";
 import { mergeService } from "./merge-service.ts";
 import type { MergeServiceInput } from "./merge-service.ts";

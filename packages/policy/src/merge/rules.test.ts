@@ -2,7 +2,7 @@ import type { HealthStatus, RegistryId } from "@signalbox/model";
 import { describe, expect, it } from "vitest";
 import { exclude } from "../candidate.ts";
 import type { CandidateRecord } from "../candidate.ts";
-import type { MergeRule } from "../rules.ts";
+import type { MergeRule } from "../merge-rule.ts";
 import { explainMerge } from "./explain-merge.ts";
 import type { MergeExplanation } from "./explain-merge.ts";
 import { candidate, key, many, one, record, three, two } from "./testing/candidates.ts";

@@ -1,4 +1,4 @@
-import type { MergeRule } from "../rules.ts";
+import type { MergeRule } from "../merge-rule.ts";
 import { eligibility } from "./eligible.ts";
 import type { Endpoint } from "./gather.ts";
 import { positive, splitWeights } from "./split-weights.ts";

@@ -1,5 +1,5 @@
 import type { Provenance, RegistryId } from "@signalbox/model";
-import type { MergeRule } from "../rules.ts";
+import type { MergeRule } from "../merge-rule.ts";
 import type { Endpoint } from "./gather.ts";
 
 /** How far behind others an endpoint stands. */

@@ -4,7 +4,7 @@ import type { Candidate, CandidateRecord } from "../candidate.ts";
 import { eligibility } from "../merge/eligible.ts";
 import { firstFit, fits } from "../patterns.ts";
 import type { Pattern } from "../patterns.ts";
-import type { Share } from "../rules.ts";
+import type { Share } from "../merge-rule.ts";
 
 /** What must hold for a ramp to take a step. What is absent is not asked. */
 export interface RampGates {

@@ -197,7 +197,7 @@ describe("a rollback", () => {
       expect(rampAt(ramp(), back, now * hour, well)).toEqual({
         step: 1,
         shares: shares(10),
-        holding: "step 2 was rolled back",
+        holding: "step 3 was rolled back",
         state: back,
       });
   });

@@ -1,4 +1,4 @@
-import type { Share } from "../rules.ts";
+import type { Share } from "../merge-rule.ts";
 import { failingGates } from "./gates.ts";
 import type { RampGates, RampObservation } from "./gates.ts";
 
@@ -35,7 +35,7 @@ export interface RampReading {
   /** What the split's shares are to be. */
   readonly shares: readonly Share[];
   readonly step: number;
-  /** Why no further step is taken, for people; absent where nothing holds, and after the last step. */
+  /** Why no further step is taken, for people, who count steps from 1; absent where nothing holds, and after the last step. */
   readonly holding?: string;
   /**
    * When to read again, in epoch milliseconds, if nothing changes before; not after `now` means at once. Absent where only a change
@@ -74,7 +74,7 @@ export function rampAt(
   const { shares } = stepAt(rule, state.step);
   const { step } = state;
   if (state.rolledBack !== undefined) {
-    return { shares, step, holding: `step ${state.rolledBack.from} was rolled back`, state };
+    return { shares, step, holding: `step ${state.rolledBack.from + 1} was rolled back`, state };
   }
   const due = dueAt(rule, state);
   if (due === undefined) return { shares, step, state: released(state) };

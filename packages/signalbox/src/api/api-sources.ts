@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { AggregateController } from "@signalbox/aggregate";
-import type { AcceptedWrite, ApiSources, Written } from "@signalbox/api";
-import type { ServiceKey } from "@signalbox/model";
+import { NoRampError, type AggregateController, type RampStatus } from "@signalbox/aggregate";
+import type { AcceptedWrite, ApiSources, RampStatus as RampView, Written } from "@signalbox/api";
 import {
   fits,
   migrationReport,
@@ -9,15 +8,21 @@ import {
   UnknownOverrideError,
   type GuardStatus,
   type MergeRule,
+  type MigrationRules,
   type MigrationCandidate,
   type MigrationSide,
+  type RampRule,
+  type ServiceExplanation,
 } from "@signalbox/policy";
 import type { Clock } from "@signalbox/registry";
+import type { ParityWatch } from "./parity-watch.ts";
 
 /** What the API's sources are made of. */
 export interface ApiSourcesOptions {
   readonly aggregate: AggregateController;
   readonly clock: Clock;
+  /** Since when registries have been in parity. It sees every change of the aggregate's services. */
+  readonly parity: ParityWatch;
   /** Told of every write that was accepted. */
   readonly journalled?: (write: AcceptedWrite) => void;
   /** The newest entries of the journal; absent where there is none. */
@@ -25,10 +30,10 @@ export interface ApiSourcesOptions {
 }
 
 /** What must hold before a service may move, where nobody says otherwise. */
-const migrationRules = { parity: 0.95, forMs: 0 } as const;
+const migrationRules: MigrationRules = { parity: 0.95, forMs: 0 };
 
 /** What the API shows of an aggregate, and may do to it. */
-export function apiSources({ aggregate, clock, journal, journalled }: ApiSourcesOptions): ApiSources {
+export function apiSources({ aggregate, clock, journal, journalled, parity }: ApiSourcesOptions): ApiSources {
   const { decisions } = aggregate;
   return {
     catalog: () => aggregate.catalog(),
@@ -60,23 +65,45 @@ export function apiSources({ aggregate, clock, journal, journalled }: ApiSources
       }),
     migration: (service, sides) => {
       const explained = decisions.explain(service);
-      const { from, to } = { ...sidesOf(explained?.merge), ...sides };
+      const { from, to } = { ...(sidesOfRamp(decisions.rules(service).ramp) ?? sidesOf(explained?.merge)), ...sides };
       if (explained === undefined || from === undefined || to === undefined) return undefined;
-      const side = (pattern: string): MigrationSide => sideOf(aggregate, service, pattern);
+      const side = (pattern: string): MigrationSide => sideOf(aggregate, explained, pattern);
+      const rules = decisions.rules(service).migration ?? migrationRules;
+      const now = clock.now();
+      const paritySince = parity.since({ service, from, to, parity: rules.parity }, explained.candidates, now);
+      const ramp = decisions.ramp(service);
       return {
         report: migrationReport({
           service,
           from: side(from),
           to: side(to),
-          now: clock.now(),
-          paritySince: clock.now(),
-          rules: migrationRules,
+          now,
+          ...(paritySince !== undefined && { paritySince }),
+          rules,
         }),
+        ...(ramp && { ramp: rampView(ramp) }),
       };
+    },
+    rampAction: (service, action) => {
+      const before = decisions.ramp(service);
+      if (before === undefined) return { type: "absent" };
+      if (action === "resume" && before.state !== "ROLLED_BACK")
+        return { type: "refused", reason: notRolledBack(before) };
+      return written(() => {
+        if (action === "rollback") decisions.rollbackRamp(service, "api");
+        else decisions.resumeRamp(service, "api");
+        return rampView(decisions.ramp(service) ?? before);
+      });
     },
     ...(journal && { journal }),
     ...(journalled && { journalled }),
   };
+}
+
+/** From the first registry of the first step to the last of the last one, which may have only that. */
+function sidesOfRamp(ramp: RampRule | undefined): { readonly from: string; readonly to: string } | undefined {
+  const [from, to] = [ramp?.steps[0]?.shares[0]?.registry, ramp?.steps.at(-1)?.shares.at(-1)?.registry];
+  return from === undefined || to === undefined || from === to ? undefined : { from, to };
 }
 
 /** From where to where a service moves, by its merge rule: the last one of a list is the target. */
@@ -91,11 +118,14 @@ function sidesOf(merge: MergeRule | undefined): { readonly from?: string; readon
   return order.length < 2 || from === undefined || to === undefined ? {} : { from, to };
 }
 
-function sideOf(aggregate: AggregateController, service: ServiceKey, pattern: string): MigrationSide {
-  const { decisions } = aggregate;
-  const said = decisions.said(service).filter(({ service: of }) => fits(pattern, of.provenance.registry));
+function sideOf(
+  aggregate: AggregateController,
+  { candidates: explained, service }: ServiceExplanation,
+  pattern: string,
+): MigrationSide {
+  const said = aggregate.decisions.said(service).filter(({ service: of }) => fits(pattern, of.provenance.registry));
   const instances = new Map(said.flatMap((record) => record.instances.map((one) => [one.id, one] as const)));
-  const candidates = (decisions.explain(service)?.candidates ?? [])
+  const candidates = explained
     .filter(({ registry }) => fits(pattern, registry))
     .map((candidate): MigrationCandidate => {
       const instance = instances.get(candidate.id);
@@ -109,6 +139,22 @@ function sideOf(aggregate: AggregateController, service: ServiceKey, pattern: st
     candidates,
     ports: said[0]?.service.ports ?? [],
   };
+}
+
+function rampView({ detail, nextAt, shares, since, state, step, steps }: RampStatus): RampView {
+  const place = `step ${step + 1} of ${steps}`;
+  return {
+    state,
+    weights: Object.fromEntries(shares.map(({ registry, weight }) => [registry, weight])),
+    ...(since !== undefined && { since }),
+    ...(nextAt !== undefined && { nextStepAt: nextAt }),
+    detail: detail === undefined ? place : `${place}: ${detail}`,
+  };
+}
+
+/** Only what a person took back can a person let go on. */
+function notRolledBack({ detail, state }: RampStatus): string {
+  return state === "HELD" ? `its gates hold it, not a person: ${detail ?? ""}` : `it is ${state}`;
 }
 
 function guardView({ held, holdUntil, id, mode, registry, scope, service, since, why }: GuardStatus) {
@@ -136,7 +182,8 @@ function written<T>(act: () => T): Written<T> {
   try {
     return { type: "done", value: act() };
   } catch (error) {
-    if (error instanceof NoGuardError || error instanceof UnknownOverrideError) return { type: "absent" };
+    if (error instanceof NoGuardError || error instanceof UnknownOverrideError || error instanceof NoRampError)
+      return { type: "absent" };
     throw error;
   }
 }

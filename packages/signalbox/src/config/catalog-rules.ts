@@ -7,7 +7,10 @@ import {
   type GuardRule,
   type HealthRule,
   type MergeRule,
+  type MigrationRules,
+  type RampRule,
   type ServiceRules,
+  type Share,
 } from "@signalbox/policy";
 import { durationMs } from "./duration.ts";
 import type { SignalboxConfig } from "./schema.ts";
@@ -65,12 +68,15 @@ function rulesOf(key: ServiceKey, entries: readonly ServiceEntry[], guard: Guard
     ({ match, namespaces }) =>
       [match].flat().some((pattern) => fits(pattern, hostname)) && namespaces.some((one) => fits(one, namespace)),
   );
-  const merge = fitting.find((entry) => entry.merge !== undefined)?.merge;
+  const sharing = fitting.find(({ merge, ramp }) => merge !== undefined || ramp !== undefined);
+  const migration = fitting.find((entry) => entry.migration !== undefined)?.migration;
   const drift = fitting.find((entry) => entry.drift !== undefined)?.drift;
   const health = fitting.find((entry) => entry.health !== undefined)?.health;
   const own = fitting.find((entry) => entry.guard !== undefined)?.guard;
   return {
-    merge: merge === undefined ? defaultRules.merge : mergeRule(merge),
+    merge: sharing?.merge === undefined ? defaultRules.merge : mergeRule(sharing.merge),
+    ...(sharing?.ramp && { ramp: rampRule(sharing.ramp) }),
+    ...(migration && { migration: migrationRules(migration) }),
     drift: drift === undefined ? defaultRules.drift : driftActions(drift),
     health: health === undefined ? defaultRules.health : healthRule(health),
     guard: own === undefined ? guard : guardRule(own, guard),
@@ -82,8 +88,23 @@ function mergeRule(merge: NonNullable<ServiceEntry["merge"]>): MergeRule {
   if ("prefer" in merge) return { type: "prefer", order: merge.prefer };
   if ("failover" in merge) return { type: "failover", order: merge.failover };
   if ("authoritative" in merge) return { type: "authoritative", registry: merge.authoritative };
-  const shares = Object.entries(merge.split).map(([registry, weight]) => ({ registry, weight }));
-  return { type: "split", shares, onEmpty: "spill" };
+  return { type: "split", shares: sharesOf(merge.split), onEmpty: "spill" };
+}
+
+function sharesOf(split: Readonly<Record<string, number>>): readonly Share[] {
+  return Object.entries(split).map(([registry, weight]) => ({ registry, weight }));
+}
+
+function rampRule({ gates, steps }: NonNullable<ServiceEntry["ramp"]>): RampRule {
+  return {
+    steps: steps.map(({ at, split }) => ({ at: Date.parse(at), shares: sharesOf(split) })),
+    gates,
+    onEmpty: "spill",
+  };
+}
+
+function migrationRules({ for: held, parity }: NonNullable<ServiceEntry["migration"]>): MigrationRules {
+  return { parity, forMs: durationMs(held) };
 }
 
 function driftActions(drift: NonNullable<ServiceEntry["drift"]>): DriftActions {

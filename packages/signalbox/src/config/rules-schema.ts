@@ -51,6 +51,51 @@ const mergeSchema = z
   ])
   .describe("How several registries become one service. Default: all their endpoints.");
 
+const rampStep = z.strictObject({
+  at: z.iso.datetime({ offset: true }).describe("When the shares come into force, as `2026-03-01T09:00:00Z`."),
+  split: split.describe("Parts of the traffic from then on; the last registry is where the service moves to."),
+});
+
+const rampSchema = z
+  .strictObject({
+    steps: z
+      .array(rampStep)
+      .min(1)
+      .superRefine((steps, context) => {
+        steps.forEach((step, index) => {
+          const before = steps[index - 1];
+          if (before === undefined) return;
+          if (Date.parse(step.at) <= Date.parse(before.at))
+            context.addIssue({ code: "custom", path: [index, "at"], message: `must come after ${before.at}` });
+          const [target, targetBefore] = [step, before].map((one) => Object.keys(one.split).at(-1));
+          if (target !== targetBefore)
+            context.addIssue({
+              code: "custom",
+              path: [index, "split"],
+              message: `moves to ${target}, the step before to ${targetBefore}: the last registry must be the same`,
+            });
+        });
+      })
+      .describe("The steps, by time. The shares of the first hold before its time, too."),
+    gates: z
+      .strictObject({
+        maxGhosts: share
+          .exactOptional()
+          .describe("Part of the endpoints of the registry it moves to that may be ghosts."),
+        minEligible: z
+          .record(pattern, z.int().min(0))
+          .exactOptional()
+          .describe("Endpoints that can take traffic, by registry, that must be there."),
+        noErrorStates: z
+          .boolean()
+          .exactOptional()
+          .describe("Whether all registries of the steps must be `SYNCED` and without a problem. Default false."),
+      })
+      .default({})
+      .describe("What must hold for a step to be taken."),
+  })
+  .describe("A split whose shares change over time, in place of `merge`.");
+
 const action = z.enum(["report", "deprioritise", "exclude"]);
 
 const guardFields = {
@@ -85,6 +130,14 @@ export const servicesSchema = z
         match: z.union([pattern, patterns]).describe("Canonical hostnames that the rules are for, as `*.prod.*`."),
         namespaces: patterns.default(["*"]).describe("Canonical namespaces that the rules are for."),
         merge: mergeSchema.exactOptional(),
+        ramp: rampSchema.exactOptional(),
+        migration: z
+          .strictObject({
+            parity: share.default(0.95).describe("Part of the endpoints of both registries that both must know."),
+            for: duration.default("0s").describe("For how long that must have been so."),
+          })
+          .exactOptional()
+          .describe("When the migration report calls the service ready."),
         drift: z
           .union([
             action,
@@ -107,10 +160,14 @@ export const servicesSchema = z
           .describe("How health is composed, and how endpoints leave."),
         guard: z.strictObject(guardFields).exactOptional().describe("Doubts about this service's removals."),
       })
+      .refine(({ merge, ramp }) => merge === undefined || ramp === undefined, {
+        path: ["ramp"],
+        message: "a service has either merge or ramp",
+      })
       .describe("Rules for some services. Of each rule, the first entry that fits and has it counts."),
   )
   .default([])
-  .describe("Rules by service: merging, drift, health, guards.");
+  .describe("Rules by service: merging, ramps, drift, health, guards.");
 
 /** `drift`: whose workloads are the truth about which addresses. */
 export const driftSchema = z

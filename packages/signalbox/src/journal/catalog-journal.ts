@@ -1,4 +1,4 @@
-import type { AggregateInput } from "@signalbox/aggregate";
+import type { AggregateInput, SavedRamp } from "@signalbox/aggregate";
 import type { JournalRow } from "@signalbox/api";
 import {
   createJournal,
@@ -21,6 +21,8 @@ export interface CatalogJournalOptions {
   readonly now: () => number;
   /** All that the registries say now, for the places at which a replay may begin. */
   readonly contents: () => readonly RegistryContent[];
+  /** How far ramps are, for the same places. */
+  readonly ramps: () => readonly SavedRamp[];
 }
 
 /** Inputs that may wait until the journal is open. More of them are only thinkable where opening hangs. */
@@ -99,7 +101,8 @@ export class CatalogJournal {
 
   #append(journal: Journal, input: AggregateInput): void {
     if (journal.status().snapshotWanted) {
-      journal.append({ type: "snapshot", at: input.at, registries: this.#options.contents() });
+      const registries = this.#options.contents();
+      journal.append({ type: "snapshot", at: input.at, registries, state: { ramps: this.#options.ramps() } });
     }
     const entry = entryOf(input);
     if (entry !== undefined) journal.append(entry);
@@ -117,6 +120,8 @@ function entryOf(input: AggregateInput): JournalEntry | undefined {
       return { type: "update", at, registry: input.registry, update: input.update };
     case "read":
       return { type: "alive", at, registry: input.registry };
+    case "degraded":
+      return { type: "degraded", at, registry: input.registry, problem: input.problem, message: input.message };
     case "state":
       return { type: "decision", at, stage: "freshness", code: input.state, registry: input.registry };
     case "decision":
@@ -139,6 +144,23 @@ function entryOf(input: AggregateInput): JournalEntry | undefined {
         author: input.author,
         action: "guard",
         detail: { id: input.id, ruling: input.ruling },
+      };
+    case "ramp":
+      return {
+        type: "operator",
+        at,
+        author: input.author,
+        action: "ramp",
+        detail: { service: input.service, action: input.action },
+      };
+    case "ramp-state":
+      return {
+        type: "decision",
+        at,
+        stage: "ramp",
+        code: input.change,
+        service: input.service,
+        detail: { ...input.state, ...(input.why !== undefined && { why: input.why }) },
       };
   }
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readJournal } from "@signalbox/journal";
+import { readJournal, type JournalEntry, type JournalRecord } from "@signalbox/journal";
 import { canonicalJson, registryId, serviceKey } from "@signalbox/model";
 import { silentLogger, type Registry, type RegistryModule, type RegistrySink } from "@signalbox/registry";
 import { FakeClock } from "@signalbox/registry/conformance";
@@ -135,5 +135,114 @@ describe("a replay", () => {
     const result = await replay(readJournal(join(dir, "journal")), { config, registries: planned }, silentLogger);
     expect(result.unknown).toEqual([probe]);
     expect(result.catalog.entries.size).toBe(0);
+  });
+});
+
+describe("a replay of ramps", () => {
+  const hour = 3_600_000;
+  const start = Date.UTC(2026, 0, 1);
+  const other = registryId("probe", "other");
+  const split = (from: number, to: number) => ({ "probe/main": from, "probe/other": to });
+  const config: SignalboxConfigInput = {
+    registries: [
+      { provider: "probe", name: "main", staleAfter: "never" },
+      { provider: "probe", name: "other", staleAfter: "never" },
+    ],
+    services: [
+      {
+        match: "a.probe",
+        ramp: {
+          steps: [
+            { at: "2026-01-01T01:00:00Z", split: split(90, 10) },
+            { at: "2026-01-01T02:00:00Z", split: split(50, 50) },
+            { at: "2026-01-01T03:00:00Z", split: split(0, 100) },
+          ],
+          gates: { noErrorStates: true },
+        },
+      },
+    ],
+  };
+  const said = (registry: typeof probe, ip: string): JournalEntry => ({
+    type: "update",
+    at: start,
+    registry,
+    update: { type: "snapshot", records: [recordOf(registry, ip)] },
+  });
+  const recordOf = (registry: typeof probe, ip: string) => {
+    const { instances, service } = record("a", ip);
+    const provenance = { registry, object: ip };
+    return { service: { ...service, provenance }, instances: instances.map((one) => ({ ...one, provenance })) };
+  };
+  const begin: readonly JournalEntry[] = [
+    { type: "config", at: start, config: "" },
+    { type: "snapshot", at: start, registries: [], state: { ramps: [] } },
+    said(probe, "192.0.2.1"),
+    said(other, "192.0.2.2"),
+  ];
+  /** The part of the traffic, in percent, that goes to the other registry at the end of these entries. */
+  const partAfter = async (entries: readonly JournalEntry[]) => {
+    const parsed = parseConfig(config);
+    const { planned } = await planRegistries(parsed, [probeModule().module]);
+    // eslint-disable-next-line @typescript-eslint/require-await -- as a journal gives them
+    async function* records(): AsyncGenerator<JournalRecord> {
+      for (const [index, entry] of entries.entries()) yield { ...entry, seq: index + 1, prev: "", hash: "" };
+    }
+    const { catalog } = await replay(records(), { config: parsed, registries: planned }, silentLogger);
+    const weights = [...catalog.entries.values()].flatMap(({ instances: of }) => of.map(({ weight }) => weight));
+    const [from = 0, to = 0] = weights;
+    return Math.round((100 * to) / (from + to));
+  };
+  const alive = (at: number): JournalEntry => ({ type: "alive", at, registry: probe });
+  const operator = (at: number, action: "rollback" | "resume"): JournalEntry => ({
+    ...{ type: "operator", at, author: "ann", action: "ramp" },
+    detail: { service: serviceKey({ namespace: "default", hostname: "a.probe" }), action },
+  });
+
+  it.each<[string, readonly JournalEntry[], number]>([
+    ["takes the steps by time", [alive(start + 2 * hour)], 50],
+    [
+      "holds while a registry was degraded",
+      [
+        { type: "degraded", at: start + hour, registry: other, problem: "UNREACHABLE", message: "no route" },
+        alive(start + 9 * hour),
+      ],
+      10,
+    ],
+    ["rolls back with the person", [operator(start + 2.5 * hour, "rollback"), alive(start + 9 * hour)], 10],
+    [
+      "goes on with the person",
+      [
+        operator(start + 2.5 * hour, "rollback"),
+        operator(start + 4 * hour, "resume"),
+        alive(start + 5 * hour + 60_000),
+      ],
+      50,
+    ],
+  ])("%s", async (_name, entries, part) => {
+    expect(await partAfter([...begin, ...entries])).toBe(part);
+  });
+
+  it("begins with the ramps of its first snapshot", async () => {
+    const at = start + 9 * hour;
+    const later = begin.map((entry) => ({ ...entry, at }));
+    expect(await partAfter(later)).toBe(100);
+    const shares = Object.entries(split(50, 50)).map(([registry, weight]) => ({ registry, weight }));
+    const state = { step: 1, enteredAt: start + 2 * hour, rolledBack: { from: 2, at: start + 4 * hour } };
+    const ramps = [{ service: "default/a.probe", shares, state }];
+    const known = later.map((entry) => (entry.type === "snapshot" ? { ...entry, state: { ramps } } : entry));
+    expect(await partAfter(known)).toBe(50);
+  });
+
+  it("is of what the journal of a process has", async () => {
+    const { registries: _, ...rest } = config;
+    const catalog = await live(rest);
+    expect(catalog.entries.get(serviceKey({ namespace: "default", hostname: "a.probe" }))).toBeDefined();
+    const { catalog: again } = await played(rest);
+    expect(entriesOf(again)).toBe(entriesOf(catalog));
+    const written: string[] = [];
+    for await (const entry of readJournal(join(dir, "journal"))) {
+      if (entry.type === "decision" && entry.stage === "ramp") written.push(entry.code);
+    }
+    expect(written[0]).toBe("STARTED");
   });
 });

@@ -1,11 +1,12 @@
-import { createAggregate, type AggregateController } from "@signalbox/aggregate";
+import { createAggregate, NoRampError, type AggregateController, type SavedRamp } from "@signalbox/aggregate";
 import { createInProcessBus } from "@signalbox/event-bus";
 import type { JournalRecord, RegistryContent } from "@signalbox/journal";
-import type { Catalog, RegistryId } from "@signalbox/model";
+import type { Catalog, RegistryId, ServiceKey } from "@signalbox/model";
 import { NoGuardError, UnknownOverrideError, type GuardRuling, type Override } from "@signalbox/policy";
-import type { Logger, Registry, RegistrySink, RegistryUpdate } from "@signalbox/registry";
+import type { Logger, Problem, Registry, RegistrySink, RegistryUpdate } from "@signalbox/registry";
 import { catalogRules } from "../config/catalog-rules.ts";
 import type { Plan } from "../signalbox.ts";
+import { savedRampsSchema } from "../state/saved-ramps.ts";
 import { ReplayClock } from "./replay-clock.ts";
 
 /** What came of a replay. */
@@ -35,13 +36,14 @@ export async function replay(
     { readonly aggregate: AggregateController; readonly clock: ReplayClock; readonly ended: Promise<void> } | undefined;
   let count = 0;
   let until = 0;
-  const begin = async (at: number) => {
+  const begin = async (at: number, ramps: readonly SavedRamp[] = []) => {
     const clock = new ReplayClock(at);
     const aggregate = createAggregate({
       bus: createInProcessBus(),
       clock,
       logger,
       rules: catalogRules(config),
+      ramps,
       syncDeadlineMs: 0,
     });
     for (const { freshness, id } of registries) {
@@ -54,15 +56,17 @@ export async function replay(
   };
   try {
     for await (const record of records) {
-      stage ??= await begin(record.at);
+      count++;
+      until = record.at;
+      // What is known of ramps comes with the first snapshot.
+      if (stage === undefined && record.type === "config") continue;
+      stage ??= await begin(record.at, record.type === "snapshot" ? rampsOf(record.state) : []);
       await stage.clock.advance(record.at);
       play(record, stage.aggregate, (id) => {
         const actor = actors.get(id);
         if (actor === undefined) unknown.add(id);
         return actor;
       });
-      count++;
-      until = record.at;
     }
     stage ??= await begin(0);
     // What was still being gathered when the journal ended.
@@ -89,6 +93,9 @@ function play(
     case "alive":
       actorOf(record.registry)?.alive();
       return;
+    case "degraded":
+      actorOf(record.registry)?.degraded(record.problem as Problem, record.message);
+      return;
     case "operator":
       operate(record, decisions);
       return;
@@ -109,10 +116,21 @@ function operate(
     else if (action === "guard") {
       const { id, ruling } = detail as { readonly id: string; readonly ruling: GuardRuling };
       decisions.decideGuard(id, ruling, author);
+    } else if (action === "ramp") {
+      const ramp = detail as { readonly service: ServiceKey; readonly action: "rollback" | "resume" };
+      if (ramp.action === "rollback") decisions.rollbackRamp(ramp.service, author);
+      else decisions.resumeRamp(ramp.service, author);
     }
   } catch (error) {
-    if (!(error instanceof NoGuardError) && !(error instanceof UnknownOverrideError)) throw error;
+    const mayBe = [NoGuardError, NoRampError, UnknownOverrideError];
+    if (!mayBe.some((kind) => error instanceof kind)) throw error;
   }
+}
+
+/** How far ramps were where the journal begins; an older one does not say. */
+function rampsOf(state: unknown): readonly SavedRamp[] {
+  const { ramps } = (state ?? {}) as { readonly ramps?: unknown };
+  return savedRampsSchema.safeParse(ramps).data ?? [];
 }
 
 /** Says what a registry said. */
@@ -141,6 +159,10 @@ class Actor implements Registry {
   say(update: RegistryUpdate): void {
     this.#spoke = true;
     this.#sink?.push(update);
+  }
+
+  degraded(problem: Problem, message: string): void {
+    this.#sink?.degraded(problem, new Error(message));
   }
 
   alive(): void {
