@@ -114,7 +114,7 @@ export class Ramps {
   rollback(key: ServiceKey, author: string, now: number): void {
     const { ramp, state } = this.#get(key, now);
     this.#put(key, ramp, rollback(state, now));
-    this.#options.logger.warn("ramp-rolled-back", { service: key, from: state.step, author });
+    this.#options.logger.warn("ramp-rolled-back", { service: key, from: state.step + 1, author });
     this.#options.onInput({ at: now, type: "ramp", service: key, action: "rollback", author });
   }
 
@@ -123,7 +123,7 @@ export class Ramps {
     const { ramp, state } = this.#get(key, now);
     if (state.rolledBack === undefined) return;
     this.#put(key, ramp, resume(state, now));
-    this.#options.logger.info("ramp-resumed", { service: key, step: state.step, author });
+    this.#options.logger.info("ramp-resumed", { service: key, step: state.step + 1, author });
     this.#options.onInput({ at: now, type: "ramp", service: key, action: "resume", author });
   }
 
@@ -177,7 +177,8 @@ export class Ramps {
     at: number,
   ): void {
     const { logger } = this.#options;
-    const { step } = state;
+    // People count from 1.
+    const step = state.step + 1;
     if (change === "STARTED") logger.info("ramp-started", { service, step });
     else if (change === "STEP") logger.info("ramp-step", { service, step });
     else if (change === "HELD") logger.warn("ramp-held", { service, step, why: holding });
