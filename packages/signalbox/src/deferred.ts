@@ -20,16 +20,20 @@ export class Deferred<T> {
     this.#reject(error);
   }
 
-  /** Rejects with the signal's reason when it aborts first. */
+  /** Rejects with the signal's reason when it aborts first. Nothing of the call stays at the signal. */
   async wait(signal: AbortSignal): Promise<T> {
-    return Promise.race([this.#promise, aborted(signal)]);
+    signal.throwIfAborted();
+    let abort = (): void => {};
+    const aborted = new Promise<never>((_, reject) => {
+      abort = () => reject(signal.reason as Error);
+      signal.addEventListener("abort", abort, { once: true });
+    });
+    try {
+      return await Promise.race([this.#promise, aborted]);
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
   }
-}
-
-/** Rejects with the signal's reason as soon as it aborts. */
-async function aborted(signal: AbortSignal): Promise<never> {
-  await untilAborted(signal);
-  throw signal.reason;
 }
 
 /** Resolves as soon as the signal aborts. */

@@ -56,7 +56,7 @@ export class FakeKubernetes extends FakeHttp {
   /** A service on port 8080 with ready endpoints at these addresses. */
   service(name: string, ...ips: readonly string[]): void {
     const spec = { clusterIP: "10.96.0.1", clusterIPs: ["10.96.0.1"], ports: [{ name: "http", port: 8080 }] };
-    if (this.#of("services").has(name) === false) this.#put("services", { metadata: { name, namespace: "shop" }, spec });
+    if (!this.#of("services").has(name)) this.#put("services", { metadata: { name, namespace: "shop" }, spec });
     this.#put("endpointslices", {
       metadata: { name: `${name}-1`, namespace: "shop", labels: { "kubernetes.io/service-name": name } },
       addressType: "IPv4",

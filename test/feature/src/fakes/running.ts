@@ -53,13 +53,9 @@ export class Running {
 
   async stop(): Promise<void> {
     this.#end.abort();
-    let isOver = false;
-    const ended = this.#ended.finally(() => (isOver = true));
-    while (!isOver) {
-      await delay(5);
-      await this.clock.advance(1000);
-    }
-    await ended;
+    // What waits for time to end has it.
+    const ended = this.#ended.then(() => true);
+    while (!(await Promise.race([ended, delay(5, false)]))) await this.clock.advance(1000);
   }
 
   /** Waits for it, while its clock moves on by `stepMs` every few milliseconds. */
@@ -106,10 +102,10 @@ export class Running {
 
   /** Waits until a service has exactly these endpoints; undefined: until it is gone. */
   async has(hostname: string, endpoints: readonly string[] | undefined): Promise<void> {
-    const wanted = JSON.stringify(endpoints);
+    const wanted = JSON.stringify(endpoints ?? null);
     await this.until(
-      `${hostname} with ${wanted ?? "nothing"}`,
-      () => JSON.stringify(this.endpoints(hostname)) === wanted,
+      `${hostname} with ${wanted}`,
+      () => JSON.stringify(this.endpoints(hostname) ?? null) === wanted,
     ).catch((error: unknown) => {
       throw new Error(`${hostname} has ${JSON.stringify(this.endpoints(hostname))}, not ${wanted}`, { cause: error });
     });
