@@ -630,6 +630,24 @@ describe("a registry that ignores its signal", () => {
   });
 });
 
+describe("many registries", () => {
+  it("run without Node.js taking their number for a leak", async () => {
+    const warnings: string[] = [];
+    const warned = ({ name }: Error): void => void warnings.push(name);
+    process.on("warning", warned);
+    try {
+      const registries = Array.from({ length: 12 }, (_, at) => new FakeRegistry(`many-${at}`));
+      const world = await started({ registries });
+      for (const registry of registries) registry.snapshot();
+      await world.calm();
+      expect(world.aggregate.status().map(({ state }) => state)).toEqual(registries.map(() => "SYNCED"));
+      expect(warnings).toEqual([]);
+    } finally {
+      process.off("warning", warned);
+    }
+  });
+});
+
 describe("a merge that fails", () => {
   it("is tried again with the next change, told once and counted in the status", async () => {
     let broken = true;

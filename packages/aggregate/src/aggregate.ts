@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { CatalogFold, isEmptyDelta } from "@signalbox/event-bus";
 import type { BusWriter } from "@signalbox/event-bus";
 import { objectKey } from "@signalbox/model";
@@ -268,6 +269,8 @@ class Aggregate implements AggregateController {
     this.#running = true;
     this.#fatal = undefined;
     const end = new AbortController();
+    // Every registry listens to it, and there may be many: Node.js would take eleven for a leak and say so.
+    setMaxListeners(0, end.signal);
     const untie = abortWith(end, signal);
     const archived = this.#archiving?.run(end.signal);
     const timed = this.#agenda.run(end.signal, (topics) => this.#lookAgain(topics));

@@ -55,7 +55,7 @@ async function sources() {
   const config = {
     aggregate: { syncDeadlineMs: 1000 },
     registries: [
-      { provider: "eureka", name: "main", urls: [`${eureka.url}/eureka`], timeoutSeconds: 0.3 },
+      { provider: "eureka", name: "main", urls: [`${eureka.url}/eureka`], timeoutSeconds: 1 },
       { provider: "consul", name: "main", url: consul.url },
       { provider: "kubernetes", name: "main", url: kubernetes.url },
       { provider: "static", name: "files", paths: ["web.json"] },
