@@ -8,7 +8,7 @@ import { HealthStatus } from "@signalbox/envoy-api/envoy/config/core/v3/health_c
 import { connect, sotwStream } from "@signalbox/test-servers";
 
 /** One endpoint as a proxy gets it. */
-export interface SentEndpoint {
+interface SentEndpoint {
   readonly address: string;
   readonly health: keyof typeof HealthStatus;
   readonly priority: number;

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { FakeHttp, sendJson } from "./fake-http.ts";
 
 /** An instance of a service; what is absent is as of a plain registration. */
-export interface ConsulInstance {
+interface ConsulInstance {
   /** Empty: that of the node. */
   readonly address: string;
   readonly nodeAddress?: string;

@@ -2,15 +2,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { FakeHttp, sendJson } from "./fake-http.ts";
 
 /** An instance as its client registers it; what is absent is as of a Spring application. */
-export interface EurekaInstance {
+interface EurekaInstance {
   readonly app: string;
   readonly ip?: string;
   readonly hostName?: string;
   readonly status?: string;
   readonly override?: string;
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Epoch milliseconds. */
-  readonly registeredAt?: number;
 }
 
 /** As much of a Eureka server as clients read: all applications, and what changed lately. */
@@ -63,8 +61,11 @@ export class FakeEureka extends FakeHttp {
   }
 }
 
+/** When everything was registered, in epoch milliseconds. */
+const registeredAt = Date.UTC(2026, 0, 1);
+
 function instanceOf(id: string, instance: EurekaInstance): Readonly<Record<string, unknown>> {
-  const { app, ip = "", hostName = ip, metadata = {}, registeredAt = Date.UTC(2026, 0, 1) } = instance;
+  const { app, ip = "", hostName = ip, metadata = {} } = instance;
   return {
     instanceId: id,
     app: app.toUpperCase(),

@@ -7,10 +7,9 @@ type KubernetesObject = Readonly<Record<string, unknown>> & {
 };
 
 /** A pod; what is absent is as of one that is ready. */
-export interface PodOptions {
+interface PodOptions {
   readonly app: string;
   readonly ip: string;
-  readonly startedAt?: string;
   readonly deletedAt?: string;
 }
 
@@ -30,7 +29,7 @@ export class FakeKubernetes extends FakeHttp {
   readonly #objects = new Map<Collection, Map<string, KubernetesObject>>();
   readonly #watches = new Set<{ readonly collection: Collection; readonly response: ServerResponse }>();
 
-  pod(name: string, { app, deletedAt, ip, startedAt = "2026-01-01T00:00:00Z" }: PodOptions): void {
+  pod(name: string, { app, deletedAt, ip }: PodOptions): void {
     this.#put("pods", {
       metadata: {
         name,
@@ -43,7 +42,7 @@ export class FakeKubernetes extends FakeHttp {
         phase: "Running",
         podIP: ip,
         podIPs: [{ ip }],
-        startTime: startedAt,
+        startTime: "2026-01-01T00:00:00Z",
         conditions: [{ type: "Ready", status: "True" }],
       },
     });

@@ -5,17 +5,17 @@ import { createSignalbox, type Signalbox, type SignalboxConfigInput } from "sign
 const deadlineMs = 15_000;
 
 /** What `/v1/guards` says of a guard, as far as tests read it. */
-export interface GuardRow {
+interface GuardRow {
   readonly registry: string;
   readonly scope: string;
   readonly held: number;
 }
 
 /** What became of a candidate, by `/v1/explain`. */
-export interface ExplainedRow {
+interface ExplainedRow {
   readonly registry: string;
   readonly address: string;
-  readonly outcome: { readonly stage: string; readonly code: string; readonly detail: string };
+  readonly outcome: { readonly code: string };
 }
 
 /** A whole Signalbox on a clock that moves only while a test waits. Its HTTP is real, and so are the deadlines of its requests. */
