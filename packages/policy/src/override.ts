@@ -7,7 +7,7 @@ export interface Override {
   /** The endpoint's primary address, as `instanceKey` writes it. */
   readonly address: string;
   readonly action:
-    /** Stays, healthy, whatever its registry says of its health; it does not come back by that once it is gone. */
+    /** Counts as healthy, whatever registries say of its health. It does not stay by that when its registry no longer lists it. */
     | { readonly type: "hold" }
     /** Takes no new traffic. */
     | { readonly type: "drain" }

@@ -38,12 +38,8 @@ export interface GuardRule {
 export interface HealthRule {
   /** Registries whose word on health does not count. */
   readonly ignore: readonly Pattern[];
-  /** Send unhealthy endpoints as such instead of leaving them to the client's defaults. */
+  /** How long an endpoint that left its registry is drained, in milliseconds; 0 is not at all. */
   readonly drainForMs: number;
-  /** How long a new endpoint takes to its full weight; 0 is at once. */
-  readonly slowStartMs: number;
-  /** An endpoint that is away for less keeps its slow start. */
-  readonly flapWindowMs: number;
 }
 
 /** All rules that hold for one service. */
@@ -80,5 +76,5 @@ export const defaultRules: ServiceRules = {
     releaseBatch: 100,
     releaseEveryMs: 1000,
   },
-  health: { ignore: [], drainForMs: 0, slowStartMs: 0, flapWindowMs: 60_000 },
+  health: { ignore: [], drainForMs: 0 },
 };

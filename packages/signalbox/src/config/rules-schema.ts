@@ -113,11 +113,6 @@ const guardFields = {
   window: duration.exactOptional().describe("How long removals add up. Default 60s."),
   holdFor: durationOrNever.exactOptional().describe("How long they are held. Default 5m."),
   recoveryRatio: share.exactOptional().describe("Part that must be back to end a hold. Default 0.9."),
-  confirmations: z
-    .int()
-    .min(1)
-    .exactOptional()
-    .describe("Different versions of the source that must agree to be believed. Default 5."),
   releaseBatch: z.int().min(1).exactOptional().describe("Removals that go at once when a hold is over. Default 100."),
   releaseEvery: duration.exactOptional().describe("Time between two batches. Default 1s."),
 };
