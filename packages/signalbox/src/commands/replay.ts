@@ -2,7 +2,7 @@ import { diffContent, formatDiff, readJournal } from "@signalbox/journal";
 import { canonicalJson, contentHash, type Catalog } from "@signalbox/model";
 import { silentLogger } from "@signalbox/registry";
 import { replay } from "../replay/replay.ts";
-import type { CommandContext } from "./context.ts";
+import { CommandFailure, exitCodes, type CommandContext } from "./context.ts";
 import { readConfig } from "./read-config.ts";
 
 /** The flags of `signalbox replay`. */
@@ -24,7 +24,15 @@ export async function replayCommand(
 ): Promise<void> {
   const play = async (path: string) => {
     const range = until === undefined ? {} : { to: { at: until } };
-    return replay(readJournal(journal, range), await readConfig(path, context), silentLogger);
+    const plan = await readConfig(path, context);
+    try {
+      return await replay(readJournal(journal, range), plan, silentLogger);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") throw new CommandFailure(`there is no journal in ${journal}`, exitCodes.failed);
+      if (code?.startsWith("SBX_JOURNAL_") === true) throw new CommandFailure(message, exitCodes.failed);
+      throw error;
+    }
   };
   const result = await play(config);
   for (const id of result.unknown)

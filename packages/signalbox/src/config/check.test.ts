@@ -61,6 +61,14 @@ describe("checking a configuration", () => {
       data: { xds: { files: { dri: "/x", node: "a" } } },
       faults: ['xds.files.dri: unknown key; did you mean "dir"?'],
     },
+    {
+      name: "a cluster of drift that is no registry's id, and a range that is none",
+      data: { drift: { clusters: [{ registry: "kubernetes", podCidrs: ["10.0.0.0/99"] }] } },
+      faults: [
+        "drift.clusters[0].registry: kubernetes is no registry's id, such as kubernetes/main",
+        "drift.clusters[0].podCidrs[0]: 10.0.0.0/99 is no range, such as 10.40.0.0/16",
+      ],
+    },
     { name: "a missing key", data: { registries: [{ name: "a" }] }, faults: ["registries[0].provider: is missing"] },
     { name: "a wrong type", data: { registries: {} }, faults: ["registries: must be a list, not a map"] },
     { name: "text for a number", data: { debug: { port: "1" } }, faults: ['debug.port: must be a number, not "1"'] },

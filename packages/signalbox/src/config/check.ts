@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { registryId, type RegistryId } from "@signalbox/model";
 import { ConfigError, type ConfigFault } from "@signalbox/registry";
 import { schemaFaults } from "@signalbox/registry/config";
@@ -67,7 +68,7 @@ function checked(config: SignalboxConfig): Checked {
         message: "not available in this version: rules from Kubernetes come with the Kubernetes adapter; use files",
       });
   });
-  faults.push(...busFaults(config.bus));
+  faults.push(...busFaults(config.bus), ...driftFaults(config));
   const { plaintext, insecure } = config.xds;
   if (plaintext !== false && !isLoopback(plaintext.host) && !insecure)
     faults.push({
@@ -78,6 +79,36 @@ function checked(config: SignalboxConfig): Checked {
   if (quietMs > maxMs)
     faults.push({ path: ["aggregate", "debounce", "quietMs"], message: `must not exceed maxMs (${maxMs})` });
   return faults.length === 0 ? { config } : { faults };
+}
+
+/** A cluster is named by a registry's id, and its ranges are ranges. A program may bring registries that are not in the file. */
+function driftFaults({ drift }: SignalboxConfig): ConfigFault[] {
+  return (drift?.clusters ?? []).flatMap(({ podCidrs, registry }, index) => [
+    ...(/^[^/]+\/.+$/.test(registry)
+      ? []
+      : [
+          {
+            path: ["drift", "clusters", index, "registry"],
+            message: `${registry} is no registry's id, such as kubernetes/main`,
+          },
+        ]),
+    ...podCidrs.flatMap((cidr, place) =>
+      isCidr(cidr)
+        ? []
+        : [
+            {
+              path: ["drift", "clusters", index, "podCidrs", place],
+              message: `${cidr} is no range, such as 10.40.0.0/16`,
+            },
+          ],
+    ),
+  ]);
+}
+
+function isCidr(text: string): boolean {
+  const [, address = "", prefix = ""] = /^(.+)\/(\d{1,3})$/.exec(text) ?? [];
+  const family = isIP(address);
+  return family !== 0 && Number(prefix) <= (family === 4 ? 32 : 128);
 }
 
 /** A way to log in is named once, and whole. */
