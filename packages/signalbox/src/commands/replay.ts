@@ -1,4 +1,4 @@
-import { diffContent, formatDiff, readJournal } from "@signalbox/journal";
+import { diffContent, formatDiff, JournalBrokenError, JournalVersionError, readJournal } from "@signalbox/journal";
 import { canonicalJson, contentHash, type Catalog } from "@signalbox/model";
 import { silentLogger } from "@signalbox/registry";
 import { replay } from "../replay/replay.ts";
@@ -28,9 +28,10 @@ export async function replayCommand(
     try {
       return await replay(readJournal(journal, range), plan, silentLogger);
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") throw new CommandFailure(`there is no journal in ${journal}`, exitCodes.failed);
-      if (code?.startsWith("SBX_JOURNAL_") === true) throw new CommandFailure(message, exitCodes.failed);
+      if ((error as NodeJS.ErrnoException).code === "ENOENT")
+        throw new CommandFailure(`there is no journal in ${journal}`, exitCodes.failed);
+      if (error instanceof JournalBrokenError || error instanceof JournalVersionError)
+        throw new CommandFailure(error.message, exitCodes.failed);
       throw error;
     }
   };
