@@ -8,3 +8,38 @@ export type { Checked, ObjectFault, ObjectPath } from "./fault.ts";
 export type { ServiceEntry, ServiceEntryPort } from "./service-entry.ts";
 export type { WorkloadContext } from "./workload-entry-workload.ts";
 export type { WorkloadEntry } from "./workload-entry.ts";
+export { readAuthorizationPolicy, readPeerAuthentication, readRequestAuthentication } from "./schema/security.ts";
+export { readDestinationRule } from "./schema/destination-rule.ts";
+export { readEnvoyFilter } from "./schema/envoy-filter.ts";
+export { readGateway } from "./schema/gateway.ts";
+export { readProxyConfig, readTelemetry } from "./schema/telemetry.ts";
+export { readSidecar } from "./schema/sidecar.ts";
+export { readVirtualService } from "./schema/virtual-service.ts";
+export { readWorkloadGroup } from "./schema/workload-group.ts";
+export { FaultList } from "./fault.ts";
+export type { Read } from "./proto-json.ts";
+export type { ConnectionPool, Destination, ServerTls, TargetReference } from "./schema/common.ts";
+export type { AuthorizationPolicy, PeerAuthentication, RequestAuthentication } from "./schema/security.ts";
+export type {
+  ClientTls,
+  DestinationRule,
+  LoadBalancer,
+  OutlierDetection,
+  Subset,
+  TrafficPolicy,
+} from "./schema/destination-rule.ts";
+export type { ConfigPatch, EnvoyFilter } from "./schema/envoy-filter.ts";
+export type { Gateway, GatewayServer } from "./schema/gateway.ts";
+export type { EgressListener, IngressListener, Sidecar } from "./schema/sidecar.ts";
+export type { ProxyConfig, Telemetry } from "./schema/telemetry.ts";
+export type {
+  HeadersPolicy,
+  HttpMatch,
+  HttpRoute,
+  RouteDestination,
+  StringMatch,
+  TcpRoute,
+  TlsRoute,
+  VirtualService,
+} from "./schema/virtual-service.ts";
+export type { WorkloadGroup } from "./schema/workload-group.ts";

@@ -1,0 +1,71 @@
+import type { ConfigPatch, Gateway, Sidecar } from "@signalbox/istio-objects";
+import type { CatalogDelta } from "@signalbox/model";
+import type { Client } from "./client.ts";
+import type { DestinationPolicy, Routing } from "./host-rules.ts";
+import type { Rule } from "./rule.ts";
+
+/** What a change of objects may have changed. Hosts are whole names or wildcards such as `*.example.com` and `*`. */
+export interface RuleTouches {
+  /** Hosts whose rules may be others now, for some client. */
+  readonly hosts: ReadonlySet<string>;
+  /** Gateways (`<namespace>/<name>`) that changed, or whose routes did. */
+  readonly gateways: ReadonlySet<string>;
+  /** Namespaces whose Sidecars changed; the root namespace stands for all. */
+  readonly sidecars: ReadonlySet<string>;
+  /** Namespaces whose EnvoyFilters changed; the root namespace stands for all. */
+  readonly envoyFilters: ReadonlySet<string>;
+  /** Clients may have other signatures now. */
+  readonly signatures: boolean;
+}
+
+/** How one object fares. */
+export interface RuleStatus {
+  readonly key: string;
+  /** False where the newest form cannot be used; the last good one, if there was one, stays in force. */
+  readonly accepted: boolean;
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** One patch of an EnvoyFilter, with where it comes from. */
+export interface EnvoyPatch {
+  /** `<namespace>/<name>` of the EnvoyFilter. */
+  readonly object: string;
+  readonly patch: ConfigPatch;
+}
+
+/**
+ * All rules of the catalog by what they are for. Pure: no clock, no I/O. Equal objects in any order of arrival give equal answers; equal
+ * answers are the same object until something that they depend on changes.
+ */
+export interface RuleBook {
+  /** Takes in changed objects of all kinds; those that are no rules are ignored. */
+  apply(objects: CatalogDelta["objects"]): RuleTouches;
+  /**
+   * Which clients of one namespace are governed by equal rules: those with equal texts. Empty where neither labels nor locality matter.
+   * Bounded by the rules, not by what clients say.
+   */
+  signature(client: Client): string;
+  /**
+   * Hosts and wildcards whose rules may be others for this client than for `anyClient`. Sorted. Empty for most clients.
+   */
+  particular(client: Client): readonly string[];
+  /** The routing of a host for calls of a mesh client (gateway `mesh`): the most specific host wins, then the oldest object. */
+  routing(host: string, client: Client): Routing | undefined;
+  /** The destination rules of a host of a service in namespace `owner`, by Istio's order: the client's namespace, the service's, the root namespace. */
+  destination(host: string, owner: string, client: Client): DestinationPolicy | undefined;
+  /** Hosts and wildcards of VirtualServices for this mesh client, sorted: some have no service, and get routes nevertheless. */
+  routedHosts(client: Client): readonly string[];
+  /** Hosts whose routing sends to this host, for some client. Sorted. */
+  sendersTo(host: string): readonly string[];
+  /** The Sidecar of this client: its namespace's with a matching selector, its namespace's without one, the root namespace's. */
+  sidecar(client: Client): Rule<Sidecar> | undefined;
+  /** Gateways that select this router, in order of precedence. */
+  gateways(client: Client): readonly Rule<Gateway>[];
+  /** Routings of VirtualServices bound to a gateway (`<namespace>/<name>`), as a router reads them: in order of precedence, those of one host not merged. */
+  gatewayRoutings(gateway: string, client: Client): readonly Routing[];
+  /** Patches for this client, in the order in which they are applied. */
+  envoyPatches(client: Client): readonly EnvoyPatch[];
+  /** Every rule of the catalog by key. */
+  status(): readonly RuleStatus[];
+}
