@@ -1,6 +1,11 @@
 export { anyClient } from "./client.ts";
+export { createRuleBook } from "./create-rule-book.ts";
+export { portPolicy } from "./destination-rule/port-policy.ts";
+export { hostsMatch } from "./host-name.ts";
 export { noRules } from "./host-rules.ts";
 export type { Client } from "./client.ts";
+export type { RuleBookOptions } from "./create-rule-book.ts";
+export type { LocalityDefault } from "./destination-rule/place.ts";
 export type { DestinationPolicy, HostRules, PortPolicy, Routing } from "./host-rules.ts";
-export type { EnvoyPatch, RuleBook, RuleStatus, RuleTouches } from "./rule-book.ts";
+export type { EnvoyPatch, Imports, Owners, RuleBook, RuleStatus, RuleTouches } from "./rule-book.ts";
 export type { Rule } from "./rule.ts";

@@ -6,7 +6,10 @@ import type { Rule } from "./rule.ts";
 
 /** What a change of objects may have changed. Hosts are whole names or wildcards such as `*.example.com` and `*`. */
 export interface RuleTouches {
-  /** Hosts whose rules may be others now, for some client. */
+  /**
+   * Hosts whose rules may be others now, for some client. A host is meant where it and a member match each other as `hostsMatch` says: a
+   * rule for one name may be a rule for connections to a wildcard service that covers it.
+   */
   readonly hosts: ReadonlySet<string>;
   /** Gateways (`<namespace>/<name>`) that changed, or whose routes did. */
   readonly gateways: ReadonlySet<string>;
@@ -23,6 +26,7 @@ export interface RuleStatus {
   readonly key: string;
   /** False where the newest form cannot be used; the last good one, if there was one, stays in force. */
   readonly accepted: boolean;
+  /** Why it cannot be used, or why Istio would refuse it when it is applied. */
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -33,6 +37,12 @@ export interface EnvoyPatch {
   readonly object: string;
   readonly patch: ConfigPatch;
 }
+
+/** Whether a client knows a VirtualService at all: what the hosts of a Sidecar's egress listener say. */
+export type Imports = (routing: Pick<Routing, "namespace" | "hosts">) => boolean;
+
+/** Which namespaces services of a host are in. */
+export type Owners = (host: string) => readonly string[];
 
 /**
  * All rules of the catalog by what they are for. Pure: no clock, no I/O. Equal objects in any order of arrival give equal answers; equal
@@ -47,20 +57,26 @@ export interface RuleBook {
    */
   signature(client: Client): string;
   /**
-   * Hosts and wildcards whose rules may be others for this client than for `anyClient`. Sorted. Empty for most clients.
+   * Hosts and wildcards whose rules may be others for this client than for `anyClient`. Sorted. Empty for most clients. With `owners`, a
+   * host is left out whose services are all in the client's namespace, if rules there are for all.
    */
-  particular(client: Client): readonly string[];
-  /** The routing of a host for calls of a mesh client (gateway `mesh`): the most specific host wins, then the oldest object. */
-  routing(host: string, client: Client): Routing | undefined;
+  particular(client: Client, owners?: Owners): readonly string[];
+  /**
+   * The routing of a host for calls of a mesh client (gateway `mesh`). HTTP routes are one object's: the most specific host wins, then the
+   * client's own namespace, what was exported to it by name and what is for all, and there the oldest that has a route for the client. TLS
+   * and TCP routes are those of all objects that match the host, in that order; `namespace`, `name` and `hosts` are the first object's.
+   * With `imports`, objects that the client does not know are passed over.
+   */
+  routing(host: string, client: Client, imports?: Imports): Routing | undefined;
   /** The destination rules of a host of a service in namespace `owner`, by Istio's order: the client's namespace, the service's, the root namespace. */
   destination(host: string, owner: string, client: Client): DestinationPolicy | undefined;
   /** Hosts and wildcards of VirtualServices for this mesh client, sorted: some have no service, and get routes nevertheless. */
-  routedHosts(client: Client): readonly string[];
+  routedHosts(client: Client, imports?: Imports): readonly string[];
   /** Hosts whose routing sends to this host, for some client. Sorted. */
   sendersTo(host: string): readonly string[];
-  /** The Sidecar of this client: its namespace's with a matching selector, its namespace's without one, the root namespace's. */
+  /** The Sidecar of this client (a router has none): its namespace's with a matching selector, its namespace's without one, the root namespace's. */
   sidecar(client: Client): Rule<Sidecar> | undefined;
-  /** Gateways that select this router, in order of precedence. */
+  /** Gateways that select this router, of any namespace, in order of precedence. */
   gateways(client: Client): readonly Rule<Gateway>[];
   /** Routings of VirtualServices bound to a gateway (`<namespace>/<name>`), as a router reads them: in order of precedence, those of one host not merged. */
   gatewayRoutings(gateway: string, client: Client): readonly Routing[];

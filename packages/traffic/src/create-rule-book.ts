@@ -1,0 +1,81 @@
+import {
+  readDestinationRule,
+  readEnvoyFilter,
+  readGateway,
+  readSidecar,
+  readVirtualService,
+} from "@signalbox/istio-objects";
+import { byCodeUnit } from "@signalbox/model";
+import { DestinationRules } from "./destination-rule/destination-rules.ts";
+import type { LocalityDefault } from "./destination-rule/place.ts";
+import type { RuleBook } from "./rule-book.ts";
+import { Touched } from "./rule-index.ts";
+import { RuleSet } from "./rule-set.ts";
+import { EnvoyFilters } from "./selected/envoy-filters.ts";
+import { Gateways } from "./selected/gateways.ts";
+import { Sidecars } from "./selected/sidecars.ts";
+import { Signatures } from "./signatures.ts";
+import { resolveVirtualService } from "./virtual-service/resolve.ts";
+import { sorted } from "./virtual-service/routed-hosts.ts";
+import { VirtualServices } from "./virtual-service/virtual-services.ts";
+
+/** Settings of the mesh that decide how rules are read. */
+export interface RuleBookOptions {
+  /** The namespace whose rules are for all; `istio-system` where absent. */
+  readonly rootNamespace?: string;
+  /** How short names end; `cluster.local` where absent. */
+  readonly domain?: string;
+  /** The mesh's `localityLbSetting`; where absent, Istio's default: failover by locality where endpoints can be ejected. */
+  readonly localityLoadBalancing?: LocalityDefault;
+}
+
+/** Makes an empty book of rules. `resolve` is for tests that count how often it is called. */
+export function createRuleBook(options: RuleBookOptions = {}, resolve = resolveVirtualService): RuleBook {
+  const { rootNamespace = "istio-system", domain = "cluster.local", localityLoadBalancing } = options;
+  const virtualServices = new VirtualServices(domain, resolve);
+  const destinationRules = new DestinationRules({ rootNamespace, domain, localityLoadBalancing });
+  const gateways = new Gateways();
+  const sidecars = new Sidecars(rootNamespace);
+  const envoyFilters = new EnvoyFilters(rootNamespace);
+  const kinds: ReadonlyMap<string, Pick<RuleSet<unknown>, "upsert" | "remove" | "settle" | "statuses">> = new Map<
+    string,
+    Pick<RuleSet<unknown>, "upsert" | "remove" | "settle" | "statuses">
+  >([
+    ["VirtualService", new RuleSet(readVirtualService, virtualServices)],
+    ["DestinationRule", new RuleSet(readDestinationRule, destinationRules)],
+    ["Gateway", new RuleSet(readGateway, gateways)],
+    ["Sidecar", new RuleSet(readSidecar, sidecars)],
+    ["EnvoyFilter", new RuleSet(readEnvoyFilter, envoyFilters)],
+  ]);
+  const signatures = new Signatures((namespace, kind) => ({
+    selectors: [
+      ...virtualServices.selectors(namespace),
+      ...destinationRules.selectors(namespace),
+      ...envoyFilters.selectors(namespace),
+      ...(kind === "router" ? gateways.selectors() : sidecars.selectors(namespace)),
+    ],
+    place: destinationRules.placeNeed(namespace),
+  }));
+  return {
+    apply({ upserted, removed }) {
+      const touched = new Touched();
+      for (const key of removed) kinds.get(key.slice(0, key.indexOf("/")))?.remove(key, touched);
+      for (const object of upserted) kinds.get(object.kind)?.upsert(object, touched);
+      for (const set of kinds.values()) set.settle(touched);
+      if (touched.signatures) signatures.forget();
+      return touched;
+    },
+    signature: (client) => signatures.of(client),
+    particular: (client, owners) =>
+      sorted([...virtualServices.particular(client), ...destinationRules.particular(client, owners)]),
+    routing: (host, client, imports) => virtualServices.routing(host, client, imports),
+    destination: (host, owner, client) => destinationRules.destination(host, owner, client),
+    routedHosts: (client, imports) => virtualServices.routedHosts(client, imports),
+    sendersTo: (host) => virtualServices.sendersTo(host),
+    sidecar: (client) => sidecars.of(client),
+    gateways: (client) => gateways.of(client),
+    gatewayRoutings: (gateway, client) => virtualServices.gatewayRoutings(gateway, client),
+    envoyPatches: (client) => envoyFilters.patches(client),
+    status: () => [...kinds.values()].flatMap((set) => [...set.statuses()]).sort((a, b) => byCodeUnit(a.key, b.key)),
+  };
+}

@@ -1,0 +1,46 @@
+import type { TrafficPolicy } from "@signalbox/istio-objects";
+import type { DestinationPolicy, PortPolicy } from "../host-rules.ts";
+
+/**
+ * What holds for a port of a host, or of one of its subsets (`subset` not empty), as Istio puts it together: settings of a port stand for
+ * the host's connection settings as a whole, what they leave out has its default; a subset's settings replace the host's one by one, or,
+ * where the subset has settings for this port, as a whole again. Undefined where nothing is said.
+ */
+export function portPolicy(
+  policy: Pick<DestinationPolicy, "trafficPolicy" | "subsets"> | undefined,
+  port: number,
+  subset: string,
+): PortPolicy | undefined {
+  if (policy === undefined) return undefined;
+  const host = forPort(policy.trafficPolicy, port)?.policy;
+  const own = subset === "" ? undefined : policy.subsets.find(({ name }) => name === subset);
+  const narrow = forPort(own?.trafficPolicy, port);
+  if (narrow === undefined || host === undefined) return narrow?.policy ?? host;
+  const { policy: over, ofPort } = narrow;
+  const either = <T>(subsetSays: T, hostSays: T): T => (ofPort ? subsetSays : (subsetSays ?? hostSays));
+  return {
+    loadBalancer: either(over.loadBalancer, host.loadBalancer),
+    connectionPool: either(over.connectionPool, host.connectionPool),
+    outlierDetection: either(over.outlierDetection, host.outlierDetection),
+    tls: either(over.tls, host.tls),
+    tunnel: over.tunnel ?? host.tunnel,
+    proxyProtocol: over.proxyProtocol ?? host.proxyProtocol,
+    retryBudget: over.retryBudget ?? host.retryBudget,
+  };
+}
+
+interface ForPort {
+  readonly policy: PortPolicy;
+  /** Whether settings of the port itself are there. */
+  readonly ofPort: boolean;
+}
+
+function forPort(policy: TrafficPolicy | undefined, port: number): ForPort | undefined {
+  if (policy === undefined) return undefined;
+  const { portLevelSettings, ...whole } = policy;
+  const own = portLevelSettings.find((one) => one.port?.number === port);
+  if (own === undefined) return { policy: whole, ofPort: false };
+  const { loadBalancer, connectionPool, outlierDetection, tls } = own;
+  const hostOnly = { tunnel: undefined, proxyProtocol: undefined, retryBudget: undefined };
+  return { policy: { loadBalancer, connectionPool, outlierDetection, tls, ...hostOnly }, ofPort: true };
+}

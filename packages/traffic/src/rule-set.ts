@@ -1,0 +1,72 @@
+import { checkObject, FaultList, type ObjectFault, type Read } from "@signalbox/istio-objects";
+import { canonicalJson, contentHash, objectKey, type ConfigObject } from "@signalbox/model";
+import type { RuleStatus } from "./rule-book.ts";
+import type { RuleIndex, Touched } from "./rule-index.ts";
+import type { Rule } from "./rule.ts";
+
+interface Held<Spec> {
+  /** The last form that could be used. */
+  readonly rule: Rule<Spec> | undefined;
+  /** Of the newest form, usable or not. */
+  readonly hash: string;
+  readonly status: RuleStatus;
+}
+
+/** Reads objects of one kind, keeps the last good form of each and hands changes on to an index. */
+export class RuleSet<Spec> {
+  readonly #read: Read<Spec>;
+  readonly #index: RuleIndex<Spec>;
+  readonly #held = new Map<string, Held<Spec>>();
+
+  constructor(read: Read<Spec>, index: RuleIndex<Spec>) {
+    this.#read = read;
+    this.#index = index;
+  }
+
+  upsert(object: ConfigObject, touched: Touched): void {
+    const key = objectKey(object);
+    const before = this.#held.get(key);
+    const { spec, labels, annotations, createdAt } = object;
+    const hash = contentHash({ spec, labels, annotations, createdAt });
+    if (before?.hash === hash) return;
+    const list = new FaultList();
+    const rule: Rule<Spec> = { key, object, spec: this.#read(spec, ["spec"], list) };
+    const faults = distinct([...list.faults, ...checkObject(object)]);
+    const accepted = faults.every(({ severity }) => severity !== "error");
+    const kept = accepted ? rule : before?.rule;
+    this.#held.set(key, { rule: kept, hash, status: statusOf(key, accepted, faults) });
+    if (kept !== before?.rule) this.#index.replace(before?.rule, kept, touched);
+  }
+
+  remove(key: string, touched: Touched): void {
+    const before = this.#held.get(key);
+    this.#held.delete(key);
+    if (before?.rule !== undefined) this.#index.replace(before.rule, undefined, touched);
+  }
+
+  settle(touched: Touched): void {
+    this.#index.settle?.(touched);
+  }
+
+  /** How each object of the kind fares, in no order. */
+  *statuses(): Generator<RuleStatus, void, undefined> {
+    for (const { status } of this.#held.values()) yield status;
+  }
+}
+
+function statusOf(key: string, accepted: boolean, faults: readonly ObjectFault[]): RuleStatus {
+  const say = ({ path, message }: ObjectFault) => `${path.join(".")}: ${message}`;
+  return {
+    key,
+    accepted,
+    errors: faults.filter(({ severity }) => severity !== "warning").map(say),
+    warnings: faults.filter(({ severity }) => severity === "warning").map(say),
+  };
+}
+
+/** A check reads the spec once more and says again what reading said. */
+function distinct(faults: readonly ObjectFault[]): readonly ObjectFault[] {
+  const said = new Map<string, ObjectFault>();
+  for (const fault of faults) said.set(canonicalJson([fault.path, fault.severity, fault.message]), fault);
+  return [...said.values()];
+}

@@ -1,0 +1,261 @@
+import type { VirtualService } from "@signalbox/istio-objects";
+import type { Labels } from "@signalbox/model";
+import { byAge } from "../age.ts";
+import { anyClient, type Client } from "../client.ts";
+import { HostIndex } from "../host-index.ts";
+import { hostsMatch, isWildcard, meshGateway } from "../host-name.ts";
+import type { Routing } from "../host-rules.ts";
+import type { Imports } from "../rule-book.ts";
+import type { RuleIndex, Touched } from "../rule-index.ts";
+import type { Rule } from "../rule.ts";
+import { SameList } from "../same-list.ts";
+import { BoundVirtualService } from "./bound.ts";
+import { reachOrder } from "./reach.ts";
+import { delegatesOf, isDelegate, type resolveVirtualService } from "./resolve.ts";
+import { RoutedHosts, sorted } from "./routed-hosts.ts";
+import { routingOf } from "./sources.ts";
+
+const nobody: ReadonlySet<BoundVirtualService> = new Set();
+
+/** All VirtualServices by what they are for. */
+export class VirtualServices implements RuleIndex<VirtualService> {
+  readonly #domain: string;
+  readonly #resolve: typeof resolveVirtualService;
+  /** By `<namespace>/<name>`, delegates too. */
+  readonly #rules = new Map<string, Rule<VirtualService>>();
+  readonly #bound = new Map<string, BoundVirtualService>();
+  /** Who names a delegate, by the delegate's `<namespace>/<name>`. */
+  readonly #roots = new Map<string, Set<string>>();
+  readonly #dirty = new Set<string>();
+  readonly #meshHosts = new HostIndex<BoundVirtualService>();
+  readonly #layer4 = new Set<BoundVirtualService>();
+  readonly #byGateway = new Map<string, Set<BoundVirtualService>>();
+  readonly #byDestination = new Map<string, Set<BoundVirtualService>>();
+  /** Those that not all clients get, or not all alike. */
+  readonly #special = new Set<BoundVirtualService>();
+  readonly #composites = new SameList<object, Routing>();
+  readonly #lists = new SameList<Routing, readonly Routing[]>();
+  /** Hosts that every client gets routes for, with how many VirtualServices give them. */
+  readonly #common = new Map<string, number>();
+  readonly #routed = new RoutedHosts();
+
+  constructor(domain: string, resolve: typeof resolveVirtualService) {
+    this.#domain = domain;
+    this.#resolve = resolve;
+  }
+
+  replace(before: Rule<VirtualService> | undefined, after: Rule<VirtualService> | undefined): void {
+    const { object } = (after ?? before) as Rule<VirtualService>;
+    const id = `${object.namespace}/${object.name}`;
+    for (const delegate of before === undefined ? [] : delegatesOf(before)) drop(this.#roots, delegate, id);
+    for (const delegate of after === undefined ? [] : delegatesOf(after)) put(this.#roots, delegate, id);
+    if (after === undefined) this.#rules.delete(id);
+    else this.#rules.set(id, after);
+    this.#dirty.add(id);
+    for (const root of this.#roots.get(id) ?? []) this.#dirty.add(root);
+  }
+
+  settle(touched: Touched): void {
+    for (const id of this.#dirty) this.#rebind(id, touched);
+    this.#dirty.clear();
+  }
+
+  /** What `RuleBook.routing` promises. */
+  routing(host: string, client: Client, imports?: Imports): Routing | undefined {
+    const name = host.toLowerCase();
+    const covering = [...this.#meshHosts.covering(name)];
+    const http = this.#httpRouting(name, covering, client, imports);
+    const layer4 = this.#layer4Routings(name, covering, client, imports);
+    const [first, ...others] = layer4;
+    if (first === undefined) return http;
+    // Most often one VirtualService says all of it.
+    if (others.length === 0 && (first === http || (http === undefined && first.http.length === 0))) return first;
+    return this.#compose(http, layer4);
+  }
+
+  /** What `RuleBook.routedHosts` promises. */
+  routedHosts(client: Client, imports?: Imports): readonly string[] {
+    if (imports !== undefined) return sorted(this.#seenHosts(this.#bound.values(), client, imports));
+    const more = sorted([...this.#seenHosts(this.#special, client)].filter((host) => !this.#common.has(host)));
+    return this.#routed.of(this.#common.keys(), more);
+  }
+
+  /** What `RuleBook.sendersTo` promises. */
+  sendersTo(host: string): readonly string[] {
+    const senders = this.#byDestination.get(host.toLowerCase()) ?? nobody;
+    return sorted([...senders].flatMap(({ resolved }) => resolved.hosts));
+  }
+
+  /** What `RuleBook.gatewayRoutings` promises. */
+  gatewayRoutings(gateway: string, client: Client): readonly Routing[] {
+    const routings = inOrder(this.#byGateway.get(gateway) ?? nobody, client).flatMap(
+      (bound) => bound.routing(gateway, client) ?? [],
+    );
+    return this.#lists.of(routings, () => routings);
+  }
+
+  /** Hosts whose routing may be another for this client than for `anyClient`. */
+  *particular(client: Client): Generator<string, void, undefined> {
+    for (const bound of this.#special) {
+      if (!bound.inMesh || bound.reach(client.namespace) === undefined) continue;
+      const common = bound.public ? bound.routing(meshGateway, anyClient) : undefined;
+      if (bound.routing(meshGateway, client) !== common) yield* bound.resolved.hosts;
+    }
+  }
+
+  /** Sets of labels that decide what clients of a namespace get. */
+  *selectors(namespace: string): Generator<Labels, void, undefined> {
+    for (const bound of this.#special) {
+      if (bound.reach(namespace) !== undefined) yield* bound.selectors(namespace);
+    }
+  }
+
+  /** The first of those with this very host that has a route for the client; of a wildcard that covers it, the first alone. */
+  #httpRouting(
+    name: string,
+    covering: readonly { readonly host: string; readonly values: ReadonlySet<BoundVirtualService> }[],
+    client: Client,
+    imports: Imports | undefined,
+  ): Routing | undefined {
+    for (const { host, values } of covering) {
+      const seen = inOrder(values, client, imports);
+      if (seen.length === 0) continue;
+      const candidates = host === name ? seen : seen.slice(0, 1);
+      for (const bound of candidates) {
+        const routing = bound.routing(meshGateway, client);
+        if (routing !== undefined && routing.http.length > 0) return routing;
+      }
+      return undefined;
+    }
+    return undefined;
+  }
+
+  /** Connections that are not HTTP are matched against the rules of all VirtualServices of the host, the most specific or not. */
+  #layer4Routings(
+    name: string,
+    covering: readonly { readonly values: ReadonlySet<BoundVirtualService> }[],
+    client: Client,
+    imports: Imports | undefined,
+  ): readonly Routing[] {
+    const found = new Set<BoundVirtualService>();
+    for (const { values } of covering) for (const bound of values) if (bound.layer4) found.add(bound);
+    if (isWildcard(name)) {
+      for (const bound of this.#layer4) {
+        if (bound.resolved.hosts.some((host) => hostsMatch(host, name))) found.add(bound);
+      }
+    }
+    return inOrder(found, client, imports).flatMap((bound) => {
+      const routing = bound.routing(meshGateway, client);
+      return routing === undefined || routing.tls.length + routing.tcp.length === 0 ? [] : [routing];
+    });
+  }
+
+  #compose(http: Routing | undefined, layer4: readonly Routing[]): Routing {
+    const parts = http === undefined ? layer4 : [http, ...layer4];
+    // Who comes first matters: with `http`, it alone gives HTTP routes.
+    return this.#composites.of(http === undefined ? [this, ...layer4] : parts, () => {
+      const [first] = parts;
+      if (first === undefined) throw new Error("a routing is composed of at least one");
+      return routingOf({
+        namespace: first.namespace,
+        name: first.name,
+        hosts: first.hosts,
+        http: http?.http ?? [],
+        tls: layer4.flatMap(({ tls }) => tls),
+        tcp: layer4.flatMap(({ tcp }) => tcp),
+      });
+    });
+  }
+
+  #rebind(id: string, touched: Touched): void {
+    const before = this.#bound.get(id);
+    const rule = this.#rules.get(id);
+    const after = rule === undefined || isDelegate(rule) ? undefined : this.#bind(rule);
+    if (before?.version === after?.version) return;
+    if (before !== undefined) this.#remove(before);
+    if (after !== undefined) this.#add(after);
+    if (after === undefined) this.#bound.delete(id);
+    else this.#bound.set(id, after);
+    for (const bound of [before, after]) {
+      if (bound === undefined) continue;
+      if (bound.inMesh) for (const host of bound.resolved.hosts) touched.hosts.add(host);
+      for (const gateway of bound.resolved.gateways) if (gateway !== meshGateway) touched.gateways.add(gateway);
+    }
+    if ((before?.terms ?? "") !== (after?.terms ?? "")) touched.signatures = true;
+  }
+
+  #bind(rule: Rule<VirtualService>): BoundVirtualService {
+    const find = (namespace: string, name: string) => this.#rules.get(`${namespace}/${name}`);
+    return new BoundVirtualService(rule, this.#resolve(rule, find, this.#domain));
+  }
+
+  #add(bound: BoundVirtualService): void {
+    if (bound.inMesh) {
+      for (const host of bound.resolved.hosts) this.#meshHosts.add(host, bound);
+      for (const host of bound.destinations) put(this.#byDestination, host, bound);
+      if (bound.layer4) this.#layer4.add(bound);
+    }
+    for (const gateway of bound.resolved.gateways) put(this.#byGateway, gateway, bound);
+    if (!bound.public || bound.conditional) this.#special.add(bound);
+    else this.#countCommon(bound, 1);
+  }
+
+  #remove(bound: BoundVirtualService): void {
+    for (const host of bound.resolved.hosts) this.#meshHosts.delete(host, bound);
+    for (const host of bound.destinations) drop(this.#byDestination, host, bound);
+    for (const gateway of bound.resolved.gateways) drop(this.#byGateway, gateway, bound);
+    this.#layer4.delete(bound);
+    if (!this.#special.delete(bound)) this.#countCommon(bound, -1);
+  }
+
+  #countCommon(bound: BoundVirtualService, by: number): void {
+    if (bound.routing(meshGateway, anyClient) === undefined) return;
+    for (const host of bound.resolved.hosts) {
+      const before = this.#common.get(host) ?? 0;
+      if (before + by > 0) this.#common.set(host, before + by);
+      else this.#common.delete(host);
+      if (before === 0 || before + by === 0) this.#routed.forget();
+    }
+  }
+
+  *#seenHosts(
+    all: Iterable<BoundVirtualService>,
+    client: Client,
+    imports?: Imports,
+  ): Generator<string, void, undefined> {
+    for (const bound of all) {
+      if (!bound.inMesh || !sees(bound, client, imports)) continue;
+      if (bound.routing(meshGateway, client) !== undefined) yield* bound.resolved.hosts;
+    }
+  }
+}
+
+function sees(bound: BoundVirtualService, client: Client, imports: Imports | undefined): boolean {
+  if (bound.reach(client.namespace) === undefined) return false;
+  return imports?.(bound.resolved) ?? true;
+}
+
+/** Those that the client sees, in Istio's order: its own, those exported to it, those for all, each from the oldest. */
+function inOrder(
+  bound: ReadonlySet<BoundVirtualService>,
+  client: Client,
+  imports?: Imports,
+): readonly BoundVirtualService[] {
+  return [...bound]
+    .filter((one) => sees(one, client, imports))
+    .map((one) => ({ one, order: reachOrder[one.reach(client.namespace) ?? "public"] }))
+    .sort((a, b) => a.order - b.order || byAge(a.one.rule.object, b.one.rule.object))
+    .map(({ one }) => one);
+}
+
+function put<V>(map: Map<string, Set<V>>, key: string, value: V): void {
+  const values = map.get(key);
+  if (values === undefined) map.set(key, new Set([value]));
+  else values.add(value);
+}
+
+function drop<V>(map: Map<string, Set<V>>, key: string, value: V): void {
+  const values = map.get(key);
+  values?.delete(value);
+  if (values?.size === 0) map.delete(key);
+}
