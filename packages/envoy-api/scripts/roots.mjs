@@ -35,6 +35,7 @@ export const roots = [
   "envoy/extensions/load_balancing_policies/maglev/v3/maglev.proto",
   "envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.proto",
   "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.proto",
+  "envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config.proto",
   "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto",
   "envoy/extensions/transport_sockets/tls/v3/tls.proto",
   "envoy/extensions/upstreams/http/v3/http_protocol_options.proto",

@@ -38,7 +38,7 @@ export interface MeshSettings {
 }
 
 /** Retry conditions of Istio's default policy. */
-const defaultRetryOn = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
+export const defaultRetryOn = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
 const unitMilliseconds = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 0.001, ns: 0.000001 } as const;
 
 /** Thrown when a MeshConfig field cannot be used. `field` is its path. */
