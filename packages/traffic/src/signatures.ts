@@ -1,4 +1,4 @@
-import { byCodeUnit, canonicalJson, type Labels } from "@signalbox/model";
+import { byCodeUnit, canonicalJson, contentHash, type Labels } from "@signalbox/model";
 import type { Client } from "./client.ts";
 import { placeText } from "./destination-rule/destination-rules.ts";
 import type { PlaceNeed } from "./destination-rule/place.ts";
@@ -13,6 +13,8 @@ export interface Terms {
 interface Known {
   readonly selectors: readonly Labels[];
   readonly place: PlaceNeed;
+  /** Names what decides, so that a text never means another thing after the rules changed. */
+  readonly name: string;
 }
 
 /** Gives clients that the rules do not tell apart one text. */
@@ -31,10 +33,10 @@ export class Signatures {
 
   /** What `RuleBook.signature` promises. */
   of(client: Client): string {
-    const { selectors, place } = this.#knownFor(client);
+    const { name, place, selectors } = this.#knownFor(client);
     const bits = selectors.map((selector) => (selects(selector, client.labels) ? "1" : "0")).join("");
     const parts = [client.kind === "router" ? "router" : "", bits, placeText(client, place)];
-    return parts.some((part) => part !== "") ? parts.join(";") : "";
+    return parts.some((part) => part !== "") ? [...parts, name].join(";") : "";
   }
 
   #knownFor({ namespace, kind }: Client): Known {
@@ -45,7 +47,8 @@ export class Signatures {
       const distinct = new Map<string, Labels>();
       for (const labels of selectors) if (Object.keys(labels).length > 0) distinct.set(canonicalJson(labels), labels);
       const inOrder = [...distinct].sort(([a], [b]) => byCodeUnit(a, b));
-      known = { selectors: inOrder.map(([, labels]) => labels), place };
+      const name = contentHash([inOrder.map(([text]) => text), place]);
+      known = { selectors: inOrder.map(([, labels]) => labels), place, name };
       this.#known.set(key, known);
     }
     return known;

@@ -1,6 +1,7 @@
 import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import type { CatalogEntry, Port } from "@signalbox/model";
 import { resourceOf, type Resource } from "@signalbox/xds-server";
+import type { AppliedRules } from "./applied-rules.ts";
 import { clusterDiscovery, serviceCluster, type Capture, type ClusterDiscovery } from "./clusters.ts";
 import { encodeEdsCluster } from "./eds-cluster.ts";
 import { encodeAssignment, localityGroups, type EndpointAddresses } from "./endpoints.ts";
@@ -32,6 +33,8 @@ export class CompiledService {
   /** The hostname in the form that compares. */
   readonly host: string;
   readonly ports: readonly OutboundPort[];
+  /** The rules that it was made with. */
+  readonly rules: AppliedRules | undefined;
   /** Shared by all forms of the service that differ in endpoints only. */
   readonly encoded: EncodedParts;
   readonly #settings: MeshSettings;
@@ -42,12 +45,14 @@ export class CompiledService {
    * Encodes what most clients ask for. Throws when the entry cannot be encoded. `previous` lends what did not change:
    * new endpoints leave clusters and virtual hosts as they are.
    */
-  constructor(entry: CatalogEntry, settings: MeshSettings, previous?: CompiledService) {
+  constructor(entry: CatalogEntry, settings: MeshSettings, previous?: CompiledService, rules?: AppliedRules) {
     this.entry = entry;
     this.host = entry.service.hostname.toLowerCase();
     this.#settings = settings;
-    const sameService = previous?.entry.versions.service === entry.versions.service;
-    this.encoded = sameService ? previous.encoded : new EncodedParts(entry.service, settings);
+    this.rules = rules;
+    const sameService =
+      previous?.entry.versions.service === entry.versions.service && previous.rules?.key === rules?.key;
+    this.encoded = sameService ? previous.encoded : new EncodedParts(entry.service, settings, rules);
     this.#previous = sameService ? previous : undefined;
     this.ports = distinctPorts(entry).map((port) => ({
       service: entry.service,
@@ -72,7 +77,8 @@ export class CompiledService {
   #byPort(flavour: Flavour): ReadonlyMap<number, PortResources> {
     let resources = this.#resources.get(flavour);
     if (resources === undefined) {
-      resources = new Map(this.ports.map(({ port }) => [port.number, this.#portResources(port, flavour)] as const));
+      const ports = this.rules?.bare === true ? [] : this.ports;
+      resources = new Map(ports.map(({ port }) => [port.number, this.#portResources(port, flavour)] as const));
       this.#resources.set(flavour, resources);
     }
     return resources;

@@ -1,7 +1,11 @@
 import { byCodeUnit, canonicalIp, precedence } from "@signalbox/model";
 import type { Catalog, CatalogDelta, CatalogEntry, ServiceKey } from "@signalbox/model";
+import { anyClient, type Client, type Routing, type RuleBook, type RuleTouches } from "@signalbox/traffic";
 import { CompiledService } from "./compiled-service.ts";
+import { coversHost, isWildcard, wildcardsOver } from "./host-patterns.ts";
 import type { MeshSettings } from "./mesh.ts";
+import { RuledServices } from "./ruled-services.ts";
+import type { Sight } from "./sight.ts";
 
 /** What an event did to a host: something about the service, or only its endpoints. */
 export type Touch = "service" | "endpoints";
@@ -18,12 +22,8 @@ export interface Touched {
   readonly hosts: ReadonlyMap<string, Touch>;
   /** Addresses whose services changed: nodes with such an address may have other inbound ports now. */
   readonly addresses: ReadonlySet<string>;
-  /** All that cannot be translated now, whichever event brought it. */
-  readonly faults: readonly TranslationFault[];
+  readonly rules: RuleTouches;
 }
-
-/** A namespace that no service and no client is in: it sees what all see who have nothing of their own. */
-export const anyNamespace = "\0";
 
 /** Longest chain of aliases that is followed. */
 const maximumAliases = 8;
@@ -41,17 +41,25 @@ export class Directory {
   /** Hosts with a name in a DNS domain such as `shop.svc.cluster.local`. */
   readonly #byDomain = new Map<string, Map<string, number>>();
   readonly #faults = new Map<ServiceKey, unknown>();
+  readonly #book: RuleBook;
+  readonly #ruled: RuledServices;
+  /** Hosts and wildcards that rules have named; those without a service may have routes all the same. */
+  readonly #named = new Set<string>();
+  /** For whom some hosts have other rules than for everybody. */
+  #particularRules = new WeakMap<Client, ReadonlySet<string>>();
 
-  constructor(settings: MeshSettings) {
+  constructor(settings: MeshSettings, book: RuleBook) {
     this.#settings = settings;
+    this.#book = book;
+    this.#ruled = new RuledServices(book, settings, (host, client) => this.#unruled(host, client));
   }
 
   get size(): number {
     return this.#services.size;
   }
 
-  /** Takes in a delta. A service that cannot be compiled keeps its last form and is reported. */
-  apply(delta: CatalogDelta["entries"]): Touched {
+  /** Takes in a delta, and what rules touched. A service that cannot be compiled keeps its last form and is reported. */
+  apply(delta: CatalogDelta["entries"], rules: RuleTouches): Touched {
     const hosts = new Map<string, Touch>();
     const addresses = new Set<string>();
     for (const key of delta.removed) {
@@ -71,8 +79,15 @@ export class Directory {
         this.#faults.set(entry.key, cause);
       }
     }
+    this.#touchByRules(rules, hosts);
     this.#spread(hosts);
-    return { hosts, addresses, faults: [...this.#faults].map(([subject, cause]) => ({ subject, cause })) };
+    this.#touchDependents(hosts);
+    return { hosts, addresses, rules };
+  }
+
+  /** All that cannot be translated now, whichever event brought it. */
+  get faults(): readonly TranslationFault[] {
+    return [...this.#faults, ...this.#ruled.faults].map(([subject, cause]) => ({ subject, cause }));
   }
 
   /** The delta from what is held to this catalog. */
@@ -86,22 +101,35 @@ export class Directory {
     return { upserted, removed: [...known].filter((key) => !catalog.entries.has(key)) };
   }
 
-  /** Every host name in use, in the form that compares. */
-  hosts(): IterableIterator<string> {
-    return this.#byHost.keys();
+  /** Everything, as these clients see it. */
+  sight(client: Client): Sight {
+    return {
+      client,
+      hosts: () => this.hosts(),
+      visible: (host) => this.visible(host, client),
+      aliases: (service) => this.aliases(service, client.namespace),
+    };
+  }
+
+  /** Every host name in use, by services and by rules, in the form that compares. */
+  *hosts(): IterableIterator<string> {
+    yield* this.#byHost.keys();
+    for (const host of this.#named) if (!this.#byHost.has(host)) yield host;
   }
 
   /**
-   * May clients of this namespace and DNS domain see or name a host otherwise than `anyNamespace` does in no particular
-   * domain? Changes only for hosts that an event touches as services.
+   * May these clients, with this DNS domain, see or name a host otherwise than `anyClient` does in no particular domain? Changes only for
+   * hosts that an event touches as services.
    */
-  isParticular(host: string, namespace: string, dnsDomain: string): boolean {
-    if (!this.#isLinked(host)) return this.#differs(host, namespace) || this.#isNamed(host, dnsDomain);
-    return [...this.#linked(host)].some((one) => this.#differs(one, namespace) || this.#isNamed(one, dnsDomain));
+  isParticular(host: string, client: Client, dnsDomain: string): boolean {
+    const differs = (one: string) =>
+      this.#differs(one, client.namespace) || this.#isNamed(one, dnsDomain) || this.#ruledApart(one, client);
+    return this.#isLinked(host) ? [...this.#linked(host)].some(differs) : differs(host);
   }
 
   /** All hosts that are particular. Costs what there are of them. */
-  particular(namespace: string, dnsDomain: string): ReadonlySet<string> {
+  particular(client: Client, dnsDomain: string): ReadonlySet<string> {
+    const { namespace } = client;
     const found = new Set<string>();
     const add = (host: string) => {
       if (found.has(host)) return;
@@ -110,7 +138,33 @@ export class Directory {
     };
     for (const host of this.#byNamespace.get(namespace)?.keys() ?? []) if (this.#differs(host, namespace)) add(host);
     for (const host of this.#byDomain.get(dnsDomain)?.keys() ?? []) add(host);
+    for (const pattern of this.#rulesOfOwn(client)) {
+      const hosts = isWildcard(pattern) ? [...this.hosts()].filter((host) => coversHost(pattern, host)) : [pattern];
+      for (const host of hosts) {
+        for (const one of [host, ...this.#book.sendersTo(host)])
+          if (!found.has(one) && this.#ruledApart(one, client)) add(one);
+      }
+    }
     return found;
+  }
+
+  /** Are the rules of a host others for these clients than for everybody? */
+  #ruledApart(host: string, client: Client): boolean {
+    const own = this.#rulesOfOwn(client);
+    if (own.size === 0) return false;
+    const names = [host, ...(this.#book.routing(host, client)?.destinations ?? [])];
+    if (!names.some((name) => own.has(name) || wildcardsOver(name).some((wildcard) => own.has(wildcard)))) return false;
+    const owner = this.#unruled(host, client)?.entry.service.namespace ?? "";
+    return this.#ruled.keyOf(host, owner, client) !== this.#ruled.keyOf(host, owner, anyClient);
+  }
+
+  #rulesOfOwn(client: Client): ReadonlySet<string> {
+    let own = this.#particularRules.get(client);
+    if (own === undefined) {
+      own = client === anyClient ? new Set() : new Set(this.#book.particular(client).map((host) => host.toLowerCase()));
+      this.#particularRules.set(client, own);
+    }
+    return own;
   }
 
   #differs(host: string, namespace: string): boolean {
@@ -145,17 +199,82 @@ export class Directory {
     return found;
   }
 
-  /** The service that clients in a namespace see at a host name; none where it is an alias, which has nothing of its own. */
-  visible(host: string, namespace: string): CompiledService | undefined {
-    const service = this.resolve(host, namespace);
+  /**
+   * The service that clients see at a host name, with its rules; none where it is an alias, which has nothing of its own. A host that only
+   * rules know comes as a service without clusters.
+   */
+  visible(host: string, client: Client): CompiledService | undefined {
+    const service = this.service(host, client);
+    if (service !== undefined) return service;
+    return this.#named.has(host) && !this.#hasService(host) ? this.bare(host, client) : undefined;
+  }
+
+  /** As `visible`, without hosts that only rules know. `among` limits the choice to services of some namespaces. */
+  service(host: string, client: Client, among?: (namespace: string) => boolean): CompiledService | undefined {
+    const service = this.#unruled(host, client, among);
+    return service === undefined ? undefined : this.#ruled.with(service, client);
+  }
+
+  /** A host that rules name, as a service without clusters. */
+  bare(host: string, client: Client): CompiledService | undefined {
+    return this.#ruled.bare(host, client);
+  }
+
+  /** Another answer than the book's to which routing a host has for these clients. */
+  routeBy(client: Client, routing: (host: string) => Routing | undefined): void {
+    this.#ruled.routeBy(client, routing);
+  }
+
+  #unruled(host: string, { namespace }: Client, among?: (namespace: string) => boolean): CompiledService | undefined {
+    const service = this.resolve(host, namespace, among);
     return service === undefined || this.target(service, namespace) !== undefined ? undefined : service;
   }
 
+  /** Is there a service at the host, or within the wildcard? */
+  #hasService(host: string): boolean {
+    if (!isWildcard(host)) return this.#byHost.has(host);
+    for (const one of this.#byHost.keys()) if (coversHost(host, one)) return true;
+    return false;
+  }
+
+  #touchByRules(rules: RuleTouches, hosts: Map<string, Touch>): void {
+    if (rules.hosts.size > 0 || rules.signatures) this.#particularRules = new WeakMap();
+    for (const name of rules.hosts) {
+      const pattern = name.toLowerCase();
+      this.#named.add(pattern);
+      hosts.set(pattern, "service");
+      if (isWildcard(pattern))
+        for (const host of this.#byHost.keys()) if (coversHost(pattern, host)) hosts.set(host, "service");
+    }
+  }
+
+  /** A host's routes depend on the services that they lead to, and a wildcard's on whether it covers any. */
+  #touchDependents(hosts: Map<string, Touch>): void {
+    for (const [host, touch] of [...hosts]) {
+      if (touch !== "service") continue;
+      for (const sender of this.#book.sendersTo(host)) hosts.set(sender.toLowerCase(), "service");
+      if (this.#named.size > 0)
+        for (const wildcard of wildcardsOver(host)) if (this.#named.has(wildcard)) hosts.set(wildcard, "service");
+    }
+    for (const [host, touch] of hosts) {
+      if (touch !== "service") continue;
+      this.#ruled.touch(host);
+      for (const { entry } of this.#byHost.get(host) ?? []) this.#ruled.touch(entry.key);
+    }
+  }
+
   /** The service that clients in a namespace reach by a host name: their own namespace's first, else the oldest they may see. */
-  resolve(host: string, namespace: string): CompiledService | undefined {
+  resolve(
+    host: string,
+    namespace: string,
+    among: (namespace: string) => boolean = anywhere,
+  ): CompiledService | undefined {
     const visible = this.#byHost
       .get(host)
-      ?.filter(({ entry: { service } }) => isVisible(service.namespace, service.exportTo, namespace));
+      ?.filter(
+        ({ entry: { service } }) =>
+          isVisible(service.namespace, service.exportTo, namespace) && among(service.namespace),
+      );
     return visible?.find(({ entry }) => entry.service.namespace === namespace) ?? visible?.[0];
   }
 
@@ -306,6 +425,8 @@ export class Directory {
     }
   }
 }
+
+const anywhere = () => true;
 
 /** `exportTo` as Istio reads it: empty or `*` is everybody, `.` the service's own namespace, `~` nobody. */
 export function isVisible(owner: string, exportTo: readonly string[], namespace: string): boolean {

@@ -4,11 +4,12 @@ import { precedence } from "@signalbox/model";
 import type { Port, Service } from "@signalbox/model";
 import { resourceOf, type Resource } from "@signalbox/xds-server";
 import type { CompiledService } from "./compiled-service.ts";
-import { type Directory, type Touched, type TranslationFault } from "./directory.ts";
+import type { Touched, TranslationFault } from "./directory.ts";
 import { grpcListener, grpcRoutes } from "./grpc.ts";
 import { encoded } from "./messages.ts";
 import { outboundCluster, requestNames } from "./names.ts";
 import type { Scope } from "./scope.ts";
+import type { Sight } from "./sight.ts";
 import { ResourceTable } from "./tables.ts";
 
 interface Claim {
@@ -22,19 +23,17 @@ interface Claim {
 export class GrpcScope implements Scope {
   readonly listeners = new ResourceTable();
   readonly routes = new ResourceTable();
-  readonly #directory: Directory;
-  readonly #namespace: string;
+  readonly #sight: Sight;
   readonly #dnsDomain: string;
   /** Who wants a listener's name, by host. */
   readonly #claims = new Map<string, Map<string, Claim>>();
   readonly #faults = new Map<string, TranslationFault>();
   readonly #held = new Map<string, { names: ReadonlySet<string>; routes: ReadonlySet<string> }>();
 
-  constructor(directory: Directory, namespace: string, dnsDomain: string) {
-    this.#directory = directory;
-    this.#namespace = namespace;
+  constructor(sight: Sight, dnsDomain: string) {
+    this.#sight = sight;
     this.#dnsDomain = dnsDomain;
-    for (const host of directory.hosts()) this.#try(host);
+    for (const host of sight.hosts()) this.#try(host);
     this.listeners.settle();
     this.routes.settle();
   }
@@ -49,6 +48,11 @@ export class GrpcScope implements Scope {
     for (const host of due) this.#try(host);
   }
 
+  settle(): void {
+    this.listeners.settle();
+    this.routes.settle();
+  }
+
   #try(host: string): void {
     this.#faults.delete(host);
     try {
@@ -59,7 +63,7 @@ export class GrpcScope implements Scope {
   }
 
   #update(host: string): void {
-    const service = this.#directory.visible(host, this.#namespace);
+    const service = this.#sight.visible(host);
     const claims = service === undefined ? new Map<string, Claim>() : this.#wanted(service);
     const routes = service?.ports.map(({ port }) => routeResource(service, port)) ?? [];
     const before = this.#held.get(host) ?? { names: new Set<string>(), routes: new Set<string>() };
@@ -78,7 +82,7 @@ export class GrpcScope implements Scope {
   #wanted(service: CompiledService): Map<string, Claim> {
     const wanted = new Map<string, Claim>();
     const { hostname } = service.entry.service;
-    for (const host of [hostname, ...this.#directory.aliases(service, this.#namespace)]) {
+    for (const host of [hostname, ...this.#sight.aliases(service)]) {
       for (const [index, name] of requestNames(host, this.#dnsDomain).entries()) {
         for (const { port } of service.ports) {
           const target = `${name}:${String(port.number)}`;

@@ -23,6 +23,8 @@ type Predicate = Init<typeof ListenerFilterChainMatchPredicateSchema>;
 export interface InboundPort {
   readonly number: number;
   readonly protocol: Protocol;
+  /** Where the workload serves it, if not at the address that was dialled. */
+  readonly endpoint?: string;
 }
 
 /**

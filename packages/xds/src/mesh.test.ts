@@ -9,6 +9,7 @@ it("has Istio's defaults", () => {
     connectTimeout: 10_000,
     protocolDetectionTimeout: 0,
     registryOnly: false,
+    rootNamespace: "istio-system",
     retry: {
       attempts: 2,
       retryOn: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",

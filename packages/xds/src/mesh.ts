@@ -23,6 +23,8 @@ export interface MeshConfig {
   readonly defaultHttpRetryPolicy?: HttpRetry;
   /** Default `60s`. */
   readonly dnsRefreshRate?: string;
+  /** Namespace whose rules are for all. Default `istio-system`. */
+  readonly rootNamespace?: string;
 }
 
 /** MeshConfig with every default filled in and every duration in milliseconds. */
@@ -33,6 +35,7 @@ export interface MeshSettings {
   readonly connectTimeout: number;
   readonly protocolDetectionTimeout: number;
   readonly registryOnly: boolean;
+  readonly rootNamespace: string;
   readonly retry: { readonly attempts: number; readonly retryOn: string; readonly perTryTimeout: number | undefined };
   readonly dnsRefreshRate: number;
 }
@@ -63,6 +66,7 @@ export function meshSettings(mesh: MeshConfig): MeshSettings {
     proxyInboundListenPort: portOf("proxyInboundListenPort", mesh.proxyInboundListenPort, 15006) || 15006,
     connectTimeout: durationOf("connectTimeout", mesh.connectTimeout ?? "10s"),
     protocolDetectionTimeout: durationOf("protocolDetectionTimeout", mesh.protocolDetectionTimeout ?? "0s"),
+    rootNamespace: mesh.rootNamespace ?? "istio-system",
     registryOnly: mesh.outboundTrafficPolicy?.mode === "REGISTRY_ONLY",
     retry: {
       attempts: retry?.attempts ?? 2,

@@ -24,6 +24,7 @@ describe("parseNode", () => {
       namespace: "shop",
       dnsDomain: "shop.svc.cluster.local",
       labels: { app: "web" },
+      locality: { region: "", zone: "", subzone: "" },
       cluster: "c1",
       network: "n1",
       istioVersion: "1.30.0",

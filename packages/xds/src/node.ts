@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { canonicalIp } from "@signalbox/model";
-import type { Labels } from "@signalbox/model";
+import type { Labels, Locality } from "@signalbox/model";
 
 /** A client as the translator sees it: everything that decides what it gets, and nothing else. */
 export interface ProxyNode {
@@ -13,6 +13,8 @@ export interface ProxyNode {
   /** DNS domain of the node, for example `default.svc.cluster.local`; names are shortened against it. */
   readonly dnsDomain: string;
   readonly labels: Labels;
+  /** Where the node runs: Envoy's own `locality`. */
+  readonly locality: Locality;
   readonly cluster: string;
   readonly network: string;
   readonly istioVersion: string;
@@ -30,6 +32,7 @@ export interface ProxyNode {
 export interface NodeLike {
   readonly id?: unknown;
   readonly metadata?: unknown;
+  readonly locality?: unknown;
 }
 
 type Metadata = Readonly<Record<string, unknown>>;
@@ -59,6 +62,7 @@ export function parseNode(node: unknown): ProxyNode {
     namespace: text(metadata["NAMESPACE"]) || namespaceOf(istio?.[2] ?? "", dnsDomain),
     dnsDomain,
     labels: labelsOf(metadata["LABELS"]),
+    locality: localityOf(recordOf(fields["locality"])),
     cluster: text(metadata["CLUSTER_ID"]),
     network: text(metadata["NETWORK"]),
     istioVersion: text(metadata["ISTIO_VERSION"]),
@@ -93,6 +97,14 @@ function labelsOf(value: unknown): Labels {
     typeof label === "string" ? [[key, label] as const] : [],
   );
   return Object.fromEntries(labels);
+}
+
+function localityOf(locality: Metadata): Locality {
+  return {
+    region: text(locality["region"]),
+    zone: text(locality["zone"]),
+    subzone: text(locality["subZone"] ?? locality["sub_zone"]),
+  };
 }
 
 function recordOf(value: unknown): Metadata {

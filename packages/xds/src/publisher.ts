@@ -125,9 +125,10 @@ class TranslatingPublisher implements XdsPublisher {
     const changes = this.#translator.apply(event);
     if (started !== undefined) this.#timed((this.#clock?.now() ?? started) - started);
     this.#report(changes);
-    const moved = first
-      ? [...this.#leases]
-      : [...this.#leases].filter(({ node }) => node.addresses.some((address) => changes.addresses.has(address)));
+    const moved =
+      first || changes.everyone
+        ? [...this.#leases]
+        : [...this.#leases].filter(({ node }) => node.addresses.some((address) => changes.addresses.has(address)));
     const elsewhere = new Set(moved.filter((lease) => this.#move(lease)));
     for (const lease of elsewhere) this.#notify(lease, undefined);
     for (const [view, names] of changes.views) {

@@ -1,5 +1,6 @@
 import { resourceOf, type Resource } from "@signalbox/xds-server";
 import type { CompiledService } from "./compiled-service.ts";
+import type { Client } from "@signalbox/traffic";
 import type { Directory, Touched, TranslationFault } from "./directory.ts";
 import { OverlayTable, uncovered, type Cover } from "./overlay-table.ts";
 import { RouteTable } from "./route-table.ts";
@@ -16,7 +17,7 @@ import {
 } from "./scope.ts";
 
 interface Place {
-  /** What the namespace sees at the host. */
+  /** What these clients see at the host. */
   readonly service: CompiledService | undefined;
   /** Is it what is seen by all? Then only names are of its own. */
   readonly same: boolean;
@@ -34,15 +35,15 @@ interface Port {
 const none: ReadonlySet<string> = new Set();
 
 /**
- * The shared listeners and routes as one namespace and DNS domain have them: with the short names of its own services and
- * with what it sees otherwise. Ports without such a service are shared as they are.
+ * The shared listeners and routes as clients of one namespace, one DNS domain and equal rules have them: with the short names of its own
+ * services and with what they see otherwise. Ports without such a service are shared as they are.
  */
 export class ScopeOverlay implements Scope {
   readonly base: EnvoyScope;
   readonly listeners: OverlayTable;
   readonly routes: OverlayTable;
   readonly #directory: Directory;
-  readonly #namespace: string;
+  readonly #client: Client;
   readonly #options: ScopeOptions;
   readonly #places = new Map<string, Place>();
   readonly #ports = new Map<number, Port>();
@@ -51,17 +52,17 @@ export class ScopeOverlay implements Scope {
   #proxyListener: Cover = uncovered;
   #proxyTable: Cover = uncovered;
 
-  constructor(directory: Directory, base: EnvoyScope, namespace: string, dnsDomain: string) {
+  constructor(directory: Directory, base: EnvoyScope, client: Client, dnsDomain: string) {
     this.#directory = directory;
     this.base = base;
-    this.#namespace = namespace;
+    this.#client = client;
     this.#options = { ...base.options, dnsDomain };
     this.listeners = new OverlayTable(base.listeners);
     this.routes = new OverlayTable(base.routes);
     if (base.proxy !== undefined)
       this.#proxy = new RouteTable("http_proxy", base.options.fallback, false, () => base.proxy);
     const dirty = new Set<number>();
-    for (const host of directory.particular(namespace, dnsDomain)) this.#place(host, dirty);
+    for (const host of directory.particular(client, dnsDomain)) this.#place(host, dirty);
     this.#publishAll(dirty, true);
     this.listeners.settle();
     this.routes.settle();
@@ -82,9 +83,14 @@ export class ScopeOverlay implements Scope {
     this.#publishAll(dirty, this.base.dirty.size > 0);
   }
 
+  settle(): void {
+    this.listeners.settle();
+    this.routes.settle();
+  }
+
   #place(host: string, dirty: Set<number>): void {
     const before = this.#places.get(host);
-    const particular = this.#directory.isParticular(host, this.#namespace, this.#options.dnsDomain);
+    const particular = this.#directory.isParticular(host, this.#client, this.#options.dnsDomain);
     if (!particular && before === undefined) return;
     for (const number of before?.ports ?? []) {
       this.#leave(host, number);
@@ -93,10 +99,10 @@ export class ScopeOverlay implements Scope {
     this.#places.delete(host);
     if (!particular) return;
     const shared = this.base.services.get(host);
-    const service = this.#directory.visible(host, this.#namespace);
+    const service = this.#directory.visible(host, this.#client);
     const ports = new Set([...(shared?.ports ?? []), ...(service?.ports ?? [])].map(({ port }) => port.number));
     this.#places.set(host, { service, same: service === shared, ports });
-    const aliases = service === undefined ? [] : this.#directory.aliases(service, this.#namespace);
+    const aliases = service === undefined ? [] : this.#directory.aliases(service, this.#client.namespace);
     for (const number of ports) {
       const port = this.#port(number);
       port.hosts.add(host);
@@ -112,7 +118,7 @@ export class ScopeOverlay implements Scope {
   #refresh(host: string, dirty: Set<number>): void {
     const before = this.#places.get(host);
     if (before === undefined) return;
-    const service = this.#directory.visible(host, this.#namespace);
+    const service = this.#directory.visible(host, this.#client);
     this.#places.set(host, { ...before, service, same: service === this.base.services.get(host) });
     if (dependsOnEndpoints(service, this.#options.style)) for (const number of before.ports) dirty.add(number);
   }

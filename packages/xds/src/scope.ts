@@ -2,7 +2,7 @@ import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/li
 import { precedence } from "@signalbox/model";
 import { resourceOf, type Resource } from "@signalbox/xds-server";
 import type { CompiledService } from "./compiled-service.ts";
-import { anyNamespace, type Directory, type Touched, type TranslationFault } from "./directory.ts";
+import type { Touched, TranslationFault } from "./directory.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import {
@@ -18,6 +18,7 @@ import {
   type OutboundPort,
 } from "./outbound-listeners.ts";
 import { encodeRouteConfiguration, serviceDomains, type Fallback } from "./routes.ts";
+import type { Sight } from "./sight.ts";
 import { RouteTable, type RouteClaim } from "./route-table.ts";
 import { ResourceTable, type Table } from "./tables.ts";
 
@@ -29,9 +30,11 @@ export interface Scope {
   readonly faults: Iterable<TranslationFault>;
   /** Brings both tables to what the directory says of the touched hosts, and tries again what failed before. */
   update(touched: Touched): void;
+  /** Forgets what changed, once everybody has read it. */
+  settle(): void;
 }
 
-/** What decides the listeners and routes of an Envoy, beside what its namespace sees. */
+/** What decides the listeners and routes of an Envoy, beside what it sees. */
 export interface ScopeOptions {
   /** Names are completed with its search list. */
   readonly dnsDomain: string;
@@ -55,7 +58,7 @@ export interface PortGroup {
 }
 
 /**
- * Listeners and routes of Envoys whose namespace has nothing of its own; the others share them too. A changed service
+ * Listeners and routes of Envoys with one sight; those who see a few things otherwise share them too. A changed service
  * rebuilds its own ports; a changed endpoint only those of headless services.
  */
 export class EnvoyScope implements Scope {
@@ -64,19 +67,19 @@ export class EnvoyScope implements Scope {
   readonly options: ScopeOptions;
   readonly settings: MeshSettings;
   readonly proxy: RouteTable | undefined;
-  readonly #directory: Directory;
+  readonly #sight: Sight;
   readonly #groups = new Map<number, PortGroup>();
   readonly #services = new Map<string, CompiledService>();
   readonly #faults = new Map<number, TranslationFault>();
   #dirty: ReadonlySet<number> = new Set();
 
-  constructor(directory: Directory, settings: MeshSettings, options: ScopeOptions) {
-    this.#directory = directory;
+  constructor(sight: Sight, settings: MeshSettings, options: ScopeOptions) {
+    this.#sight = sight;
     this.settings = settings;
     this.options = options;
     if (settings.proxyHttpPort > 0) this.proxy = new RouteTable("http_proxy", options.fallback, false);
     if (options.style.captured) this.listeners.put(listenerResource(virtualOutbound(options.style, settings)));
-    this.#rebuild(directory.hosts());
+    this.#rebuild(sight.hosts());
     this.listeners.settle();
     this.routes.settle();
   }
@@ -110,13 +113,18 @@ export class EnvoyScope implements Scope {
     if (relevant.length > 0 || this.#faults.size > 0) this.#rebuild(relevant);
   }
 
+  settle(): void {
+    this.listeners.settle();
+    this.routes.settle();
+  }
+
   #dependsOnEndpoints(host: string): boolean {
     return dependsOnEndpoints(this.#services.get(host), this.options.style);
   }
 
   /** Endpoints changed and nothing here depends on them: only remember the newer form. */
   #refresh(host: string): void {
-    const service = this.#directory.visible(host, anyNamespace);
+    const service = this.#sight.visible(host);
     if (service === undefined) return;
     this.#services.set(host, service);
     for (const port of service.ports) this.#groups.get(port.port.number)?.members.set(host, { service, port });
@@ -131,7 +139,7 @@ export class EnvoyScope implements Scope {
         this.proxy?.claim(proxyKey(host, port.number), undefined);
         dirty.add(port.number);
       }
-      const service = this.#directory.visible(host, anyNamespace);
+      const service = this.#sight.visible(host);
       if (service === undefined) this.#services.delete(host);
       else this.#services.set(host, service);
       for (const port of service?.ports ?? []) {
@@ -162,7 +170,7 @@ export class EnvoyScope implements Scope {
       this.#groups.set(number, group);
     }
     group.members.set(host, member);
-    const aliases = this.#directory.aliases(member.service, anyNamespace);
+    const aliases = this.#sight.aliases(member.service);
     claimRoutes(host, member, aliases, this.options, group.routes, this.proxy);
   }
 
@@ -191,6 +199,7 @@ export function claimRoutes(
   routes: RouteTable,
   proxy: RouteTable | undefined,
 ): void {
+  if (service.rules?.bare === true && !service.encoded.answers(port.port)) return;
   const claim: RouteClaim = {
     parts: service.encoded,
     port: port.port,
@@ -209,6 +218,8 @@ export function portResources(
   style: ListenerStyle,
   settings: MeshSettings,
 ): { readonly listeners: readonly Resource[]; readonly tables: readonly Resource[] } {
+  // Hosts that only rules know have routes in the table of the port; nobody opens the port for them.
+  if (members.every(({ service }) => service.rules?.bare === true)) return { listeners: [], tables: [] };
   const styleKey = JSON.stringify(style);
   const listeners = portListeners(number, inOrder(members), style, settings).map(({ name, owner, make }) =>
     owner === undefined

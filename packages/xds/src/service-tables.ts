@@ -1,11 +1,13 @@
 import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
+import { anyClient, type Client } from "@signalbox/traffic";
 import { resourceOf } from "@signalbox/xds-server";
 import { meshClusters } from "./clusters.ts";
 import type { CompiledService, Flavour } from "./compiled-service.ts";
-import { anyNamespace, type Directory, type Touched, type TranslationFault } from "./directory.ts";
+import type { Directory, Touched, TranslationFault } from "./directory.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import { OverlayTable, uncovered, type Cover } from "./overlay-table.ts";
+import type { Sight } from "./sight.ts";
 import { ResourceTable } from "./tables.ts";
 
 interface Names {
@@ -15,21 +17,21 @@ interface Names {
 
 const none: Names = { clusters: new Set(), assignments: new Set() };
 
-/** Clusters and assignments for clients of one flavour in namespaces that see nothing of their own: all others share them too. */
+/** Clusters and assignments for clients of one flavour and sight; those who see a few things otherwise share them too. */
 export class SharedTables {
   readonly clusters = new ResourceTable();
   readonly assignments = new ResourceTable();
   readonly flavour: Flavour;
-  readonly #directory: Directory;
+  readonly #sight: Sight;
   readonly #held = new Map<string, Names>();
   readonly #faults = new Map<string, TranslationFault>();
 
-  constructor(directory: Directory, flavour: Flavour, settings: MeshSettings) {
-    this.#directory = directory;
+  constructor(sight: Sight, flavour: Flavour, settings: MeshSettings) {
+    this.#sight = sight;
     this.flavour = flavour;
     const mesh = flavour === "grpc" ? [] : meshClusters(settings);
     for (const cluster of mesh) this.clusters.put(resourceOf(cluster.name, encoded(ClusterSchema, cluster)));
-    for (const host of directory.hosts()) this.#update(host);
+    for (const host of sight.hosts()) this.#update(host);
     this.settle();
   }
 
@@ -55,7 +57,7 @@ export class SharedTables {
   }
 
   #update(host: string): void {
-    const service = this.#directory.visible(host, anyNamespace);
+    const service = this.#sight.visible(host);
     const before = this.namesOf(host);
     this.#faults.delete(host);
     try {
@@ -72,23 +74,23 @@ export class SharedTables {
   }
 }
 
-/** The shared tables as one namespace sees them. Costs what the namespace sees otherwise. */
+/** The shared tables as clients of one namespace and equal rules see them. Costs what they see otherwise. */
 export class ServiceTables {
   readonly shared: SharedTables;
   readonly clusters: OverlayTable;
   readonly assignments: OverlayTable;
   readonly #directory: Directory;
-  readonly #namespace: string;
+  readonly #client: Client;
   readonly #held = new Map<string, { readonly clusters: Cover; readonly assignments: Cover }>();
   readonly #faults = new Map<string, TranslationFault>();
 
-  constructor(directory: Directory, shared: SharedTables, namespace: string) {
+  constructor(directory: Directory, shared: SharedTables, client: Client) {
     this.#directory = directory;
     this.shared = shared;
-    this.#namespace = namespace;
+    this.#client = client;
     this.clusters = new OverlayTable(shared.clusters);
     this.assignments = new OverlayTable(shared.assignments);
-    for (const host of directory.particular(namespace, "")) this.#update(host);
+    for (const host of directory.particular(client, "")) this.#update(host);
     this.settle();
   }
 
@@ -110,11 +112,11 @@ export class ServiceTables {
 
   #update(host: string): void {
     const before = this.#held.get(host);
-    const differs = this.#directory.isParticular(host, this.#namespace, "");
+    const differs = this.#directory.isParticular(host, this.#client, "");
     if (!differs && before === undefined) return;
     const { clusters: hiddenClusters, assignments: hiddenAssignments } = this.shared.namesOf(host);
-    const service = this.#directory.visible(host, this.#namespace);
-    const same = !differs || service === this.#directory.visible(host, anyNamespace);
+    const service = this.#directory.visible(host, this.#client);
+    const same = !differs || service === this.#directory.visible(host, anyClient);
     this.#faults.delete(host);
     try {
       const { clusters, assignments } = resourcesOf(same ? undefined : service, this.shared.flavour);

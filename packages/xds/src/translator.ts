@@ -1,8 +1,18 @@
+import { isDeepStrictEqual } from "node:util";
 import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
 import type { ChangeEvent } from "@signalbox/event-bus";
-import type { Revision } from "@signalbox/model";
+import type { Sidecar } from "@signalbox/istio-objects";
+import {
+  contentHash,
+  objectKey,
+  type CatalogDelta,
+  type ConfigObject,
+  type ObjectKey,
+  type Revision,
+} from "@signalbox/model";
+import { anyClient, createRuleBook, type Client, type Rule, type RuleBook } from "@signalbox/traffic";
 import { resourceOf, type ChangedNames, type ResourceView } from "@signalbox/xds-server";
 import { inboundClusters } from "./clusters.ts";
 import type { Flavour } from "./compiled-service.ts";
@@ -11,6 +21,7 @@ import { GrpcScope } from "./grpc-scope.ts";
 import { inboundPorts, virtualInbound, type InboundPort } from "./inbound.ts";
 import { meshSettings, type MeshConfig, type MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
+import { inboundCluster } from "./names.ts";
 import type { ProxyNode } from "./node.ts";
 import type { ListenerStyle } from "./outbound-listeners.ts";
 import { OverlayTable } from "./overlay-table.ts";
@@ -18,6 +29,9 @@ import type { Fallback } from "./routes.ts";
 import { ScopeOverlay } from "./scope-overlay.ts";
 import { EnvoyScope, type Scope } from "./scope.ts";
 import { ServiceTables, SharedTables } from "./service-tables.ts";
+import { atEndpoint, ingressPorts } from "./sidecar-ingress.ts";
+import { SidecarScope } from "./sidecar-scope.ts";
+import type { Table } from "./tables.ts";
 import { TableView, LayeredView } from "./views.ts";
 
 /** What a translator is made from. */
@@ -33,6 +47,8 @@ export interface TranslationChanges {
   readonly views: ReadonlyMap<ResourceView, ChangedNames>;
   /** Nodes with one of these addresses may have another view now: ask again. */
   readonly addresses: ReadonlySet<string>;
+  /** Any node may have another view now: ask again for all. */
+  readonly everyone: boolean;
   /** All that cannot be translated now and stays as it was, whichever event brought it. */
   readonly faults: readonly TranslationFault[];
 }
@@ -60,9 +76,22 @@ export function createTranslator({ mesh = {}, domain = "cluster.local" }: Transl
 
 interface BuiltScope {
   readonly scope: Scope | undefined;
-  readonly tables: string;
+  /** Undefined where the scope has clusters and assignments of its own. */
+  readonly tables: string | undefined;
+  readonly clientKey: string;
   readonly base: TableView;
   readonly views: Map<string, ResourceView>;
+}
+
+/** What decides everything that a node gets, but for its inbound ports. */
+interface NodeScope {
+  readonly node: ProxyNode;
+  readonly dnsDomain: string;
+  readonly client: Client;
+  readonly clientKey: string;
+  readonly sidecar: Rule<Sidecar> | undefined;
+  readonly settings: MeshSettings;
+  readonly key: string;
 }
 
 const nothing = { listeners: false } as const;
@@ -72,8 +101,13 @@ const maximumIdle = 64;
 
 class CatalogTranslator implements Translator {
   readonly #settings: MeshSettings;
+  /** The settings with the other policy for unknown hosts. */
+  readonly #opposite: MeshSettings;
   readonly #domain: string;
+  readonly #book: RuleBook;
   readonly #directory: Directory;
+  readonly #objects = new Map<ObjectKey, ConfigObject>();
+  readonly #clients = new Map<string, Client>();
   readonly #sharedTables = new Map<Flavour, SharedTables>();
   readonly #tables = new Map<string, ServiceTables>();
   readonly #sharedScopes = new Map<string, EnvoyScope>();
@@ -85,8 +119,10 @@ class CatalogTranslator implements Translator {
 
   constructor(settings: MeshSettings, domain: string) {
     this.#settings = settings;
+    this.#opposite = { ...settings, registryOnly: !settings.registryOnly };
     this.#domain = domain;
-    this.#directory = new Directory(settings);
+    this.#book = createRuleBook({ rootNamespace: settings.rootNamespace, domain });
+    this.#directory = new Directory(settings, this.#book);
   }
 
   get revision(): Revision | undefined {
@@ -122,36 +158,85 @@ class CatalogTranslator implements Translator {
   }
 
   apply(event: ChangeEvent): TranslationChanges {
+    const rules = this.#book.apply(
+      event.type === "snapshot" ? this.#difference(event.catalog.objects) : this.#remember(event.delta.objects),
+    );
     const touched = this.#directory.apply(
       event.type === "snapshot" ? this.#directory.difference(event.catalog) : event.delta.entries,
+      rules,
     );
     const parts = this.#parts();
     for (const part of parts) part.update(touched);
-    const faults = [...touched.faults, ...parts.flatMap((part) => [...part.faults])];
+    const everyone = rules.signatures || rules.sidecars.size > 0 || rules.envoyFilters.size > 0;
+    const faults = [...this.#directory.faults, ...parts.flatMap((part) => [...part.faults])];
     this.#revision = event.type === "snapshot" ? event.catalog.revision : event.revision;
-    return { views: this.#takeChanges(), addresses: touched.addresses, faults };
+    return { views: this.#takeChanges(), addresses: touched.addresses, everyone, faults };
+  }
+
+  /** The delta from what is held to these objects. */
+  #difference(objects: ReadonlyMap<ObjectKey, ConfigObject>): CatalogDelta["objects"] {
+    const upserted = [...objects].flatMap(([key, object]) =>
+      isDeepStrictEqual(object, this.#objects.get(key)) ? [] : [object],
+    );
+    return this.#remember({ upserted, removed: [...this.#objects.keys()].filter((key) => !objects.has(key)) });
+  }
+
+  #remember(delta: CatalogDelta["objects"]): CatalogDelta["objects"] {
+    for (const key of delta.removed) this.#objects.delete(key);
+    for (const object of delta.upserted) this.#objects.set(objectKey(object), object);
+    return delta;
   }
 
   view(node: ProxyNode): ResourceView {
-    const dnsDomain = node.dnsDomain || [node.namespace, "svc", this.#domain].filter((part) => part !== "").join(".");
-    const scopeKey = this.#scopeKey(node, dnsDomain);
-    let built = this.#scopes.get(scopeKey);
+    const wanted = this.#scopeOf(node);
+    let built = this.#scopes.get(wanted.key);
     if (built === undefined) {
-      built = this.#build(node, dnsDomain);
-      this.#scopes.set(scopeKey, built);
+      built = this.#build(wanted);
+      this.#scopes.set(wanted.key, built);
     }
-    const inbound = isCaptured(node)
-      ? inboundPorts(this.#directory.servicesAt(node.addresses), node.addresses)
-      : undefined;
-    const key = inbound === undefined ? "" : JSON.stringify(inbound.map(({ number, protocol }) => [number, protocol]));
+    const inbound = isCaptured(node) ? this.#inbound(wanted) : undefined;
+    const key = inbound === undefined ? "" : JSON.stringify(inbound);
     let view = built.views.get(key);
     if (view === undefined) {
       view = inbound === undefined ? built.base : this.#layer(built.base, inbound, styleOf(node));
       built.views.set(key, view);
-      this.#owners.set(view, { scope: scopeKey, key });
+      this.#owners.set(view, { scope: wanted.key, key });
     }
     this.#idle.delete(view);
     return view;
+  }
+
+  #scopeOf(node: ProxyNode): NodeScope {
+    const { namespace, labels, locality } = node;
+    const dnsDomain = node.dnsDomain || [namespace, "svc", this.#domain].filter((part) => part !== "").join(".");
+    const kind = node.type === "router" ? "router" : "mesh";
+    const asking: Client = { namespace, labels, locality, kind };
+    const clientKey = JSON.stringify([kind, namespace, this.#book.signature(asking)]);
+    let client = this.#clients.get(clientKey);
+    if (client === undefined) {
+      client = asking;
+      this.#clients.set(clientKey, client);
+    }
+    const sidecar = node.type === "sidecar" ? this.#book.sidecar(client) : undefined;
+    const settings = this.#settingsFor(sidecar);
+    const parts = hasListeners(node)
+      ? [dnsDomain, styleOf(node), fallbackOf(node, settings)]
+      : [nothing, flavourOf(node)];
+    const key = JSON.stringify([
+      node.type === "grpc",
+      clientKey,
+      sidecar === undefined ? "" : `${sidecar.key} ${contentHash(sidecar.spec)}`,
+      ...parts,
+    ]);
+    return { node, dnsDomain, client, clientKey, sidecar, settings, key };
+  }
+
+  /** A Sidecar may say otherwise than the mesh what becomes of traffic to unknown hosts. */
+  #settingsFor(sidecar: Rule<Sidecar> | undefined): MeshSettings {
+    const mode = sidecar?.spec.outboundTrafficPolicy?.mode;
+    if (mode === undefined) return this.#settings;
+    const registryOnly = mode === "REGISTRY_ONLY";
+    return registryOnly === this.#settings.registryOnly ? this.#settings : this.#opposite;
   }
 
   /** All parts in the order of their updates: what is shared comes first. */
@@ -179,7 +264,9 @@ class CatalogTranslator implements Translator {
     if (built.views.size > 0) return;
     this.#scopes.delete(owner.scope);
     const left = [...this.#scopes.values()];
-    if (!left.some(({ tables }) => tables === built.tables)) this.#tables.delete(built.tables);
+    if (built.tables !== undefined && !left.some(({ tables }) => tables === built.tables))
+      this.#tables.delete(built.tables);
+    if (!left.some(({ clientKey }) => clientKey === built.clientKey)) this.#clients.delete(built.clientKey);
     for (const [flavour, shared] of this.#sharedTables)
       if (![...this.#tables.values()].some((tables) => tables.shared === shared)) this.#sharedTables.delete(flavour);
     for (const [key, shared] of this.#sharedScopes)
@@ -187,66 +274,68 @@ class CatalogTranslator implements Translator {
         this.#sharedScopes.delete(key);
   }
 
-  #scopeKey(node: ProxyNode, dnsDomain: string): string {
-    if (node.type === "grpc") return JSON.stringify(["grpc", node.namespace, dnsDomain]);
-    if (!hasListeners(node)) return JSON.stringify([nothing, flavourOf(node), node.namespace]);
-    return JSON.stringify([node.namespace, dnsDomain, styleOf(node), this.#fallback(node)]);
-  }
-
-  #build(node: ProxyNode, dnsDomain: string): BuiltScope {
+  #build(wanted: NodeScope): BuiltScope {
+    const { client, clientKey, node, sidecar } = wanted;
+    if (sidecar !== undefined && sidecar.spec.egress.length > 0) {
+      const scope = this.#behindSidecar(wanted, sidecar);
+      return { scope, tables: undefined, clientKey, base: tableView(scope.tables, scope), views: new Map() };
+    }
     const flavour = flavourOf(node);
-    const tablesKey = JSON.stringify([flavour, node.namespace]);
+    const tablesKey = JSON.stringify([flavour, clientKey]);
     let tables = this.#tables.get(tablesKey);
     if (tables === undefined) {
-      tables = new ServiceTables(this.#directory, this.#shareTables(flavour), node.namespace);
+      tables = new ServiceTables(this.#directory, this.#shareTables(flavour), client);
       this.#tables.set(tablesKey, tables);
     }
-    const scope = this.#buildScope(node, dnsDomain);
-    const base = new TableView(
-      new Map([
-        [typeUrls.cluster, tables.clusters],
-        [typeUrls.endpoint, tables.assignments],
-        ...(scope === undefined
-          ? []
-          : ([
-              [typeUrls.listener, scope.listeners],
-              [typeUrls.route, scope.routes],
-            ] as const)),
-      ]),
-    );
-    return { scope, tables: tablesKey, base, views: new Map() };
+    const scope = this.#buildScope(wanted);
+    return { scope, tables: tablesKey, clientKey, base: tableView(tables, scope), views: new Map() };
   }
 
-  #buildScope(node: ProxyNode, dnsDomain: string): Scope | undefined {
-    if (node.type === "grpc") return new GrpcScope(this.#directory, node.namespace, dnsDomain);
+  #behindSidecar({ client, dnsDomain, node, settings }: NodeScope, sidecar: Rule<Sidecar>): SidecarScope {
+    return new SidecarScope({
+      directory: this.#directory,
+      book: this.#book,
+      client,
+      sidecar,
+      flavour: flavourOf(node),
+      settings,
+      scope: hasListeners(node) ? { dnsDomain, style: styleOf(node), fallback: fallbackOf(node, settings) } : undefined,
+    });
+  }
+
+  #buildScope({ client, dnsDomain, node, settings }: NodeScope): Scope | undefined {
+    if (node.type === "grpc") return new GrpcScope(this.#directory.sight(client), dnsDomain);
     if (!hasListeners(node)) return undefined;
-    const options = { dnsDomain: searchedBy(dnsDomain), style: styleOf(node), fallback: this.#fallback(node) };
-    const key = JSON.stringify(options);
+    const options = { dnsDomain: searchedBy(dnsDomain), style: styleOf(node), fallback: fallbackOf(node, settings) };
+    const key = JSON.stringify([options, settings.registryOnly]);
     let base = this.#sharedScopes.get(key);
     if (base === undefined) {
-      base = new EnvoyScope(this.#directory, this.#settings, options);
+      base = new EnvoyScope(this.#directory.sight(anyClient), settings, options);
       this.#sharedScopes.set(key, base);
     }
-    return new ScopeOverlay(this.#directory, base, node.namespace, dnsDomain);
+    return new ScopeOverlay(this.#directory, base, client, dnsDomain);
   }
 
   #shareTables(flavour: Flavour): SharedTables {
     let shared = this.#sharedTables.get(flavour);
     if (shared === undefined) {
-      shared = new SharedTables(this.#directory, flavour, this.#settings);
+      shared = new SharedTables(this.#directory.sight(anyClient), flavour, this.#settings);
       this.#sharedTables.set(flavour, shared);
     }
     return shared;
   }
 
-  /** A proxy that binds its own ports has no original destination to let unknown hosts through to. */
-  #fallback(node: ProxyNode): Fallback {
-    if (node.type === "plain") return "not-found";
-    return isCaptured(node) && !this.#settings.registryOnly ? "passthrough" : "block";
+  #inbound({ node, sidecar }: NodeScope): readonly InboundPort[] {
+    if (sidecar !== undefined && sidecar.spec.ingress.length > 0) return ingressPorts(sidecar.spec);
+    return inboundPorts(this.#directory.servicesAt(node.addresses), node.addresses);
   }
 
   #layer(base: TableView, ports: readonly InboundPort[], style: ListenerStyle): ResourceView {
-    const clusters = inboundClusters(ports, this.#settings);
+    const endpoints = new Map(ports.map(({ endpoint, number }) => [inboundCluster(number), endpoint]));
+    const clusters = inboundClusters(ports, this.#settings).map((cluster) => {
+      const endpoint = endpoints.get(cluster.name);
+      return endpoint === undefined ? cluster : atEndpoint(cluster, endpoint);
+    });
     const listener = virtualInbound(ports, style, this.#settings);
     return new LayeredView(
       base,
@@ -264,15 +353,28 @@ class CatalogTranslator implements Translator {
       if (changed.size > 0) for (const view of handedOut.values()) views.set(view, changed);
     }
     for (const tables of [...this.#sharedTables.values(), ...this.#tables.values()]) tables.settle();
-    for (const scope of this.#sharedScopes.values()) settle(scope);
-    for (const { scope } of this.#scopes.values()) if (scope !== undefined) settle(scope);
+    for (const scope of this.#sharedScopes.values()) scope.settle();
+    for (const { scope } of this.#scopes.values()) scope?.settle();
     return views;
   }
 }
 
-function settle({ listeners, routes }: Scope): void {
-  listeners.settle();
-  routes.settle();
+function tableView(
+  { assignments, clusters }: Record<"clusters" | "assignments", Table>,
+  scope: Scope | undefined,
+): TableView {
+  return new TableView(
+    new Map([
+      [typeUrls.cluster, clusters],
+      [typeUrls.endpoint, assignments],
+      ...(scope === undefined
+        ? []
+        : ([
+            [typeUrls.listener, scope.listeners],
+            [typeUrls.route, scope.routes],
+          ] as const)),
+    ]),
+  );
 }
 
 /** The part of a DNS domain that all its namespaces have in common: from `svc` on. */
@@ -295,6 +397,12 @@ function isCaptured(node: ProxyNode): boolean {
 /** A router has no listeners before a Gateway gives it some. */
 function hasListeners(node: ProxyNode): boolean {
   return node.type !== "router" && node.listeners;
+}
+
+/** A proxy that binds its own ports has no original destination to let unknown hosts through to. */
+function fallbackOf(node: ProxyNode, settings: MeshSettings): Fallback {
+  if (node.type === "plain") return "not-found";
+  return isCaptured(node) && !settings.registryOnly ? "passthrough" : "block";
 }
 
 function flavourOf(node: ProxyNode): Flavour {
