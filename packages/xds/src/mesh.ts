@@ -67,7 +67,8 @@ export function meshSettings(mesh: MeshConfig): MeshSettings {
     connectTimeout: durationOf("connectTimeout", mesh.connectTimeout ?? "10s"),
     protocolDetectionTimeout: durationOf("protocolDetectionTimeout", mesh.protocolDetectionTimeout ?? "0s"),
     rootNamespace: mesh.rootNamespace ?? "istio-system",
-    registryOnly: mesh.outboundTrafficPolicy?.mode === "REGISTRY_ONLY",
+    // A policy that says no mode has protobuf's first one.
+    registryOnly: mesh.outboundTrafficPolicy !== undefined && mesh.outboundTrafficPolicy.mode !== "ALLOW_ANY",
     retry: {
       attempts: retry?.attempts ?? 2,
       retryOn: retry?.retryOn === undefined || retry.retryOn === "" ? defaultRetryOn : retry.retryOn,
