@@ -1,4 +1,4 @@
-import type { DestinationRule, HttpRoute, Subset, TcpRoute, TlsRoute, TrafficPolicy } from "@signalbox/istio-objects";
+import type { HttpRoute, Subset, TcpRoute, TlsRoute, TrafficPolicy } from "@signalbox/istio-objects";
 import type { Labels, Locality } from "@signalbox/model";
 
 /** The rules of one VirtualService that hold for one kind of client: hosts are whole names, delegates are put in, other sources' rules are left out. */

@@ -98,8 +98,9 @@ export class VirtualServices implements RuleIndex<VirtualService> {
   *particular(client: Client): Generator<string, void, undefined> {
     for (const bound of this.#special) {
       if (!bound.inMesh || bound.reach(client.namespace) === undefined) continue;
-      const common = bound.public ? bound.routing(meshGateway, anyClient) : undefined;
-      if (bound.routing(meshGateway, client) !== common) yield* bound.resolved.hosts;
+      // One without a route for the client still stands before less specific ones.
+      const alike = bound.public && bound.routing(meshGateway, client) === bound.routing(meshGateway, anyClient);
+      if (!alike) yield* bound.resolved.hosts;
     }
   }
 
