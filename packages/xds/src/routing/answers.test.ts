@@ -28,7 +28,7 @@ describe("a redirect", () => {
     ],
     ["is for good by default", { uri: "/new", redirectCode: 301 }, { pathRedirect: "/new" }],
   ])("%s", (_, redirect, expected) => {
-    expect(routeOf({ redirect })).toEqual({ name: "", match: { prefix: "/" }, redirect: expected });
+    expect(routeOf({ redirect })).toEqual({ match: { prefix: "/" }, redirect: expected });
   });
 
   it.each([
@@ -75,7 +75,7 @@ describe("a direct response", () => {
     [{ status: 200, body: {} }, { status: 200 }],
     [{ status: 600 }, { status: 599 }],
   ])("%j answers %j", (directResponse, expected) => {
-    expect(routeOf({ directResponse })).toEqual({ name: "", match: { prefix: "/" }, directResponse: expected });
+    expect(routeOf({ directResponse })).toEqual({ match: { prefix: "/" }, directResponse: expected });
   });
 
   it("carries the header operations of its rule", () => {

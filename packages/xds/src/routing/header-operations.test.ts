@@ -43,7 +43,6 @@ describe("header operations", () => {
   it("leave headers alone that are Envoy's own", () => {
     const operations = { set: { ":path": "/" }, add: { ":method": "PUT" }, remove: ["host", ":scheme", "Host"] };
     expect(routeOf({ request: operations, response: { set: { host: "b.test" } } })).toEqual({
-      name: "",
       match: { prefix: "/" },
       route: { cluster: "outbound|80||a.test" },
     });

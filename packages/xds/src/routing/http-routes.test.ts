@@ -127,7 +127,7 @@ describe("several destinations", () => {
 
   it("without any weight answer 503", () => {
     const route = [{ destination: { host: "a.test" } }, { destination: { host: "b.test" } }];
-    expect(routeOf({ route })).toEqual({ name: "", match: { prefix: "/" }, directResponse: { status: 503 } });
+    expect(routeOf({ route })).toEqual({ match: { prefix: "/" }, directResponse: { status: 503 } });
     expect(routeOf({})).toMatchObject({ directResponse: { status: 503 } });
   });
 

@@ -44,20 +44,17 @@ export const client: RouteContext = { port: 80, destinations: destinationsOf(), 
 /** Routes as JSON, without what all of them have: their origin, and the default of retries and deadlines. */
 export function shown(routes: readonly RouteInit[]): readonly JsonValue[] {
   return routes.map((route) => {
-    const json = toJson(RouteSchema, create(RouteSchema, route), { registry: anyRegistry }) as Json;
-    delete json["metadata"];
+    const { metadata: _, ...json } = toJson(RouteSchema, create(RouteSchema, route), { registry: anyRegistry }) as Json;
     const action = json["route"] as Json | undefined;
-    if (action !== undefined) {
-      for (const [field, value] of Object.entries(defaults))
-        if (JSON.stringify(action[field]) === JSON.stringify(value)) delete action[field];
-    }
-    return json;
+    if (action === undefined) return json;
+    const isUsual = ([field, value]: [string, JsonValue]) => JSON.stringify(value) === JSON.stringify(usual[field]);
+    return { ...json, route: Object.fromEntries(Object.entries(action).filter((field) => !isUsual(field))) };
   });
 }
 
 type Json = Record<string, JsonValue>;
 
-const defaults: Json = {
+const usual: Json = {
   timeout: "0s",
   maxStreamDuration: { maxStreamDuration: "0s", grpcTimeoutHeaderMax: "0s" },
   retryPolicy: {
