@@ -15,19 +15,29 @@ export function serviceAddresses(service: Service): {
   const addresses: string[] = [];
   const ranges: AddressRange[] = [];
   for (const text of service.addresses) {
-    const [written = "", mask, ...rest] = text.split("/");
-    const family = isIP(written);
-    if (family === 0 || rest.length > 0 || written.includes("%")) continue;
-    const prefix = family === 4 ? written : new SocketAddress({ address: written, family: "ipv6" }).address;
-    const bits = family === 4 ? 32 : 128;
-    const length = mask === undefined ? bits : /^\d{1,3}$/.test(mask) ? Number(mask) : -1;
-    if (length < 0 || length > bits) continue;
-    if (length === bits) {
-      if (!unspecified.check(prefix, family === 4 ? "ipv4" : "ipv6") && !addresses.includes(prefix))
-        addresses.push(prefix);
-    } else ranges.push({ prefix, length });
+    const range = addressRange(text);
+    if (range === undefined) continue;
+    const { prefix, length } = range;
+    const family = isIP(prefix);
+    if (length < bitsIn(family)) ranges.push(range);
+    else if (!unspecified.check(prefix, family === 4 ? "ipv4" : "ipv6") && !addresses.includes(prefix))
+      addresses.push(prefix);
   }
   return { addresses, ranges };
+}
+
+/** The range that a text such as `10.0.0.0/8` or `10.0.0.1` names; undefined where Envoy could not use it. */
+export function addressRange(text: string): AddressRange | undefined {
+  const [written = "", mask, ...rest] = text.split("/");
+  const family = isIP(written);
+  if (family === 0 || rest.length > 0 || written.includes("%")) return undefined;
+  const prefix = family === 4 ? written : new SocketAddress({ address: written, family: "ipv6" }).address;
+  const length = mask === undefined ? bitsIn(family) : /^\d{1,3}$/.test(mask) ? Number(mask) : -1;
+  return length < 0 || length > bitsIn(family) ? undefined : { prefix, length };
+}
+
+function bitsIn(family: number): number {
+  return family === 4 ? 32 : 128;
 }
 
 /** Equal for two ranges that hold the same addresses, whatever bits stand behind the prefix. */

@@ -20,6 +20,7 @@ import {
 import { TcpProxySchema } from "@signalbox/envoy-api/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy";
 import { dnsCache } from "./clusters.ts";
 import { adsSource, duration, packed, type Init } from "./messages.ts";
+import type { L4Target } from "./routing/l4-rules.ts";
 
 /** A filter chain before it is encoded. */
 export type FilterChainInit = Init<typeof FilterChainSchema>;
@@ -28,6 +29,7 @@ export type ChainMatchInit = Init<typeof FilterChainMatchSchema>;
 /** A listener filter before it is encoded. */
 export type ListenerFilterInit = Init<typeof ListenerFilterSchema>;
 type NetworkFilterInit = Init<typeof FilterSchema>;
+type TcpProxyInit = Init<typeof TcpProxySchema>;
 type HttpFilterInit = Init<typeof HttpFilterSchema>;
 type RouteConfigurationInit = Init<typeof RouteConfigurationSchema>;
 
@@ -37,14 +39,33 @@ export const plaintextHttp: ChainMatchInit = {
   applicationProtocols: ["http/1.1", "h2c"],
 };
 
-/** A network filter that sends every byte to a cluster. */
-export function tcpProxy(cluster: string): NetworkFilterInit {
+/** A network filter that sends every byte to a cluster, or where a rule says. */
+export function tcpProxy(target: string | L4Target): NetworkFilterInit {
+  const value = typeof target === "string" ? plainProxy(target) : ruledProxy(target);
   return {
     name: "envoy.filters.network.tcp_proxy",
-    configType: {
-      case: "typedConfig",
-      value: packed(TcpProxySchema, { statPrefix: cluster, clusterSpecifier: { case: "cluster", value: cluster } }),
-    },
+    configType: { case: "typedConfig", value: packed(TcpProxySchema, value) },
+  };
+}
+
+function plainProxy(cluster: string): TcpProxyInit {
+  return { statPrefix: cluster, clusterSpecifier: { case: "cluster", value: cluster } };
+}
+
+function ruledProxy(target: L4Target): TcpProxyInit {
+  const { clusters, idleTimeout, maxConnectionDuration = 0, sourceIpHash, tunnel } = target;
+  const [only, ...others] = clusters;
+  return {
+    statPrefix: target.statPrefix,
+    clusterSpecifier:
+      only !== undefined && others.length === 0
+        ? { case: "cluster", value: only.name }
+        : { case: "weightedClusters", value: { clusters: [...clusters] } },
+    ...(idleTimeout === undefined ? {} : { idleTimeout: duration(idleTimeout) }),
+    // Envoy takes none below a millisecond.
+    ...(maxConnectionDuration < 1 ? {} : { maxDownstreamConnectionDuration: duration(maxConnectionDuration) }),
+    ...(sourceIpHash ? { hashPolicy: [{ policySpecifier: { case: "sourceIp", value: {} } }] } : {}),
+    ...(tunnel === undefined ? {} : { tunnelingConfig: tunnel }),
   };
 }
 

@@ -1,7 +1,8 @@
 import { TrafficDirection } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import type { CatalogInstance, Port, Protocol, Service } from "@signalbox/model";
-import { isLoopback, rangeKey, serviceAddresses, type AddressRange } from "./addresses.ts";
+import type { Routing } from "@signalbox/traffic";
+import { isLoopback, serviceAddresses, type AddressRange } from "./addresses.ts";
 import {
   httpConnectionManager,
   httpInspector,
@@ -15,6 +16,9 @@ import type { EncodedParts } from "./encoded-parts.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { duration, socketAddress, type Init } from "./messages.ts";
 import { blackHoleCluster, outboundCluster, passthroughCluster } from "./names.ts";
+import { connectionRules, distinctRules, isForAll, ruleChain } from "./routing/connection-chains.ts";
+import type { Destinations } from "./routing/context.ts";
+import type { L4Rule } from "./routing/l4-rules.ts";
 
 /** A Listener before it is encoded. */
 export type ListenerInit = Init<typeof ListenerSchema> & { name: string };
@@ -36,6 +40,9 @@ export interface OutboundPort {
   readonly port: Port;
   readonly instances: readonly CatalogInstance[];
   readonly encoded: EncodedParts;
+  /** The rules for its connections, which need the hosts that they send to; without either it has none. */
+  readonly routing?: Routing | undefined;
+  readonly destinations?: Destinations | undefined;
 }
 
 /** A listener that can be made when it is needed. */
@@ -98,7 +105,7 @@ export function portListeners(
   )
     return [];
   const listeners = new Map<string, PortListener>();
-  const shared: { port: OutboundPort; kind: PortKind; ranges: readonly AddressRange[] }[] = [];
+  const shared: Member[] = [];
   for (const port of ports) {
     const kind = portKind(port.port.protocol);
     if (kind === "none") continue;
@@ -163,91 +170,66 @@ function ownListener(
     service,
     port: { number },
   } = port;
-  const tcp = tcpChain(outboundCluster(number, service.hostname));
-  const base = outboundListener(name, address, [], number, style, settings);
-  if (kind !== "sniffed") return { ...base, filterChains: [tcp] };
-  return {
-    ...base,
-    filterChains: [httpChain(name, `${service.hostname}:${String(number)}`, dynamicDns([port]))],
-    defaultFilterChain: tcp,
-    listenerFilters: [httpInspector()],
-  };
+  const rules = distinctRules(connectionRules(port, kind === "tls" ? "tls" : "tcp", [], false));
+  const http = kind === "sniffed" ? [httpChain(name, `${service.hostname}:${String(number)}`, dynamicDns([port]))] : [];
+  return assemble(outboundListener(name, address, [], number, style, settings), {
+    http,
+    rules,
+    fallback: style.captured ? fallbackChain(settings) : undefined,
+  });
+}
+
+interface Member {
+  readonly port: OutboundPort;
+  readonly kind: PortKind;
+  readonly ranges: readonly AddressRange[];
 }
 
 function sharedListener(
   name: string,
   number: number,
-  members: readonly {
-    readonly port: OutboundPort;
-    readonly kind: PortKind;
-    readonly ranges: readonly AddressRange[];
-  }[],
+  members: readonly Member[],
   style: ListenerStyle,
   settings: MeshSettings,
 ): ListenerInit {
   const http = members.filter(({ kind }) => kind === "http" || kind === "sniffed").map(({ port }) => port);
-  const sni = new Set<string>();
-  const ranges = new Set<string>();
-  const chains: FilterChainInit[] = [];
-  let rest: FilterChainInit | undefined;
-  for (const { port, kind, ranges: wanted } of members) {
-    if (kind === "http") continue;
-    const cluster = outboundCluster(number, port.service.hostname);
-    const free = wanted.filter((range) => {
-      const key = rangeKey(range);
-      return ranges.has(key) ? false : ranges.add(key);
-    });
-    if (wanted.length > 0 && free.length === 0) continue;
-    const prefixRanges = free.map(({ prefix, length }) => ({ addressPrefix: prefix, prefixLen: length }));
-    const host = port.service.hostname.toLowerCase();
-    if (kind === "tls" && isServerName(host)) {
-      if (!sni.has(host))
-        chains.push({ ...tcpChain(cluster), filterChainMatch: { serverNames: [host], prefixRanges } });
-      sni.add(host);
-    } else if (prefixRanges.length > 0) chains.push({ ...tcpChain(cluster), filterChainMatch: { prefixRanges } });
-    else rest ??= tcpChain(cluster);
-  }
-  if (http.length > 0) chains.unshift(httpChain(name, String(number), dynamicDns(http)));
+  const rules = members.flatMap(({ port, kind, ranges }) =>
+    kind === "http" ? [] : connectionRules(port, kind === "tls" ? "tls" : "tcp", ranges, true),
+  );
   return assemble(outboundListener(name, style.wildcards[0], style.wildcards.slice(1), number, style, settings), {
-    chains,
-    rest,
-    http: http.length > 0,
-    tls: sni.size > 0,
+    http: http.length > 0 ? [httpChain(name, String(number), dynamicDns(http))] : [],
+    rules: distinctRules(rules),
     fallback: style.captured ? fallbackChain(settings) : undefined,
   });
 }
 
 interface Parts {
-  readonly chains: readonly FilterChainInit[];
-  readonly rest: FilterChainInit | undefined;
-  readonly http: boolean;
-  readonly tls: boolean;
+  readonly http: readonly FilterChainInit[];
+  /** No two of them match the same. */
+  readonly rules: readonly L4Rule[];
   readonly fallback: FilterChainInit | undefined;
 }
 
 /** Inspectors are there only where something must be told apart: they wait for the client's first bytes. */
-function assemble(listener: ListenerInit, { chains, rest, http, tls, fallback }: Parts): ListenerInit {
+function assemble(listener: ListenerInit, { http, rules, fallback }: Parts): ListenerInit {
+  const chains = [...http, ...rules.filter((rule) => !isForAll(rule)).map(ruleChain)];
+  const rest = rules.filter(isForAll).map(ruleChain).at(0);
   const otherwise = rest ?? fallback;
   const [only] = chains;
   if (only === undefined) return rest === undefined ? listener : { ...listener, filterChains: [rest] };
-  if (http && chains.length === 1 && otherwise === undefined) {
+  if (http.length > 0 && chains.length === 1 && otherwise === undefined) {
     const { filterChainMatch: _, ...anything } = only;
     return { ...listener, filterChains: [anything] };
   }
   const listenerFilters: ListenerFilterInit[] = [];
-  if (tls) listenerFilters.push(tlsInspector());
-  if (http) listenerFilters.push(httpInspector());
+  if (rules.some(({ serverNames }) => serverNames.length > 0)) listenerFilters.push(tlsInspector());
+  if (http.length > 0) listenerFilters.push(httpInspector());
   return {
     ...listener,
-    filterChains: [...chains],
+    filterChains: chains,
     ...(otherwise === undefined ? {} : { defaultFilterChain: otherwise }),
     listenerFilters,
   };
-}
-
-/** Envoy's SNI match takes a whole name or `*.` and the rest of one. */
-function isServerName(host: string): boolean {
-  return host !== "" && !host.slice(host.startsWith("*.") ? 2 : 0).includes("*");
 }
 
 function outboundListener(
@@ -314,10 +296,6 @@ function httpChain(listener: string, routeTable: string, dynamic: readonly strin
     filterChainMatch: plaintextHttp,
     filters: [httpConnectionManager(`outbound_${listener}`, { rds: routeTable }, dynamic)],
   };
-}
-
-function tcpChain(cluster: string): FilterChainInit {
-  return { filters: [tcpProxy(cluster)] };
 }
 
 function fallbackChain(settings: MeshSettings): FilterChainInit {

@@ -11,8 +11,8 @@ import type { Service } from "@signalbox/model";
 import { serviceAddresses } from "./addresses.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { duration, encoded, packed, type Init } from "./messages.ts";
-import type { HashPolicyInit } from "./routing/hash-policy.ts";
 import { authorityOf, passthroughCluster, requestNames } from "./names.ts";
+import type { HashPolicyInit } from "./routing/hash-policy.ts";
 
 /** A virtual host before it is encoded; rules put their routes here. */
 export type VirtualHostInit = Init<typeof VirtualHostSchema>;
@@ -27,18 +27,21 @@ export type Fallback = "passthrough" | "block" | "not-found";
 /** A direct response is never longer than this (Istio's bound), and Envoy refuses a longer one. */
 const maximumDirectResponse = 1_048_576;
 
-/** The routes of a service without routing rules: everything to its cluster, no timeout, Istio's default retries. */
+/**
+ * The routes of a service without rules: everything to its cluster, no timeout, Istio's default retries. `hashPolicy` is what of a request
+ * chooses the endpoint.
+ */
 export function defaultRoutes(
   cluster: string,
   settings: MeshSettings,
   hashPolicy: readonly HashPolicyInit[] = [],
 ): readonly RouteInit[] {
-  const hashes = hashPolicy.length === 0 ? {} : { hashPolicy: [...hashPolicy] };
+  const hashed = hashPolicy.length > 0 ? { hashPolicy: [...hashPolicy] } : {};
   return [
     {
       name: "default",
       match: { pathSpecifier: { case: "prefix", value: "/" } },
-      action: { case: "route", value: { ...clusterAction(cluster), ...retries(settings), ...hashes } },
+      action: { case: "route", value: { ...clusterAction(cluster), ...retries(settings), ...hashed } },
     },
   ];
 }
