@@ -1,16 +1,26 @@
 import type { ConfigObject } from "@signalbox/model";
-import type { ObjectFault } from "./fault.ts";
+import { checkAnnotations } from "./check-annotations.ts";
+import { checkDestinationRule } from "./destination-rule.ts";
+import type { Checked, ObjectFault } from "./fault.ts";
 import { checkServiceEntry } from "./service-entry.ts";
+import { checkVirtualService } from "./virtual-service.ts";
 import { checkWorkloadEntry } from "./workload-entry.ts";
 
-/** Checks `spec` of an object whose kind is known here: ServiceEntry and WorkloadEntry. Other kinds have no faults. */
+/** How each kind is checked: one line for each. */
+const checks: Readonly<Record<string, (object: ConfigObject) => Checked<unknown>>> = {
+  DestinationRule: checkDestinationRule,
+  ServiceEntry: checkServiceEntry,
+  VirtualService: checkVirtualService,
+  WorkloadEntry: checkWorkloadEntry,
+};
+
+/** Whether `checkObject` looks at the `spec` of this kind. */
+export function isCheckedKind(kind: string): boolean {
+  return Object.hasOwn(checks, kind);
+}
+
+/** Checks an Istio object: its annotations and, where its kind is known here (`isCheckedKind`), its `spec`. */
 export function checkObject(object: ConfigObject): readonly ObjectFault[] {
-  switch (object.kind) {
-    case "ServiceEntry":
-      return checkServiceEntry(object).faults;
-    case "WorkloadEntry":
-      return checkWorkloadEntry(object).faults;
-    default:
-      return [];
-  }
+  const check = isCheckedKind(object.kind) ? checks[object.kind] : undefined;
+  return [...checkAnnotations(object), ...(check?.(object).faults ?? [])];
 }

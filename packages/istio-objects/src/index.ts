@@ -1,7 +1,9 @@
-export { checkObject } from "./check-object.ts";
+export { checkObject, isCheckedKind } from "./check-object.ts";
 export { isIstioVersion, isObjectDocument, parseConfigObject } from "./config-object.ts";
+export { checkDestinationRule } from "./destination-rule.ts";
 export { serviceEntryToRecords } from "./service-entry-records.ts";
 export { checkServiceEntry } from "./service-entry.ts";
+export { checkVirtualService } from "./virtual-service.ts";
 export { workloadEntryToWorkload } from "./workload-entry-workload.ts";
 export { checkWorkloadEntry } from "./workload-entry.ts";
 export type { Checked, ObjectFault, ObjectPath } from "./fault.ts";

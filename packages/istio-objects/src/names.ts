@@ -70,6 +70,18 @@ export function labelValueFault(value: string): string | undefined {
   return value === "" || labelName.test(value) ? undefined : `"${value}" is not the value of a label`;
 }
 
+/** Checks a duration in milliseconds: Envoy gets whole milliseconds, and at least one. */
+export function durationFault(milliseconds: number): string | undefined {
+  if (milliseconds < 1) return "must be at least 1ms";
+  return isWhole(milliseconds) ? undefined : "must be whole milliseconds";
+}
+
+/** Whether a number is whole, but for the error of reading it as a sum of decimal fractions. */
+export function isWhole(number: number): boolean {
+  const tolerance = Math.max(5e-7, Math.abs(number) * 2 ** -50);
+  return Math.abs(number - Math.round(number)) < tolerance;
+}
+
 /** Whether a text is an IP address, without zone. */
 export function isIpAddress(address: string): boolean {
   return isIP(address) !== 0 && !address.includes("%");

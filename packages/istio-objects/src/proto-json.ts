@@ -64,6 +64,8 @@ export const bool: Read<boolean> = (value, path, faults) => {
   return false;
 };
 
+/** What 63 bits of nanoseconds hold, in milliseconds: about 292 years. */
+const longestDuration = 2 ** 63 / 1e6;
 const durationUnits = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 0.001, µs: 0.001, ns: 0.000001 } as const;
 
 /** A duration in milliseconds, written as Go writes it (`1h30m`, `1.5s`, `100ms`), which is what Istio's own reader takes; 0 where absent. */
@@ -85,7 +87,8 @@ function parseDuration(text: string): number | undefined {
     milliseconds += Number(part[1]) * durationUnits[part[2] as keyof typeof durationUnits];
     end = part.index + part[0].length;
   }
-  return end > 0 && end === rest.length ? sign * milliseconds : undefined;
+  const fits = end > 0 && end === rest.length && milliseconds <= longestDuration;
+  return fits ? sign * milliseconds : undefined;
 }
 
 /** Bytes in base64; the text is kept as it is, empty where absent. */
@@ -211,6 +214,7 @@ function describe(value: unknown): string {
   return typeof value === "string" ? `the text "${value}"` : `the ${typeof value} ${String(value)}`;
 }
 
+/** The name of a field in its `.proto` file. A digit before small letters begins a word too: `consecutive_5xx_errors`, but `http2_error`. */
 function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return name.replace(/[A-Z]|(?<=[a-z])\d(?=[a-z])/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -59,6 +59,7 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
   addCatalog(program, context);
   addReplay(program, context);
   addRender(program, context);
+  addValidate(program, context, exit);
   addApiCommands(program, context, exit);
   addBootstrap(program, context);
   addAgent(program, context, exit);
@@ -256,6 +257,26 @@ interface RenderFlagsShape {
   readonly mesh?: string;
   readonly proxy: string;
   readonly output: "json" | "yaml";
+}
+
+function addValidate(program: Command, context: CommandContext, exit: (code: number) => void): void {
+  program
+    .command("validate")
+    .description("Check Istio objects as Istio's admission does, each for itself. Exit code 1 where one is invalid.")
+    .argument("<path...>", "files, folders (all .yaml, .yml and .json below), or - for standard input")
+    .addOption(new Option("-o, --output <form>", "how to print").choices(["text", "json"]).default("text"))
+    .addHelpText(
+      "after",
+      examples([
+        "signalbox validate virtual-service.yaml destination-rules/",
+        "kubectl get virtualservices -A -o yaml | signalbox validate -",
+        "signalbox validate -o json rules/ | jq '.results[] | select(.valid | not)'",
+      ]),
+    )
+    .action(async (paths: readonly string[], flags: { output: "json" | "text" }) => {
+      const { validateCommand } = await import("./commands/validate.ts");
+      exit(await validateCommand(paths, flags, context));
+    });
 }
 
 function addBootstrap(program: Command, context: CommandContext): void {
