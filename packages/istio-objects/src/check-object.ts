@@ -1,16 +1,35 @@
 import type { ConfigObject } from "@signalbox/model";
-import type { ObjectFault } from "./fault.ts";
+import { checkAnnotations } from "./annotations.ts";
+import { checkAuthorizationPolicy } from "./authorization-policy.ts";
+import { checkEnvoyFilter } from "./envoy-filter.ts";
+import type { Checked, ObjectFault } from "./fault.ts";
+import { checkGateway } from "./gateway.ts";
+import { checkPeerAuthentication } from "./peer-authentication.ts";
+import { checkProxyConfig } from "./proxy-config.ts";
+import { checkRequestAuthentication } from "./request-authentication.ts";
 import { checkServiceEntry } from "./service-entry.ts";
+import { checkSidecar } from "./sidecar.ts";
+import { checkTelemetry } from "./telemetry.ts";
 import { checkWorkloadEntry } from "./workload-entry.ts";
+import { checkWorkloadGroup } from "./workload-group.ts";
 
-/** Checks `spec` of an object whose kind is known here: ServiceEntry and WorkloadEntry. Other kinds have no faults. */
+/** What checks `spec` of each kind that is known here. */
+const checks = new Map<string, (object: ConfigObject) => Checked<unknown>>([
+  ["AuthorizationPolicy", checkAuthorizationPolicy],
+  ["EnvoyFilter", checkEnvoyFilter],
+  ["Gateway", checkGateway],
+  ["PeerAuthentication", checkPeerAuthentication],
+  ["ProxyConfig", checkProxyConfig],
+  ["RequestAuthentication", checkRequestAuthentication],
+  ["ServiceEntry", checkServiceEntry],
+  ["Sidecar", checkSidecar],
+  ["Telemetry", checkTelemetry],
+  ["WorkloadEntry", checkWorkloadEntry],
+  ["WorkloadGroup", checkWorkloadGroup],
+]);
+
+/** Checks an object whose kind is known here by the rules of Istio's admission. Objects of other kinds have no faults. */
 export function checkObject(object: ConfigObject): readonly ObjectFault[] {
-  switch (object.kind) {
-    case "ServiceEntry":
-      return checkServiceEntry(object).faults;
-    case "WorkloadEntry":
-      return checkWorkloadEntry(object).faults;
-    default:
-      return [];
-  }
+  const check = checks.get(object.kind);
+  return check === undefined ? [] : [...checkAnnotations(object), ...check(object).faults];
 }

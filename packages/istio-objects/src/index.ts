@@ -1,3 +1,12 @@
+export { checkAuthorizationPolicy } from "./authorization-policy.ts";
+export { checkEnvoyFilter } from "./envoy-filter.ts";
+export { checkGateway } from "./gateway.ts";
+export { checkPeerAuthentication } from "./peer-authentication.ts";
+export { checkProxyConfig } from "./proxy-config.ts";
+export { checkRequestAuthentication } from "./request-authentication.ts";
+export { checkSidecar } from "./sidecar.ts";
+export { checkTelemetry } from "./telemetry.ts";
+export { checkWorkloadGroup } from "./workload-group.ts";
 export { checkObject } from "./check-object.ts";
 export { isIstioVersion, isObjectDocument, parseConfigObject } from "./config-object.ts";
 export { serviceEntryToRecords } from "./service-entry-records.ts";
