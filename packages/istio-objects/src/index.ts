@@ -12,6 +12,8 @@ export { isIstioVersion, isObjectDocument, parseConfigObject } from "./config-ob
 export { serviceEntryToRecords } from "./service-entry-records.ts";
 export { checkServiceEntry } from "./service-entry.ts";
 export { workloadEntryToWorkload } from "./workload-entry-workload.ts";
+export { customResourceDefinitions } from "./custom-resources.ts";
+export { istioKinds } from "./istio-kinds.ts";
 export { checkWorkloadEntry } from "./workload-entry.ts";
 export type { Checked, ObjectFault, ObjectPath } from "./fault.ts";
 export type { ServiceEntry, ServiceEntryPort } from "./service-entry.ts";
@@ -52,3 +54,6 @@ export type {
   VirtualService,
 } from "./schema/virtual-service.ts";
 export type { WorkloadGroup } from "./schema/workload-group.ts";
+export type { CustomResourceDefinition, CustomResourceVersion } from "./custom-resources.ts";
+export type { IstioKind, PrinterColumn } from "./istio-kinds.ts";
+export type { ReadSchema } from "./proto-json.ts";

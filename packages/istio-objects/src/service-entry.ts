@@ -5,7 +5,8 @@ import { enumOf, listOf, mapOf, message, optional, text, uint32, type ValueOf } 
 import { protocolFault } from "./protocols.ts";
 import { checkAddress, checkLabels, checkPorts, readWorkloadEntry, socketPrefix } from "./workload-entry.ts";
 
-const readServiceEntry = message({
+/** Reads the fields of a ServiceEntry. */
+export const readServiceEntry = message({
   hosts: listOf(text),
   addresses: listOf(text),
   ports: listOf(message({ number: uint32, protocol: text, name: text, targetPort: uint32 })),
