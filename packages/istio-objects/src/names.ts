@@ -104,3 +104,8 @@ function labelsFault(host: string, labels: string): string | undefined {
 function badLabel(host: string, part: string): string {
   return `"${host}" is not a host name: its label "${part}" is not letters, digits and "-"`;
 }
+
+/** Checks the IP address that a listener binds; one with a zone fits. Empty is any address. */
+export function bindFault(address: string): string | undefined {
+  return address === "" || isIP(address) !== 0 ? undefined : `"${address}" is not an IP address`;
+}
