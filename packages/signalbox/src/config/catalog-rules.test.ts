@@ -137,3 +137,16 @@ describe("migration rules of the configuration", () => {
     expect(rulesOf("orders", { match: "orders" })).not.toHaveProperty("migration");
   });
 });
+
+describe("a slow start of the configuration", () => {
+  it("is a rule with times in milliseconds, with the first entry that has one", () => {
+    expect(
+      rulesOf(
+        "orders",
+        { match: "orders", slowStart: { over: "1m" } },
+        { match: "*", slowStart: { over: "5m", steps: 2 } },
+      ).slowStart,
+    ).toEqual({ overMs: 60_000, steps: 4, flapMs: 30_000 });
+    expect(rulesOf("orders", { match: "orders" }).slowStart).toBeUndefined();
+  });
+});

@@ -11,6 +11,7 @@ import {
   type RampRule,
   type ServiceRules,
   type Share,
+  type SlowStartRule,
 } from "@signalbox/policy";
 import { durationMs } from "./duration.ts";
 import type { SignalboxConfig } from "./schema.ts";
@@ -72,6 +73,7 @@ function rulesOf(key: ServiceKey, entries: readonly ServiceEntry[], guard: Guard
   const migration = fitting.find((entry) => entry.migration !== undefined)?.migration;
   const drift = fitting.find((entry) => entry.drift !== undefined)?.drift;
   const health = fitting.find((entry) => entry.health !== undefined)?.health;
+  const slowStart = fitting.find((entry) => entry.slowStart !== undefined)?.slowStart;
   const own = fitting.find((entry) => entry.guard !== undefined)?.guard;
   return {
     merge: sharing?.merge === undefined ? defaultRules.merge : mergeRule(sharing.merge),
@@ -79,6 +81,7 @@ function rulesOf(key: ServiceKey, entries: readonly ServiceEntry[], guard: Guard
     ...(migration && { migration: migrationRules(migration) }),
     drift: drift === undefined ? defaultRules.drift : driftActions(drift),
     health: health === undefined ? defaultRules.health : healthRule(health),
+    ...(slowStart && { slowStart: slowStartRule(slowStart) }),
     guard: own === undefined ? guard : guardRule(own, guard),
   };
 }
@@ -118,6 +121,10 @@ function healthRule({ drainFor, ignore }: NonNullable<ServiceEntry["health"]>): 
     ...(ignore && { ignore }),
     ...(drainFor !== undefined && { drainForMs: durationMs(drainFor) }),
   };
+}
+
+function slowStartRule({ flapWindow, over, steps }: NonNullable<ServiceEntry["slowStart"]>): SlowStartRule {
+  return { overMs: durationMs(over), steps, flapMs: durationMs(flapWindow) };
 }
 
 function guardRule({ holdFor, releaseEvery, window, ...plain }: GuardFields, base: GuardRule): GuardRule {

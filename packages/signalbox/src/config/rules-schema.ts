@@ -153,6 +153,16 @@ export const servicesSchema = z
           })
           .exactOptional()
           .describe("How health is composed, and how endpoints leave."),
+        slowStart: z
+          .strictObject({
+            over: duration.describe("Over how long the weight rises to its full value."),
+            steps: z.int().min(1).max(20).default(4).describe("In how many steps; each is one change of the service."),
+            flapWindow: duration
+              .default("30s")
+              .describe("Who is away or not healthy for not longer than this goes on where it was."),
+          })
+          .exactOptional()
+          .describe("Endpoints that begin to take traffic get it little by little. Off unless given."),
         guard: z.strictObject(guardFields).exactOptional().describe("Doubts about this service's removals."),
       })
       .refine(({ merge, ramp }) => merge === undefined || ramp === undefined, {
@@ -162,7 +172,7 @@ export const servicesSchema = z
       .describe("Rules for some services. Of each rule, the first entry that fits and has it counts."),
   )
   .default([])
-  .describe("Rules by service: merging, ramps, drift, health, guards.");
+  .describe("Rules by service: merging, ramps, drift, health, slow start, guards.");
 
 /** `drift`: whose workloads are the truth about which addresses. */
 export const driftSchema = z
