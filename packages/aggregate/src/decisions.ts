@@ -150,6 +150,7 @@ function explain(
     aliases: names.aliasesOf(service),
     identities: identitiesOf(service, staged, shards, names),
     merge,
+    ...(merged.entry?.unserved && { unserved: merged.entry.unserved }),
     candidates: explainCandidates(records, staged, merged),
     conflicts: merged.conflicts,
     lints: merged.entry === undefined ? [] : lintService(merged.entry.service, staged, shards.virtualAddresses()),

@@ -102,6 +102,25 @@ describe("rules of identity", () => {
 });
 
 describe("rules of merging", () => {
+  it("publish the part of the traffic that is to fail, and its end", async () => {
+    const shares = [
+      { registry: "fake/one", weight: 90 },
+      { registry: "fake/two", weight: 10 },
+    ];
+    const { first, second, world } = await twoRegistries({
+      rules: rules({ merge: { type: "split", shares, onEmpty: "blackhole" } }),
+    });
+    first.snapshot(record(one, "orders", "192.0.2.1"));
+    second.snapshot(record(two, "orders"));
+    await world.calm();
+    const unserved = () => world.consumed.entries.get(keyOf("orders"))?.unserved;
+    expect(unserved()).toEqual({ http: 100_000 });
+    expect(world.aggregate.decisions.explain(keyOf("orders"))?.unserved).toEqual({ http: 100_000 });
+    second.upsert(record(two, "orders", "192.0.2.2"));
+    await world.calm();
+    expect(unserved()).toBeUndefined();
+  });
+
   it("can change while everything runs", async () => {
     const { first, second, world } = await twoRegistries({});
     first.snapshot(record(one, "orders", "192.0.2.1"));

@@ -177,6 +177,10 @@ const explanation = z.strictObject({
   aliases: z.array(z.string()),
   identities: z.array(z.strictObject({ registry: z.string(), name: z.string(), rule: z.int().optional() })),
   merge,
+  unserved: z
+    .record(z.string(), z.int())
+    .optional()
+    .meta({ description: "The part of the traffic that fails, in parts of a million, by service port." }),
   candidates: z.array(candidate),
   conflicts: z.array(z.strictObject({ field: z.string(), kept: side, dropped: side })),
   lints: z.array(z.strictObject({ code: z.string(), detail: z.string() })),

@@ -138,6 +138,15 @@ describe("migration rules of the configuration", () => {
   });
 });
 
+describe("an empty share of the configuration", () => {
+  it("spills unless it is to fail, in a split and in a ramp", () => {
+    const onEmpty = "blackhole";
+    expect(rulesOf("a", { match: "a", merge: { split: split(1, 1) } }).merge).toMatchObject({ onEmpty: "spill" });
+    expect(rulesOf("a", { match: "a", merge: { split: split(1, 1), onEmpty } }).merge).toMatchObject({ onEmpty });
+    expect(rulesOf("a", { match: "a", ramp: { steps, onEmpty } }).ramp).toMatchObject({ onEmpty });
+  });
+});
+
 describe("a slow start of the configuration", () => {
   it("is a rule with times in milliseconds, with the first entry that has one", () => {
     expect(

@@ -91,18 +91,18 @@ function mergeRule(merge: NonNullable<ServiceEntry["merge"]>): MergeRule {
   if ("prefer" in merge) return { type: "prefer", order: merge.prefer };
   if ("failover" in merge) return { type: "failover", order: merge.failover };
   if ("authoritative" in merge) return { type: "authoritative", registry: merge.authoritative };
-  return { type: "split", shares: sharesOf(merge.split), onEmpty: "spill" };
+  return { type: "split", shares: sharesOf(merge.split), onEmpty: merge.onEmpty };
 }
 
 function sharesOf(split: Readonly<Record<string, number>>): readonly Share[] {
   return Object.entries(split).map(([registry, weight]) => ({ registry, weight }));
 }
 
-function rampRule({ gates, steps }: NonNullable<ServiceEntry["ramp"]>): RampRule {
+function rampRule({ gates, onEmpty, steps }: NonNullable<ServiceEntry["ramp"]>): RampRule {
   return {
     steps: steps.map(({ at, split }) => ({ at: Date.parse(at), shares: sharesOf(split) })),
     gates,
-    onEmpty: "spill",
+    onEmpty,
   };
 }
 

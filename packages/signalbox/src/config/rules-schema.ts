@@ -39,6 +39,13 @@ const split = z.record(pattern, weight).refine((shares) => Object.values(shares)
   message: "needs at least one share above 0",
 });
 
+const onEmpty = z
+  .enum(["spill", "blackhole"])
+  .default("spill")
+  .describe(
+    "What becomes of the share of a registry without an endpoint that can take traffic: others take it, or it fails.",
+  );
+
 const mergeSchema = z
   .union([
     z.literal("union"),
@@ -46,6 +53,7 @@ const mergeSchema = z
     z.strictObject({ failover: patterns.describe("Each registry only takes what those before it cannot.") }),
     z.strictObject({
       split: split.describe("Parts of the traffic, by registry; the last one is where the service moves to."),
+      onEmpty,
     }),
     z.strictObject({ authoritative: pattern.describe("Only this registry serves; the others are shown beside it.") }),
   ])
@@ -93,6 +101,7 @@ const rampSchema = z
       })
       .default({})
       .describe("What must hold for a step to be taken."),
+    onEmpty,
   })
   .describe("A split whose shares change over time, in place of `merge`.");
 
