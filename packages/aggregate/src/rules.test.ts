@@ -1,4 +1,4 @@
-import { registryId, type Workload } from "@signalbox/model";
+import { registryId, serviceKey, type Workload } from "@signalbox/model";
 import { defaultRules, type Override, type ServiceRules } from "@signalbox/policy";
 import { afterEach, describe, expect, it } from "vitest";
 import { defaultCatalogRules, type AggregateOptions, type CatalogRules } from "./options.ts";
@@ -98,6 +98,37 @@ describe("rules of identity", () => {
     back.snapshot(foreign("or-ders.elsewhere", "192.0.2.1"), foreign("or_ders.elsewhere", "192.0.2.2"));
     await world.calm();
     expect(told()).toHaveLength(2);
+  });
+});
+
+describe("strict names", () => {
+  it("leave the second of two services of one registry out, until the name is free", async () => {
+    const identity = [
+      {
+        ...{ registries: ["fake/two"], hostnames: ["*"], hostname: "{{name}}.test", namespace: "test" },
+        ...{ aliases: [], gather: false, strict: true },
+      },
+    ];
+    const foreign = (hostname: string, ip: string) => ({
+      service: service(two, "x", { hostname, namespace: "default" }),
+      instances: [instance(two, ip)],
+    });
+    const { first, second, world } = await twoRegistries({ rules: rules({}, { identity }) });
+    first.snapshot();
+    second.snapshot(foreign("or_ders.elsewhere", "192.0.2.2"), foreign("or-ders.elsewhere", "192.0.2.1"));
+    await world.calm();
+    expect([...world.consumed.entries.keys()]).toEqual([keyOf("or-ders")]);
+    expect(ipsOf(world.consumed, "or-ders")).toEqual(["192.0.2.1"]);
+    const [collision] = world.aggregate.decisions.collisions();
+    expect(collision).toMatchObject({ wanted: keyOf("or-ders"), loser: "default/or_ders.elsewhere" });
+    expect(collision).not.toHaveProperty("renamed");
+    second.push({
+      type: "delta",
+      records: { upserted: [], removed: [serviceKey({ namespace: "default", hostname: "or-ders.elsewhere" })] },
+    });
+    await world.calm();
+    expect(ipsOf(world.consumed, "or-ders")).toEqual(["192.0.2.2"]);
+    expect(world.aggregate.decisions.collisions()).toEqual([]);
   });
 });
 

@@ -27,7 +27,7 @@ export function catalogRules(
   const { registries: guarded, ...guardFields } = guards;
   const guard = guardRule(guardFields, defaultRules.guard);
   return {
-    identity,
+    identity: identity.map(({ collisions, ...rule }) => ({ ...rule, strict: collisions === "strict" })),
     of: remembered((key) => rulesOf(key, services, guard)),
     guarded,
     guard,

@@ -29,6 +29,12 @@ export const identitySchema = z
           .default([])
           .describe("Further hostnames of the service, in its canonical namespace."),
         gather: z.boolean().default(false).describe("Several services of one registry may become one."),
+        collisions: z
+          .enum(["rename", "strict"])
+          .default("rename")
+          .describe(
+            "What becomes of the second of two services of one registry that want one name: it has another name, or it is left out.",
+          ),
       })
       .describe("Gives services their canonical name; services of several registries with one name are one service."),
   )
