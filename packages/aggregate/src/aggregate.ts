@@ -110,7 +110,12 @@ class Aggregate implements AggregateController {
         this.#onInput({ at, type: "decision", registry, decision });
       },
     });
-    this.#stages = new Stages({ rules, heldOf: (id, key) => this.#heldOf(id, key) });
+    this.#stages = new Stages({
+      rules,
+      heldOf: (id, key) => this.#heldOf(id, key),
+      slowStarts: options.slowStarts ?? [],
+      slowStartsChanged: () => options.onSlowStart?.(),
+    });
     const shared = { clock: this.#clock, logger: this.#logger, restart: this.#restart };
     this.#ramps = new Ramps({
       rules,

@@ -9,6 +9,7 @@ import type {
   MergeServiceInput,
   Override,
   Pattern,
+  SavedSlowStart,
   ServiceRules,
 } from "@signalbox/policy";
 import type { Clock, Logger, Metrics, Registry } from "@signalbox/registry";
@@ -73,6 +74,8 @@ export interface AggregateOptions {
   readonly overrides?: readonly Override[];
   /** How far ramps were before a restart. One that is not here is where the times of its steps say. */
   readonly ramps?: readonly SavedRamp[];
+  /** Endpoints that were not at their full weight before a restart. Those that are not here have it, unless they registered just now. */
+  readonly slowStarts?: readonly SavedSlowStart[];
   /** How the records of several registries become one entry. Default `mergeService` of @signalbox/policy. */
   readonly merge?: MergePolicy;
   /** How long publishing waits for the first snapshot of each registry, in milliseconds. Default 30,000. */
@@ -91,6 +94,8 @@ export interface AggregateOptions {
   onPublish?(publication: Publication): void;
   /** Told synchronously what the stages before the merge left of a service, each time it is looked at; must not throw. */
   onStaged?(service: ServiceKey, records: readonly CandidateRecord[]): void;
+  /** Told synchronously when `decisions.slowStarts()` gives something else, to keep it; must not throw. */
+  onSlowStart?(): void;
   /** Told synchronously of everything that decides about the catalog, in its order, for a journal; must not throw. */
   onInput?(input: AggregateInput): void;
 }

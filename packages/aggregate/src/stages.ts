@@ -9,6 +9,7 @@ import {
   reconcile,
   unregistered,
   OverrideBook,
+  SlowStart,
   withFinding,
   type Candidate,
   type CandidateRecord,
@@ -17,6 +18,7 @@ import {
   type DriftReport,
   type Hold,
   type ReportedVerdict,
+  type SavedSlowStart,
 } from "@signalbox/policy";
 import type { RegistryUpdate } from "@signalbox/registry";
 import type { CatalogRules } from "./options.ts";
@@ -26,6 +28,10 @@ export interface StagesOptions {
   readonly rules: CatalogRules;
   /** What is held of what a registry says about a canonical service, by the id of the instance. */
   heldOf(registry: RegistryId, key: ServiceKey): ReadonlyMap<string, Hold>;
+  /** Slow starts from before a restart. */
+  readonly slowStarts: readonly SavedSlowStart[];
+  /** Told when there is something else to be kept of slow starts. */
+  slowStartsChanged(): void;
 }
 
 /**
@@ -35,6 +41,7 @@ export interface StagesOptions {
 export class Stages {
   readonly overrides = new OverrideBook();
   readonly departures = new Departures();
+  readonly slowStart: SlowStart;
   readonly #options: StagesOptions;
   readonly #truth: DriftTruth | undefined;
   readonly #members = new MemberIndex();
@@ -45,6 +52,7 @@ export class Stages {
 
   constructor(options: StagesOptions) {
     this.#options = options;
+    this.slowStart = new SlowStart(options.slowStarts);
     const { drift } = options.rules;
     this.#truth = drift && new DriftTruth(drift);
     for (const { registry } of drift?.clusters ?? []) this.#workloads.set(registry, new Map());
@@ -181,6 +189,11 @@ export class Stages {
       });
     }
     staged = staged.map((record) => this.#guarded(key, record));
+    // Last, because only now it is known who can take traffic.
+    const started = this.slowStart.take(key, rules.slowStart, staged, now);
+    if (started.changed) this.#options.slowStartsChanged();
+    staged = started.records;
+    due.push(started.dueAt);
     const times = due.filter((at) => at !== undefined);
     if (times.length === 0) this.#due.delete(key);
     else this.#due.set(key, Math.min(...times));

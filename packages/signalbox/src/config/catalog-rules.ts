@@ -11,6 +11,7 @@ import {
   type RampRule,
   type ServiceRules,
   type Share,
+  type SlowStartRule,
 } from "@signalbox/policy";
 import { durationMs } from "./duration.ts";
 import type { SignalboxConfig } from "./schema.ts";
@@ -26,7 +27,7 @@ export function catalogRules(
   const { registries: guarded, ...guardFields } = guards;
   const guard = guardRule(guardFields, defaultRules.guard);
   return {
-    identity,
+    identity: identity.map(({ collisions, ...rule }) => ({ ...rule, strict: collisions === "strict" })),
     of: remembered((key) => rulesOf(key, services, guard)),
     guarded,
     guard,
@@ -72,6 +73,7 @@ function rulesOf(key: ServiceKey, entries: readonly ServiceEntry[], guard: Guard
   const migration = fitting.find((entry) => entry.migration !== undefined)?.migration;
   const drift = fitting.find((entry) => entry.drift !== undefined)?.drift;
   const health = fitting.find((entry) => entry.health !== undefined)?.health;
+  const slowStart = fitting.find((entry) => entry.slowStart !== undefined)?.slowStart;
   const own = fitting.find((entry) => entry.guard !== undefined)?.guard;
   return {
     merge: sharing?.merge === undefined ? defaultRules.merge : mergeRule(sharing.merge),
@@ -79,6 +81,7 @@ function rulesOf(key: ServiceKey, entries: readonly ServiceEntry[], guard: Guard
     ...(migration && { migration: migrationRules(migration) }),
     drift: drift === undefined ? defaultRules.drift : driftActions(drift),
     health: health === undefined ? defaultRules.health : healthRule(health),
+    ...(slowStart && { slowStart: slowStartRule(slowStart) }),
     guard: own === undefined ? guard : guardRule(own, guard),
   };
 }
@@ -88,18 +91,18 @@ function mergeRule(merge: NonNullable<ServiceEntry["merge"]>): MergeRule {
   if ("prefer" in merge) return { type: "prefer", order: merge.prefer };
   if ("failover" in merge) return { type: "failover", order: merge.failover };
   if ("authoritative" in merge) return { type: "authoritative", registry: merge.authoritative };
-  return { type: "split", shares: sharesOf(merge.split), onEmpty: "spill" };
+  return { type: "split", shares: sharesOf(merge.split), onEmpty: merge.onEmpty };
 }
 
 function sharesOf(split: Readonly<Record<string, number>>): readonly Share[] {
   return Object.entries(split).map(([registry, weight]) => ({ registry, weight }));
 }
 
-function rampRule({ gates, steps }: NonNullable<ServiceEntry["ramp"]>): RampRule {
+function rampRule({ gates, onEmpty, steps }: NonNullable<ServiceEntry["ramp"]>): RampRule {
   return {
     steps: steps.map(({ at, split }) => ({ at: Date.parse(at), shares: sharesOf(split) })),
     gates,
-    onEmpty: "spill",
+    onEmpty,
   };
 }
 
@@ -118,6 +121,10 @@ function healthRule({ drainFor, ignore }: NonNullable<ServiceEntry["health"]>): 
     ...(ignore && { ignore }),
     ...(drainFor !== undefined && { drainForMs: durationMs(drainFor) }),
   };
+}
+
+function slowStartRule({ flapWindow, over, steps }: NonNullable<ServiceEntry["slowStart"]>): SlowStartRule {
+  return { overMs: durationMs(over), steps, flapMs: durationMs(flapWindow) };
 }
 
 function guardRule({ holdFor, releaseEvery, window, ...plain }: GuardFields, base: GuardRule): GuardRule {
