@@ -91,11 +91,12 @@ function parseDuration(text: string): number | undefined {
   return fits ? sign * milliseconds : undefined;
 }
 
-/** Bytes in base64; the text is kept as it is, empty where absent. */
+/** Bytes in base64 with its padding; the text is kept as it is, empty where absent. */
 export const base64: Read<string> = (value, path, faults) => {
   const written = text(value, path, faults);
-  if (/^[A-Za-z0-9+/_-]*={0,2}$/.test(written)) return written;
-  faults.error(path, "must be base64");
+  const digits = written.replace(/[\r\n]/g, "");
+  if (digits.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(digits)) return written;
+  faults.error(path, "must be base64, padded with =");
   return "";
 };
 
@@ -133,8 +134,9 @@ export function listOf<T>(read: Read<T>): Read<readonly T[]> {
       faults.error(path, `must be a list, not ${describe(value)}`);
       return [];
     }
-    return value.map((member: unknown, index) => {
-      if (member === null) faults.error([...path, index], "must not be null");
+    // Not map(): a hole is a member too.
+    return Array.from(value, (member: unknown, index) => {
+      if (absent(member)) faults.error([...path, index], "must not be null");
       return read(member, [...path, index], faults);
     });
   };
