@@ -15,7 +15,24 @@ const nested = (depth: number): unknown => {
   return value;
 };
 const junk: fc.Arbitrary<unknown> = fc.oneof(
-  fc.constantFrom(null, true, "", "*", "0", "-1s", "9".repeat(400), ".", "/", "a/b/c", "(?=a)", "[", "%", "%A([", {}, []),
+  fc.constantFrom(
+    null,
+    true,
+    "",
+    "*",
+    "0",
+    "-1s",
+    "9".repeat(400),
+    ".",
+    "/",
+    "a/b/c",
+    "(?=a)",
+    "[",
+    "%",
+    "%A([",
+    {},
+    [],
+  ),
   fc.constantFrom(-1, 0, 1e308, -1e308, 2 ** 53, 0.1, 4_999_999, -0x80000000, 0xffffffff),
   fc.string({ maxLength: 5, unit: "binary" }),
   fc.constantFrom(1, 50, 400).map(nested),
@@ -46,7 +63,13 @@ function mutate(root: Mutable, { how, key, steps, value }: Change): void {
   const target = holder as Record<string, unknown>;
   if (how === "remove") Reflect.deleteProperty(target, member);
   else if (how === "repeat" && Array.isArray(holder)) holder.push(...Array.from({ length: 10 }, () => holder[0]));
-  else Object.defineProperty(target, how === "add" ? key : member, { value, enumerable: true, writable: true, configurable: true });
+  else
+    Object.defineProperty(target, how === "add" ? key : member, {
+      value,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
 }
 
 interface Change {
