@@ -53,7 +53,7 @@ function checkVersion(version: string, path: ObjectPath, faults: FaultList): voi
     return;
   }
   const fault = re2Fault(version);
-  if (fault !== undefined) faults.error(path, `"${version}" ${fault}`);
+  if (fault !== undefined) faults.error(path, `"${version}" is not a regular expression of RE2: ${fault}`);
 }
 
 type Match = NonNullable<ConfigPatch["match"]>;

@@ -94,7 +94,9 @@ function lengthFault(host: string): string | undefined {
 
 function labelsFault(host: string, labels: string): string | undefined {
   const parts = labels.split(".");
-  if (/^[-+]?[0-9]+$/.test(parts.at(-1) ?? ""))
+  const last = parts.at(-1) ?? "";
+  // Istio reads a number of 64 bits; what does not fit is not a number to it.
+  if (/^[-+]?[0-9]+$/.test(last) && Math.abs(Number(last)) < 2 ** 63)
     return `"${host}" is not a host name: its last label must not be a number`;
   if (parts.at(-1) === "") parts.pop();
   const bad = parts.find((part) => part.length > longestLabel || !label.test(part));

@@ -116,7 +116,10 @@ describe("checkEnvoyFilter", () => {
     [{ applyTo: "CLUSTER", match: { listener: {} }, patch }, 'applyTo CLUSTER takes a match of "cluster"'],
     [{ applyTo: "LISTENER", match: { cluster: {} }, patch }, 'applyTo LISTENER takes a match of "listener"'],
     [{ applyTo: "HTTP_ROUTE", match: { cluster: {} }, patch }, 'takes a match of "routeConfiguration"'],
-    [{ applyTo: "CLUSTER", match: { proxy: { proxyVersion: "(" } }, patch }, 'proxyVersion: "(" has a "("'],
+    [
+      { applyTo: "CLUSTER", match: { proxy: { proxyVersion: "(" } }, patch },
+      'proxyVersion: "(" is not a regular expression of RE2: a ( has no )',
+    ],
     [{ applyTo: "CLUSTER", match: { proxy: { proxyVersion: "a".repeat(1025) } }, patch }, "warning spec.configPatches"],
     [{ applyTo: "LISTENER", match: chain({ name: "a" }), patch }, "has no effect with applyTo LISTENER"],
     [{ applyTo: "NETWORK_FILTER", match: chain({}), patch }, "filter.name: is required"],

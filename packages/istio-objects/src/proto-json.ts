@@ -123,13 +123,13 @@ function parseDuration(text: string): number | undefined {
   return text.startsWith("-") ? -milliseconds : milliseconds;
 }
 
-const base64Form = /^[A-Za-z0-9+/_-]*={0,2}$/;
+const base64Form = /^[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*$/;
 
-/** Bytes in base64; the text is kept as it is, empty where absent. */
+/** Bytes in base64 with its padding; the text is kept as it is, empty where absent. */
 export const base64: Read<string> = described({ type: "string", pattern: base64Form.source }, (value, path, faults) => {
   const written = text(value, path, faults);
-  if (base64Form.test(written)) return written;
-  faults.error(path, "must be base64");
+  if (base64Form.test(written) && written.replace(/[\r\n]/g, "").length % 4 === 0) return written;
+  faults.error(path, "must be base64, padded with =");
   return "";
 });
 
@@ -167,8 +167,9 @@ export function listOf<T>(read: Read<T>): Read<readonly T[]> {
       faults.error(path, `must be a list, not ${describe(value)}`);
       return [];
     }
-    return value.map((member: unknown, index) => {
-      if (member === null) faults.error([...path, index], "must not be null");
+    // Not map(): a hole is a member too.
+    return Array.from(value, (member: unknown, index) => {
+      if (absent(member)) faults.error([...path, index], "must not be null");
       return read(member, [...path, index], faults);
     });
   });

@@ -1,215 +1,245 @@
-/** Names of POSIX classes, as in `[[:alpha:]]`. */
-const posixClasses: readonly string[] =
-  "alnum alpha ascii blank cntrl digit graph lower print punct space upper word xdigit".split(" ");
-const mostRepeats = 1000;
+import { isPosixClass, isUnicodeClass } from "./re2-classes.ts";
+
+const mostCopies = 1000;
 
 /**
- * Checks a regular expression as RE2 reads it, which Istio and Envoy do: no backreferences and no looking around, but POSIX classes and
- * `\Q…\E`. Gives what is wrong, or undefined. It does not say how large the program is.
+ * What is wrong with a regular expression of RE2's syntax (https://github.com/google/re2/wiki/Syntax), or undefined. It knows what a JavaScript
+ * `RegExp` takes otherwise: no look-around and no backreferences, but flags such as `(?i)`, `\Q…\E`, `\pN`, `[[:alpha:]]` and `(?P<name>…)`; and
+ * the bound of 1,000 copies. Nothing is matched. Meant for patterns of a few
+ * thousand characters: the caller bounds them.
  */
 export function re2Fault(pattern: string): string | undefined {
-  try {
-    new Reader(pattern).read();
-    return undefined;
-  } catch (error) {
-    if (error instanceof Re2SyntaxError) return error.message;
-    throw error;
-  }
+  if (/\p{Surrogate}/u.test(pattern)) return "the text is not valid Unicode";
+  return new Re2Reader(pattern).read();
 }
 
-class Re2SyntaxError extends Error {}
+/** What stands between two parentheses, as far as it was read. Copies count how often counted repetitions multiply what is deepest inside. */
+interface Group {
+  /** Most copies in any part of the group that is complete. */
+  copies: number;
+  /** Copies in the last item, which a repetition would apply to; undefined where there is none. */
+  last: number | undefined;
+}
 
-class Reader {
-  readonly #pattern: string;
-  readonly #names = new Set<string>();
-  #at = 0;
-  #depth = 0;
+class Re2Reader {
+  readonly #text: string;
+  #position = 0;
+  readonly #groups: Group[] = [];
+  #group: Group = { copies: 1, last: undefined };
 
-  constructor(pattern: string) {
-    this.#pattern = pattern;
+  constructor(text: string) {
+    this.#text = text;
   }
 
-  read(): void {
-    this.#sequence();
-    if (this.#at < this.#pattern.length) throw new Re2SyntaxError('has a ")" without "("');
-  }
-
-  /** Reads alternatives up to the closing bracket or the end. */
-  #sequence(): void {
-    let canRepeat = false;
-    let repeated = false;
-    while (this.#at < this.#pattern.length && this.#peek() !== ")") {
-      const repeat = this.#repeat();
-      if (repeat !== undefined) {
-        if (!canRepeat) throw new Re2SyntaxError(`has nothing before "${repeat}"`);
-        if (repeated) throw new Re2SyntaxError(`has two repetitions in a row at "${repeat}"`);
-        repeated = true;
-        continue;
-      }
-      repeated = false;
-      canRepeat = this.#part(canRepeat);
+  read(): string | undefined {
+    let afterRepeat = false;
+    while (this.#position < this.#text.length) {
+      const start = this.#position;
+      const repeat = this.#takeRepeat();
+      const fault = repeat === undefined ? this.#item() : this.#repeat(repeat, afterRepeat, start);
+      if (fault !== undefined) return fault;
+      afterRepeat = repeat !== undefined;
     }
+    return this.#groups.length === 0 ? undefined : "a ( has no )";
   }
 
-  /** Reads one part that is no repetition. Whether what follows may repeat something. */
-  #part(canRepeat: boolean): boolean {
-    const first = this.#take();
-    switch (first) {
-      case "|":
-        return false;
+  /** Reads anything but a repetition. */
+  #item(): string | undefined {
+    const point = this.#next();
+    switch (point) {
       case "(":
-        return this.#group() || canRepeat;
+        if (this.#text[this.#position] === "?") return this.#special();
+        this.#open();
+        return undefined;
+      case "|":
+        this.#finishItem();
+        return undefined;
+      case ")":
+        return this.#close();
       case "[":
-        this.#class();
-        return true;
+        return this.#bracket();
       case "\\":
-        return this.#quotedOrEscape(canRepeat);
+        return this.#backslash();
       default:
-        return true;
+        this.#push();
+        return undefined;
     }
   }
 
-  /** Reads a repetition where there is one. */
-  #repeat(): string | undefined {
-    const found = /(?:[*+?]|\{(?<least>\d+)(?<comma>,(?<most>\d*))?\})\??/y;
-    found.lastIndex = this.#at;
-    const match = found.exec(this.#pattern);
-    if (match === null) return undefined;
-    const { least, most } = match.groups ?? {};
-    if (least !== undefined) {
-      const upper = most === undefined || most === "" ? Number(least) : Number(most);
-      if (Number(least) > mostRepeats || upper > mostRepeats || upper < Number(least)) {
-        throw new Re2SyntaxError(
-          `has the repetition "${match[0]}", which must be rising numbers of 0 to ${mostRepeats}`,
-        );
-      }
-    }
-    this.#at += match[0].length;
-    return match[0];
+  /** The bounds of `*`, `+`, `?` or `{n,m}` at this place. A brace that is no repetition is a character of its own. */
+  #takeRepeat(): Repeat | undefined {
+    const operator = this.#take(/[*+?]/y);
+    if (operator !== undefined) return { min: 0, max: undefined, counted: false };
+    const braces = this.#take(/\{(0|[1-9]\d*)(?:(,)(0|[1-9]\d*)?)?\}/y);
+    if (braces === undefined) return undefined;
+    const min = Number(braces[1]);
+    const upper = braces[2] === undefined ? braces[1] : braces[3];
+    return { min, max: upper === undefined ? undefined : Number(upper), counted: true };
   }
 
-  /** Reads a group, or flags for what follows. Whether it was a group. */
-  #group(): boolean {
-    if (this.#peek() === "?") {
-      const name = this.#match(/\?P?<(?<name>[^>]*)>/y)?.groups?.["name"];
-      if (name !== undefined) {
-        if (!/^\w+$/.test(name) || this.#names.has(name)) {
-          throw new Re2SyntaxError(`has a group with the name "${name}", which must be letters and digits, and once`);
-        }
-        this.#names.add(name);
-      } else {
-        const flags = this.#match(/\?(?:[imsU]*|[imsU]*-[imsU]+)(?<end>[:)])/y);
-        if (flags === undefined) throw new Re2SyntaxError('has a group that begins with "(?" and is not known');
-        if (flags.groups?.["end"] === ")") return false;
-      }
-    }
-    this.#depth += 1;
-    if (this.#depth > mostRepeats) throw new Re2SyntaxError("has too many groups in one another");
-    this.#sequence();
-    if (this.#take() !== ")") throw new Re2SyntaxError('has a "(" without ")"');
-    this.#depth -= 1;
-    return true;
+  #repeat({ min, max, counted }: Repeat, afterRepeat: boolean, start: number): string | undefined {
+    this.#take(/\?/y);
+    const written = this.#text.slice(start, this.#position);
+    if (min > mostCopies || (max ?? 0) > mostCopies || (max !== undefined && min > max))
+      return `"${written}": the counts are 0 to ${mostCopies}, the smaller first`;
+    if (afterRepeat) return `"${written}" repeats a repetition: put it in a group`;
+    const { last } = this.#group;
+    if (last === undefined) return `"${written}" has nothing to repeat`;
+    if (!counted) return undefined;
+    const copies = max === 0 ? 1 : last * Math.max(max ?? min, 1);
+    if ((min >= 2 || (max ?? 0) >= 2) && copies > mostCopies)
+      return `"${written}" makes more than ${mostCopies} copies together with the repetitions inside`;
+    this.#group.last = copies;
+    return undefined;
   }
 
-  #quotedOrEscape(canRepeat: boolean): boolean {
-    if (this.#peek() === "Q") {
-      const end = this.#pattern.indexOf("\\E", this.#at);
-      const quoted = this.#pattern.slice(this.#at + 1, end < 0 ? undefined : end);
-      this.#at = end < 0 ? this.#pattern.length : end + 2;
-      return quoted !== "" || canRepeat;
+  /** Reads what follows `(?`: a name, flags, or a group without number. */
+  #special(): string | undefined {
+    const rest = this.#text.slice(this.#position - 1, this.#position + 40);
+    const name = this.#take(/\?P?<([^>]*)>/y);
+    if (name !== undefined) {
+      if (!/^[A-Za-z0-9_]+$/.test(name[1] ?? "")) return `"(${name[0]}": a name has letters, digits and "_"`;
+      this.#open();
+      return undefined;
     }
-    if (this.#match(/[AbBz]/y) === undefined && !this.#classEscape()) this.#escape();
-    return true;
+    const flags = this.#take(/\?[imsU]*(?:-[imsU]+)?([:)])/y);
+    if (flags === undefined) return `"${/^\(\?P?.?[=!]?/u.exec(rest)?.[0] ?? "(?"}" is not known to RE2`;
+    if (flags[1] === ":") this.#open();
+    return undefined;
   }
 
-  #class(): void {
-    this.#match(/\^/y);
-    let isFirst = true;
-    while (this.#peek() !== "]" || isFirst) {
-      if (this.#at >= this.#pattern.length) throw new Re2SyntaxError('has a "[" without "]"');
-      isFirst = false;
-      const posix = this.#match(/\[:\^?(?<name>[^\]]*?):\]/y)?.groups?.["name"];
+  #backslash(): string | undefined {
+    const start = this.#position - 1;
+    if (this.#take(/Q/y) !== undefined) {
+      const end = this.#text.indexOf("\\E", this.#position);
+      const literal = this.#text.slice(this.#position, end < 0 ? undefined : end);
+      this.#position = end < 0 ? this.#text.length : end + 2;
+      if (literal !== "") this.#push();
+      return undefined;
+    }
+    if (this.#take(/[AbBz]/y) === undefined) {
+      const found = this.#classEscape(start) ?? this.#escape(start);
+      if (found.fault !== undefined) return found.fault;
+    }
+    this.#push();
+    return undefined;
+  }
+
+  /** Reads `\d`, `\pN` and the like behind a backslash; undefined where it is another escape. */
+  #classEscape(start: number): Escape | undefined {
+    if (this.#take(/[dDsSwW]/y) !== undefined) return {};
+    if (this.#take(/[pP]/y) === undefined) return undefined;
+    const name = this.#take(/\{\^?([^}]*)\}|[^{]/uy);
+    const known = name !== undefined && isUnicodeClass(name[1] ?? name[0]);
+    return known ? {} : { fault: `"${this.#text.slice(start, this.#position)}" is not a Unicode class that RE2 knows` };
+  }
+
+  /** Reads one character behind a backslash. */
+  #escape(start: number): Escape {
+    if (this.#position >= this.#text.length) return { fault: "a \\ at the end escapes nothing" };
+    const octal = this.#take(/0[0-7]{0,2}|[1-7][0-7]{1,2}/y);
+    if (octal !== undefined) return { point: parseInt(octal[0], 8) };
+    const hex = this.#take(/x(?:\{([0-9A-Fa-f]+)\}|([0-9A-Fa-f]{2}))/y);
+    const point = hex === undefined ? undefined : parseInt(hex[1] ?? hex[2] ?? "", 16);
+    if (point !== undefined && point <= 0x10ffff) return { point };
+    const control = hex === undefined ? this.#take(/[afnrtv]/y) : undefined;
+    if (control !== undefined) return { point: "\x07\f\n\r\t\v".charCodeAt("afnrtv".indexOf(control[0])) };
+    const itself = hex === undefined ? this.#take(/[\0-\x7f]/y) : undefined;
+    if (itself !== undefined && !/[A-Za-z0-9]/.test(itself[0])) return { point: itself[0].charCodeAt(0) };
+    if (itself === undefined && hex === undefined) this.#next();
+    const written = this.#text.slice(start, this.#position);
+    const backreference = /^\\[1-9]$/.test(written) ? ": it has no backreferences" : "";
+    return { fault: `"${written}" is not an escape that RE2 knows${backreference}` };
+  }
+
+  /** Reads a class behind its `[`. */
+  #bracket(): string | undefined {
+    this.#take(/\^/y);
+    let first = true;
+    while (first || this.#text[this.#position] !== "]") {
+      first = false;
+      const start = this.#position;
+      const posix = this.#take(/\[:(.*?):\]/sy);
       if (posix !== undefined) {
-        if (!posixClasses.includes(posix)) throw new Re2SyntaxError(`has an unknown class "${posix}"`);
-        continue;
-      }
-      if (this.#match(/\\(?=[dswpDSWP])/y) !== undefined) {
-        this.#classEscape();
+        if (!isPosixClass(posix[1] ?? "")) return `"${posix[0]}" is not a class of characters`;
         continue;
       }
       const low = this.#member();
-      if (this.#match(/-(?!\])/y) === undefined) continue;
-      if (this.#at >= this.#pattern.length) throw new Re2SyntaxError('has a "[" without "]"');
-      const high = this.#member();
-      if (high < low) throw new Re2SyntaxError("has a range of characters that falls");
+      if (low.fault !== undefined) return low.fault;
+      if (low.point === undefined || this.#take(/-(?=[^\]])/y) === undefined) continue;
+      const high = this.#bound();
+      if (high.fault !== undefined) return high.fault;
+      if ((high.point ?? 0) < low.point)
+        return `"${this.#text.slice(start, this.#position)}" is a range that runs backwards`;
     }
-    this.#at += 1;
+    this.#position++;
+    this.#push();
+    return undefined;
   }
 
-  /** Reads one character of a class and gives its number. */
-  #member(): number {
-    const taken = this.#take();
-    return taken === "\\" ? this.#escape() : (taken.codePointAt(0) ?? 0);
+  /** Reads one member of a class: a character with its code point, or a class without one. */
+  #member(): Escape {
+    if (this.#text[this.#position] !== "\\") return this.#bound();
+    const start = this.#position++;
+    return this.#classEscape(start) ?? this.#escape(start);
   }
 
-  /** Reads `d`, `pL` and their like after a backslash. */
-  #classEscape(): boolean {
-    if (this.#match(/[dswDSW]/y) !== undefined) return true;
-    const unicode = this.#match(/[pP](?:\{\^?(?<long>[^}]*)\}|(?<short>.))/suy)?.groups;
-    if (unicode === undefined) return false;
-    const name = unicode["long"] ?? unicode["short"] ?? "";
-    if (!isUnicodeClass(name)) throw new Re2SyntaxError(`has an unknown class of characters "${name}"`);
-    return true;
+  /** Reads one character of a class. */
+  #bound(): Escape {
+    if (this.#position >= this.#text.length) return { fault: "a [ has no ]" };
+    const point = this.#next();
+    return point === "\\" ? this.#escape(this.#position - 1) : { point: point.codePointAt(0) ?? 0 };
   }
 
-  /** Reads a character that is written with a backslash, after it, and gives its number. */
-  #escape(): number {
-    const hex = this.#match(/x(?:\{(?<long>[0-9a-fA-F]+)\}|(?<short>[0-9a-fA-F]{2}))/y)?.groups;
-    const digits = hex?.["long"] ?? hex?.["short"];
-    if (digits !== undefined) {
-      const code = Number.parseInt(digits, 16);
-      if (code > 0x10ffff) throw new Re2SyntaxError(`has no character with the number ${digits}`);
-      return code;
-    }
-    // One digit that is not 0 would be a backreference.
-    const octal = this.#match(/0[0-7]{0,2}|[1-7][0-7]{1,2}/y)?.[0];
-    if (octal !== undefined) return Number.parseInt(octal, 8);
-    const control = this.#match(/[afnrtv]/y)?.[0];
-    if (control !== undefined) return { a: 7, f: 12, n: 10, r: 13, t: 9, v: 11 }[control] ?? 0;
-    const sign = this.#match(/[^0-9A-Za-z\u0080-\u{10ffff}]/uy)?.[0];
-    if (sign === undefined) throw new Re2SyntaxError(`has "\\${this.#peek()}", which RE2 does not know`);
-    return sign.codePointAt(0) ?? 0;
+  #open(): void {
+    this.#groups.push(this.#group);
+    this.#group = { copies: 1, last: undefined };
   }
 
-  #peek(): string {
-    return this.#pattern.charAt(this.#at);
+  #close(): string | undefined {
+    const outer = this.#groups.pop();
+    if (outer === undefined) return "a ) has no (";
+    this.#finishItem();
+    const { copies } = this.#group;
+    this.#group = outer;
+    this.#push(copies);
+    return undefined;
   }
 
-  #take(): string {
-    const code = this.#pattern.codePointAt(this.#at);
-    const taken = code === undefined ? "" : String.fromCodePoint(code);
-    this.#at += taken.length;
-    return taken;
+  #push(copies = 1): void {
+    this.#finishItem();
+    this.#group.last = copies;
   }
 
-  /** Takes what a sticky expression finds here. */
-  #match(sticky: RegExp): RegExpExecArray | undefined {
-    sticky.lastIndex = this.#at;
-    const found = sticky.exec(this.#pattern) ?? undefined;
-    this.#at += found?.[0].length ?? 0;
+  #finishItem(): void {
+    this.#group.copies = Math.max(this.#group.copies, this.#group.last ?? 1);
+    this.#group.last = undefined;
+  }
+
+  #next(): string {
+    const point = String.fromCodePoint(this.#text.codePointAt(this.#position) ?? 0);
+    this.#position += point.length;
+    return point;
+  }
+
+  /** Takes what a sticky expression finds at this place. */
+  #take(expression: RegExp): RegExpExecArray | undefined {
+    expression.lastIndex = this.#position;
+    const found = expression.exec(this.#text);
+    if (found === null) return undefined;
+    this.#position = expression.lastIndex;
     return found;
   }
 }
 
-/** A general category of Unicode, such as `Lu`, or a script, such as `Greek`. */
-function isUnicodeClass(name: string): boolean {
-  if (name === "Any") return true;
-  if (!/^\w+$/.test(name)) return false;
-  return [`General_Category=${name}`, `Script=${name}`].some((property) => {
-    try {
-      return new RegExp(`\\p{${property}}`, "u").source !== "";
-    } catch {
-      return false;
-    }
-  });
+interface Repeat {
+  readonly min: number;
+  /** Undefined where there is no bound. */
+  readonly max: number | undefined;
+  readonly counted: boolean;
+}
+
+interface Escape {
+  readonly point?: number;
+  readonly fault?: string;
 }

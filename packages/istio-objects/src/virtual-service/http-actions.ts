@@ -65,5 +65,5 @@ export function statusFault(status: number): string | undefined {
 
 /** How many bytes a text in base64 stands for. */
 function decodedLength(base64: string): number {
-  return Math.floor((base64.replace(/=+$/, "").length * 3) / 4);
+  return Math.floor((base64.replace(/[=\r\n]/g, "").length * 3) / 4);
 }
