@@ -260,6 +260,8 @@ describe("checkVirtualService: rules that are never used", () => {
     ],
     [[[{ ...uri("/a"), port: 80 }], [uri("/ab")]], []],
   ])("of rules with the matches %j it warns: %j", (matches, warnings) => {
-    expect(rules(...matches)).toEqual(warnings.map((warning) => expect.stringContaining(`warning ${warning}`)));
+    expect(rules(...matches)).toEqual(
+      warnings.map((warning) => expect.stringContaining(`warning ${warning}`) as string),
+    );
   });
 });

@@ -65,7 +65,7 @@ describe("signalbox validate", () => {
           namespace: "default",
           name: "bad",
           valid: false,
-          errors: ['13:16 spec.hosts[1]: "web" is named twice', "17:16 spec.http[1].timeout: must be at least 1ms"],
+          errors: ['14:16 spec.hosts[1]: "web" is named twice', "17:16 spec.http[1].timeout: must be at least 1ms"],
           warnings: ["17:7 spec.http[1]: is never used: rule 0 has no match and takes everything"],
         },
         {
