@@ -78,7 +78,7 @@ export function readManifest(file: string, parsed: ParsedText, registry?: Regist
           }
           const { value } = parsedObject;
           if (value !== undefined) {
-            keep(objects.Istio, kind.kind, `${kind.kind}/${value.namespace}/${value.name}`, value);
+            keep(objects.Istio, "Istio", `${kind.kind}/${value.namespace}/${value.name}`, value);
           }
           continue;
         }
