@@ -48,6 +48,19 @@ export interface Publication {
 /** Makes one catalog entry of what the stages left; `undefined` leaves the service out. Pure. */
 export type MergePolicy = (input: MergeServiceInput) => CatalogEntry | undefined;
 
+/** Which ghosts sources are told of, so that they list them no longer. */
+export interface WithdrawalRule {
+  /** Whether it is only said what would be done. */
+  readonly dryRun: boolean;
+  readonly registries: readonly Pattern[];
+  /** Canonical hostnames. */
+  readonly services: readonly Pattern[];
+  /** How long an endpoint must have been a ghost. */
+  readonly ghostForMs: number;
+  /** The least time between two of them. */
+  readonly everyMs: number;
+}
+
 /** What becomes of what registries say. */
 export interface CatalogRules {
   /** What services are called in the catalog. */
@@ -56,6 +69,8 @@ export interface CatalogRules {
   readonly of: (service: ServiceKey) => ServiceRules;
   /** Whose workloads are the truth, and about what. Default: nothing is compared. */
   readonly drift?: DriftOptions;
+  /** Default: sources are told nothing. */
+  readonly withdrawal?: WithdrawalRule;
   /** Registries whose removals are doubted. */
   readonly guarded: readonly Pattern[];
   /** When, for a registry as a whole. */

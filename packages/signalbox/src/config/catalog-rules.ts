@@ -1,4 +1,4 @@
-import type { CatalogRules } from "@signalbox/aggregate";
+import type { CatalogRules, WithdrawalRule } from "@signalbox/aggregate";
 import { registryId, type RegistryId, type ServiceKey } from "@signalbox/model";
 import {
   defaultRules,
@@ -17,6 +17,7 @@ import { durationMs } from "./duration.ts";
 import type { SignalboxConfig } from "./schema.ts";
 
 type ServiceEntry = SignalboxConfig["services"][number];
+type Withdraw = NonNullable<NonNullable<SignalboxConfig["drift"]>["withdraw"]>;
 type GuardFields = NonNullable<ServiceEntry["guard"]>;
 
 /** The rules of the catalog that a configuration asks for. */
@@ -40,6 +41,17 @@ export function catalogRules(
         serviceLabels: drift.serviceLabels,
       },
     }),
+    ...(drift?.withdraw && { withdrawal: withdrawalRule(drift.withdraw) }),
+  };
+}
+
+function withdrawalRule({ every, ghostFor, mode, registries, services }: Withdraw): WithdrawalRule {
+  return {
+    dryRun: mode !== "delete",
+    registries,
+    services,
+    ghostForMs: durationMs(ghostFor),
+    everyMs: Math.max(1, durationMs(every)),
   };
 }
 

@@ -211,6 +211,19 @@ export const driftSchema = z
     serviceLabels: patterns
       .default(["app.kubernetes.io/name", "app"])
       .describe("Labels of a workload that name its service."),
+    withdraw: z
+      .strictObject({
+        mode: z
+          .enum(["dry-run", "delete"])
+          .default("dry-run")
+          .describe("Whether registries are told, or it is only logged and journalled that they would be."),
+        registries: patterns.describe("Registries that may be told, as `eureka/main`. Only Eureka can be."),
+        services: patterns.describe("Canonical hostnames of the services whose ghosts may be withdrawn."),
+        ghostFor: duration.default("15m").describe("How long an endpoint must have been a `GHOST`."),
+        every: duration.default("10s").describe("The least time between two of them."),
+      })
+      .exactOptional()
+      .describe("Tells registries of endpoints that are ghosts, so that they list them no longer. Off unless given."),
   })
   .exactOptional()
   .describe("Compares endpoints with the workloads of clusters. Off unless given.");

@@ -137,6 +137,10 @@ function entryOf(input: AggregateInput): JournalEntry | undefined {
         registry: input.registry,
         detail: input.decision,
       };
+    case "withdrawal": {
+      const { type: _, at: __, outcome, registry, service, ...detail } = input;
+      return { type: "decision", at, stage: "withdrawal", code: outcome, registry, service, detail };
+    }
     case "override":
       return { type: "operator", at, author: input.override.author, action: "override", detail: input.override };
     case "override-removed":
