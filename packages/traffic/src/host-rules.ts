@@ -1,5 +1,5 @@
-import type { DestinationRule, HttpRoute, Subset, TcpRoute, TlsRoute, TrafficPolicy } from "@signalbox/istio-objects";
-import type { Locality } from "@signalbox/model";
+import type { HttpRoute, Subset, TcpRoute, TlsRoute, TrafficPolicy } from "@signalbox/istio-objects";
+import type { Labels, Locality } from "@signalbox/model";
 
 /** The rules of one VirtualService that hold for one kind of client: hosts are whole names, delegates are put in, other sources' rules are left out. */
 export interface Routing {
@@ -25,6 +25,8 @@ export interface DestinationPolicy {
   readonly subsets: readonly Subset[];
   /** Where the client is, if what it gets depends on that (locality load balancing). */
   readonly locality: Locality | undefined;
+  /** Those of the client's labels that order failover (`failoverPriority`), if some do. */
+  readonly labels: Labels | undefined;
   /** Equal text, equal policy. */
   readonly version: string;
 }

@@ -1,0 +1,18 @@
+import { FaultList, readDestinationRule } from "@signalbox/istio-objects";
+import type { DestinationPolicy } from "@signalbox/traffic";
+
+/** A policy as one DestinationRule with this `spec` gives it. Throws where the rule has faults. */
+export function policyOf(spec: object, place: Partial<Pick<DestinationPolicy, "locality" | "labels">> = {}): DestinationPolicy {
+  const faults = new FaultList();
+  const { subsets, trafficPolicy } = readDestinationRule({ host: "web.test", ...spec }, ["spec"], faults);
+  if (faults.errors.length > 0) throw new Error(JSON.stringify(faults.errors));
+  return {
+    objects: ["default/web"],
+    namespace: "default",
+    trafficPolicy,
+    subsets,
+    locality: place.locality,
+    labels: place.labels,
+    version: JSON.stringify([spec, place]),
+  };
+}
