@@ -2,10 +2,14 @@ import { FaultList, readDestinationRule } from "@signalbox/istio-objects";
 import type { DestinationPolicy } from "@signalbox/traffic";
 
 /** A policy as one DestinationRule with this `spec` gives it. Throws where the rule has faults. */
-export function policyOf(spec: object, place: Partial<Pick<DestinationPolicy, "locality" | "labels">> = {}): DestinationPolicy {
+export function policyOf(
+  spec: object,
+  place: Partial<Pick<DestinationPolicy, "locality" | "labels">> = {},
+): DestinationPolicy {
   const faults = new FaultList();
   const { subsets, trafficPolicy } = readDestinationRule({ host: "web.test", ...spec }, ["spec"], faults);
-  if (faults.errors.length > 0) throw new Error(JSON.stringify(faults.errors));
+  const errors = faults.faults.filter(({ severity }) => severity === "error");
+  if (errors.length > 0) throw new Error(JSON.stringify(errors));
   return {
     objects: ["default/web"],
     namespace: "default",

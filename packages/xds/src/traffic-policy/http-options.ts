@@ -50,7 +50,8 @@ export function httpOptions({ names, outlierDetection, pool, upstream }: HttpOpt
     ...(automatic ? { upstreamHttpProtocolOptions: { autoSni: names.sni, autoSanValidation: names.san } } : {}),
     upstreamProtocolOptions: protocolOptions(upstream, pool?.http),
   });
-  if (codes.length > 0) options.$unknown = [{ no: errorMatcherField, wireType: WireType.LengthDelimited, data: errorMatcher(codes) }];
+  if (codes.length > 0)
+    options.$unknown = [{ no: errorMatcherField, wireType: WireType.LengthDelimited, data: errorMatcher(codes) }];
   return anyPack(HttpProtocolOptionsSchema, options);
 }
 

@@ -140,9 +140,7 @@ function fromFiles(rule: ClientTls, sans: readonly string[]): Partial<TlsContext
         }
       : {}),
     validationContextType: verified(
-      rule.insecureSkipVerify === true
-        ? {}
-        : { trustedCa: file(authorities(rule)), ...revoked(rule), ...names(sans) },
+      rule.insecureSkipVerify === true ? {} : { trustedCa: file(authorities(rule)), ...revoked(rule), ...names(sans) },
     ),
   };
 }
