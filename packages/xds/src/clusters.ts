@@ -4,7 +4,6 @@ import {
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
   Cluster_LbPolicy,
-  Cluster_LeastRequestLbConfigSchema,
   type ClusterSchema,
 } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import { CircuitBreakersSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/circuit_breaker";
@@ -12,7 +11,14 @@ import type { ClusterLoadAssignmentSchema } from "@signalbox/envoy-api/envoy/con
 import { ClusterConfigSchema } from "@signalbox/envoy-api/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster";
 import { HttpProtocolOptionsSchema } from "@signalbox/envoy-api/envoy/extensions/upstreams/http/v3/http_protocol_options";
 import type { Address, CatalogInstance, Port, Protocol, Service } from "@signalbox/model";
-import { additionalAddresses, endpointWeight, envoyHealth, localityGroups, localityWeight } from "./endpoints.ts";
+import {
+  additionalAddresses,
+  endpointWeight,
+  envoyHealth,
+  groupWeight,
+  localityGroups,
+  type LocalityGroup,
+} from "./endpoints.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { adsSource, duration, packed, socketAddress, type Init } from "./messages.ts";
 import {
@@ -22,6 +28,8 @@ import {
   outboundCluster,
   passthroughCluster,
 } from "./names.ts";
+import { keepalive, unlimited } from "./traffic-policy/connection-pool.ts";
+import { leastRequest } from "./traffic-policy/load-balancer.ts";
 
 /** A Cluster before it is encoded; rules change it here. */
 export type ClusterInit = Init<typeof ClusterSchema> & { name: string };
@@ -34,8 +42,8 @@ export type ClusterDiscovery =
 /** Does the proxy see the address that the application dialled (captured traffic)? */
 export type Capture = "captured" | "direct";
 
-const httpOptionsName = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-const unlimited = 0xffff_ffff;
+/** The key under which a cluster keeps its HTTP options. */
+export const httpOptionsName = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 /** Source address of connections to the application, by which the capture rules know not to capture them again. */
 const inboundSourceAddress = "127.0.0.6";
 const passthroughIdle = 300_000;
@@ -71,18 +79,19 @@ export function clusterDiscovery(
   }
 }
 
-/** The cluster of one service port. */
+/** The cluster of one service port, or under another name of some of its endpoints, where no rule says anything of it. */
 export function serviceCluster(
   service: Service,
   port: Port,
   instances: readonly CatalogInstance[],
   settings: MeshSettings,
   discovery: ClusterDiscovery,
+  name = outboundCluster(port.number, service.hostname),
 ): ClusterInit {
-  const name = outboundCluster(port.number, service.hostname);
-  const options = protocolOptions(port.protocol);
+  const options = protocolOptions(port.protocol === "HTTP" && settings.h2Upgrade ? "HTTP2" : port.protocol);
   return {
     name,
+    ...keepaliveFields(settings),
     connectTimeout: duration(settings.connectTimeout),
     circuitBreakers,
     commonLbConfig: { healthyPanicThreshold: { value: 0 } },
@@ -130,6 +139,7 @@ function originalDestination(
   const options = protocolOptions(protocol, idleTimeout);
   return {
     name,
+    ...keepaliveFields(settings),
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.ORIGINAL_DST },
     lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
     connectTimeout: duration(settings.connectTimeout),
@@ -177,12 +187,12 @@ function discoveryFields(
       return {
         clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
         edsClusterConfig: { edsConfig: adsSource(), serviceName: name },
-        ...leastRequest,
+        ...leastRequest(),
       };
     case "STRICT_DNS":
       return {
         clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.STRICT_DNS },
-        ...leastRequest,
+        ...leastRequest(),
         loadAssignment: inlineAssignment(name, port, instances),
         ...dnsFields(settings),
       };
@@ -216,26 +226,17 @@ function discoveryFields(
   }
 }
 
-/**
- * As Istio, where endpoints are equal. Where their weights differ, the weights alone decide: by default Envoy divides each weight by the
- * requests that are under way, and under load an endpoint that shall get a tenth gets up to twice as much.
- */
-const leastRequest = {
-  lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
-  lbConfig: {
-    case: "leastRequestLbConfig",
-    value: create(Cluster_LeastRequestLbConfigSchema, {
-      activeRequestBias: { defaultValue: 0, runtimeKey: "signalbox.active_request_bias" },
-    }),
-  },
-} as const;
-
 function dnsFields(settings: MeshSettings): Omit<ClusterInit, "name"> {
   return {
     dnsRefreshRate: duration(settings.dnsRefreshRate),
     respectDnsTtl: true,
     dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
   };
+}
+
+function keepaliveFields(settings: MeshSettings): Omit<ClusterInit, "name"> {
+  const upstreamConnectionOptions = keepalive(settings.tcpKeepalive);
+  return upstreamConnectionOptions === undefined ? {} : { upstreamConnectionOptions };
 }
 
 /** Istio's thresholds: Envoy's own are a thousand and refuse the rest. */
@@ -256,13 +257,18 @@ export function inlineAssignment(
   port: Port,
   instances: readonly CatalogInstance[],
 ): AssignmentInit {
+  return assignmentOf(clusterName, localityGroups(instances, port.name, "ip-and-hostname"));
+}
+
+/** These endpoints as a message; `encodeAssignment` writes the same bytes faster. */
+export function assignmentOf(clusterName: string, groups: readonly LocalityGroup[]): AssignmentInit {
   return {
     clusterName,
-    endpoints: localityGroups(instances, port.name, "ip-and-hostname").map(({ locality, priority, instances }) => ({
-      locality: { region: locality.region, zone: locality.zone, subZone: locality.subzone },
-      priority,
-      loadBalancingWeight: localityWeight(instances),
-      lbEndpoints: instances.map(lbEndpoint),
+    endpoints: groups.map((group) => ({
+      locality: { region: group.locality.region, zone: group.locality.zone, subZone: group.locality.subzone },
+      priority: group.priority,
+      loadBalancingWeight: groupWeight(group),
+      lbEndpoints: group.instances.map(lbEndpoint),
     })),
   };
 }

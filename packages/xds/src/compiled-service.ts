@@ -1,5 +1,6 @@
 import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
-import type { CatalogEntry, Port } from "@signalbox/model";
+import type { CatalogEntry, CatalogInstance, Labels, Locality, Port } from "@signalbox/model";
+import { portPolicy, type DestinationPolicy } from "@signalbox/traffic";
 import { resourceOf, type Resource } from "@signalbox/xds-server";
 import type { AppliedRules } from "./applied-rules.ts";
 import { clusterDiscovery, serviceCluster, type Capture, type ClusterDiscovery } from "./clusters.ts";
@@ -12,6 +13,14 @@ import { outboundCluster } from "./names.ts";
 import { type OutboundPort } from "./outbound-listeners.ts";
 import { portKind } from "./port-kind.ts";
 import { EncodedParts } from "./encoded-parts.ts";
+import {
+  acceptedAccounts,
+  policyCluster,
+  policyDiscovery,
+  policyGrpcCluster,
+  policyGroups,
+  type PolicyTarget,
+} from "./traffic-policy/policy-cluster.ts";
 
 /** For whom clusters and assignments are made. */
 export type Flavour = Capture | "grpc";
@@ -22,11 +31,15 @@ export interface ServiceResources {
   readonly assignments: readonly Resource[];
 }
 
-interface PortResources {
+interface ClusterResources {
   readonly discovery: ClusterDiscovery;
   readonly cluster: Resource;
   readonly assignment: Resource | undefined;
+  /** What of the endpoints stands in the cluster itself; equal text, equal cluster. */
+  readonly inCluster: string;
 }
+
+const nowhere: Locality = { region: "", zone: "", subzone: "" };
 
 /** One service of the catalog with everything that was encoded for it. Immutable but for what it remembers. */
 export class CompiledService {
@@ -39,22 +52,24 @@ export class CompiledService {
   /** Shared by all forms of the service that differ in endpoints only. */
   readonly encoded: EncodedParts;
   readonly #settings: MeshSettings;
-  readonly #resources = new Map<Flavour, ReadonlyMap<number, PortResources>>();
+  /** By cluster name. */
+  readonly #resources = new Map<Flavour, ReadonlyMap<string, ClusterResources>>();
   #previous: CompiledService | undefined;
 
   /**
    * Encodes what most clients ask for. Throws when the entry cannot be encoded. `previous` lends what did not change:
-   * new endpoints leave clusters and virtual hosts as they are.
+   * new endpoints leave clusters and virtual hosts as they are. `destination` brings clusters of subsets and changes all.
    */
   constructor(entry: CatalogEntry, settings: MeshSettings, previous?: CompiledService, rules?: AppliedRules) {
     this.entry = entry;
     this.host = entry.service.hostname.toLowerCase();
     this.#settings = settings;
     this.rules = rules;
-    const sameService =
-      previous?.entry.versions.service === entry.versions.service && previous.rules?.key === rules?.key;
-    this.encoded = sameService ? previous.encoded : new EncodedParts(entry.service, settings, rules);
-    this.#previous = sameService ? previous : undefined;
+    const sameService = previous?.entry.versions.service === entry.versions.service;
+    const sameRules = previous?.rules?.key === rules?.key;
+    const samePolicy = previous?.rules?.destination?.version === rules?.destination?.version;
+    this.encoded = sameService && sameRules ? previous.encoded : new EncodedParts(entry.service, settings, rules);
+    this.#previous = sameService && samePolicy ? previous : undefined;
     this.ports = distinctPorts(entry).map((port) => ({
       service: entry.service,
       port,
@@ -69,43 +84,92 @@ export class CompiledService {
 
   /** Clusters and assignments for clients of one flavour. The same service gives the same objects. */
   resources(flavour: Flavour): ServiceResources {
-    const ports = [...this.#byPort(flavour).values()];
+    const all = [...this.#byName(flavour).values()];
     return {
-      clusters: ports.map(({ cluster }) => cluster),
-      assignments: ports.flatMap(({ assignment }) => (assignment === undefined ? [] : [assignment])),
+      clusters: all.map(({ cluster }) => cluster),
+      assignments: all.flatMap(({ assignment }) => (assignment === undefined ? [] : [assignment])),
     };
   }
 
-  #byPort(flavour: Flavour): ReadonlyMap<number, PortResources> {
+  #byName(flavour: Flavour): ReadonlyMap<string, ClusterResources> {
     let resources = this.#resources.get(flavour);
     if (resources === undefined) {
-      const ports = this.rules?.bare === true ? [] : this.ports;
-      resources = new Map(ports.map(({ port }) => [port.number, this.#portResources(port, flavour)] as const));
+      const { bare, destination } = this.rules ?? {};
+      const { hostname } = this.entry.service;
+      const made = new Map<string, ClusterResources>();
+      for (const { port } of bare === true ? [] : this.ports) {
+        const name = outboundCluster(port.number, hostname);
+        if (destination === undefined) made.set(name, this.#plain(name, port, flavour));
+        else
+          for (const target of this.#targets(port, destination)) made.set(target.name, this.#governed(target, flavour));
+      }
+      resources = made;
       this.#resources.set(flavour, resources);
     }
     return resources;
   }
 
-  #portResources(port: Port, flavour: Flavour): PortResources {
+  /** The cluster of a port that no rule governs. */
+  #plain(name: string, port: Port, flavour: Flavour): ClusterResources {
     const { service, instances } = this.entry;
-    const name = outboundCluster(port.number, service.hostname);
     const discovery =
       flavour === "grpc"
         ? grpcDiscovery(service, port, instances)
         : clusterDiscovery(service, port, instances, flavour);
-    const previous = this.#previous;
-    const before = previous === undefined ? undefined : previous.#resources.get(flavour)?.get(port.number);
-    const inline = discovery === "STRICT_DNS" || discovery === "LOGICAL_DNS";
     const cluster =
-      before !== undefined && !inline && before.discovery === discovery
-        ? before.cluster
-        : resourceOf(name, this.#cluster(name, port, flavour, discovery));
-    const addresses: EndpointAddresses = flavour === "grpc" ? "ip" : "ip-and-unix";
-    const assignment =
-      discovery === "EDS"
-        ? resourceOf(name, encodeAssignment(name, localityGroups(instances, port.name, addresses)))
-        : undefined;
-    return { discovery, cluster, assignment };
+      this.#unchanged(name, flavour, discovery, "") ?? resourceOf(name, this.#cluster(name, port, flavour, discovery));
+    const groups = discovery === "EDS" ? localityGroups(instances, port.name, addressesFor(flavour)) : undefined;
+    const assignment = groups && resourceOf(name, encodeAssignment(name, groups, this.#unserved(port)));
+    return { discovery, cluster, assignment, inCluster: "" };
+  }
+
+  /** The whole service at a port, and its subsets. Hosts of a dynamic service come with the requests: it has no subsets. */
+  #targets(port: Port, destination: DestinationPolicy): readonly PolicyTarget[] {
+    const { service, instances } = this.entry;
+    const place = { locality: destination.locality ?? nowhere, labels: destination.labels ?? {} };
+    const subsets = service.resolution === "DYNAMIC_DNS" ? [] : destination.subsets;
+    return [{ name: "", labels: {} }, ...subsets].map((subset) => ({
+      name: outboundCluster(port.number, service.hostname, subset.name),
+      service,
+      port,
+      subset: subset.name,
+      instances: labelled(instances, subset.labels),
+      policy: portPolicy(destination, port.number, subset.name),
+      place,
+      settings: this.#settings,
+    }));
+  }
+
+  /** A cluster that rules govern. */
+  #governed(target: PolicyTarget, flavour: Flavour): ClusterResources {
+    const { instances, name, port, service } = target;
+    const discovery = flavour === "grpc" ? grpcDiscovery(service, port, instances) : policyDiscovery(target, flavour);
+    const inCluster = flavour === "grpc" ? "" : acceptedAccounts(target).join(" ");
+    const cluster =
+      this.#unchanged(name, flavour, discovery, inCluster) ??
+      resourceOf(
+        name,
+        encoded(
+          ClusterSchema,
+          flavour === "grpc" ? policyGrpcCluster(target, discovery) : policyCluster(target, discovery, flavour),
+        ),
+      );
+    const groups = discovery === "EDS" ? policyGroups(target, addressesFor(flavour)) : undefined;
+    const assignment = groups && resourceOf(name, encodeAssignment(name, groups, this.#unserved(port)));
+    return { discovery, cluster, assignment, inCluster };
+  }
+
+  /** The part of the traffic that is to fail, in parts of a million. */
+  #unserved(port: Port): number | undefined {
+    return this.entry.unserved?.[port.name];
+  }
+
+  /** The cluster as it was, where only endpoints differ and none of them stand in it. */
+  #unchanged(name: string, flavour: Flavour, discovery: ClusterDiscovery, inCluster: string): Resource | undefined {
+    if (discovery === "STRICT_DNS" || discovery === "LOGICAL_DNS") return undefined;
+    const previous = this.#previous;
+    const before = previous === undefined ? undefined : previous.#resources.get(flavour)?.get(name);
+    return before?.discovery === discovery && before.inCluster === inCluster ? before.cluster : undefined;
   }
 
   #cluster(name: string, port: Port, flavour: Flavour, discovery: ClusterDiscovery): Uint8Array {
@@ -124,4 +188,17 @@ function distinctPorts(entry: CatalogEntry): readonly Port[] {
     if (portKind(port.protocol) !== "none" && !ports.has(port.number)) ports.set(port.number, port);
   }
   return [...ports.values()].sort((a, b) => a.number - b.number);
+}
+
+function addressesFor(flavour: Flavour): EndpointAddresses {
+  return flavour === "grpc" ? "ip" : "ip-and-unix";
+}
+
+/** Endpoints that have all of these labels. */
+function labelled(instances: readonly CatalogInstance[], labels: Labels): readonly CatalogInstance[] {
+  const wanted = Object.entries(labels);
+  if (wanted.length === 0) return instances;
+  return instances.filter((instance) =>
+    wanted.every(([key, value]) => Object.hasOwn(instance.labels, key) && instance.labels[key] === value),
+  );
 }

@@ -21,6 +21,8 @@ export interface LocalityGroup {
   readonly locality: Locality;
   readonly priority: number;
   readonly instances: readonly CatalogInstance[];
+  /** Set where a rule gives the locality a share of its own. */
+  readonly weight?: number;
 }
 
 /**
@@ -59,6 +61,11 @@ export function localityGroups(
 /** What Envoy is told of an endpoint's weight: at most so much that a locality's sum still fits 32 bits. */
 export function endpointWeight(instance: CatalogInstance): number {
   return Math.min(instance.weight, 100_000);
+}
+
+/** What Envoy is told of a group's weight. */
+export function groupWeight(group: LocalityGroup): number {
+  return group.weight ?? localityWeight(group.instances);
 }
 
 /** A locality's weight: the sum of its endpoints'. */
@@ -123,10 +130,11 @@ function writeDropped(dropped: number): void {
   writer.nested(4, policy);
 }
 
-function writeGroup({ instances, locality, priority }: LocalityGroup): void {
+function writeGroup(group: LocalityGroup): void {
+  const { instances, locality, priority } = group;
   const before = writer.length;
   if (priority !== 0) writer.uint32(5, priority);
-  writeWeight(3, localityWeight(instances));
+  writeWeight(3, groupWeight(group));
   for (let at = instances.length - 1; at >= 0; at--) {
     const instance = instances[at];
     if (instance === undefined) continue;

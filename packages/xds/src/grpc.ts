@@ -25,8 +25,8 @@ export function grpcCluster(
   instances: readonly CatalogInstance[],
   settings: MeshSettings,
   discovery: ClusterDiscovery,
+  name = outboundCluster(port.number, service.hostname),
 ): ClusterInit {
-  const name = outboundCluster(port.number, service.hostname);
   const base = { name, connectTimeout: duration(settings.connectTimeout), lbPolicy: Cluster_LbPolicy.ROUND_ROBIN };
   if (discovery === "LOGICAL_DNS") {
     return {

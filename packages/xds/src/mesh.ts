@@ -1,3 +1,5 @@
+import type { LoadBalancer } from "@signalbox/istio-objects";
+
 /** Retry settings that a route may carry, with the names of Istio's `HTTPRetry`. */
 export interface HttpRetry {
   readonly attempts?: number;
@@ -5,6 +7,21 @@ export interface HttpRetry {
   readonly retryOn?: string;
   /** A duration such as `25ms`; none means no limit per try. */
   readonly perTryTimeout?: string;
+  /** Retry at endpoints of other localities (lower priorities) too. */
+  readonly retryRemoteLocalities?: boolean;
+  /** Leave out endpoints that a try was made at. Default true. */
+  readonly retryIgnorePreviousHosts?: boolean;
+  /** A duration: the least time between tries. Default: Envoy's. */
+  readonly backoff?: string;
+}
+
+/** Where calls go by where the client is: Istio's `LocalityLoadBalancerSetting`. */
+export interface LocalityLbSetting {
+  /** Default true; what it does needs `distribute`, or outlier detection in a DestinationRule. */
+  readonly enabled?: boolean;
+  readonly distribute?: readonly { readonly from?: string; readonly to?: Readonly<Record<string, number>> }[];
+  readonly failover?: readonly { readonly from?: string; readonly to?: string }[];
+  readonly failoverPriority?: readonly string[];
 }
 
 /** The part of Istio's MeshConfig that the translator reads, under Istio's field names. Every field may be left out. */
@@ -23,6 +40,11 @@ export interface MeshConfig {
   readonly defaultHttpRetryPolicy?: HttpRetry;
   /** Default `60s`. */
   readonly dnsRefreshRate?: string;
+  /** TCP keepalive of connections to endpoints: probes until one is lost, idle time before the first, time between them. Default: the system's. */
+  readonly tcpKeepalive?: { readonly probes?: number; readonly time?: string; readonly interval?: string };
+  /** `UPGRADE` speaks HTTP/2 to the endpoints of HTTP ports. Default `DO_NOT_UPGRADE`. */
+  readonly h2UpgradePolicy?: "DO_NOT_UPGRADE" | "UPGRADE";
+  readonly localityLbSetting?: LocalityLbSetting;
   /** Namespace whose rules are for all. Default `istio-system`. */
   readonly rootNamespace?: string;
 }
@@ -35,10 +57,31 @@ export interface MeshSettings {
   readonly connectTimeout: number;
   readonly protocolDetectionTimeout: number;
   readonly registryOnly: boolean;
-  readonly rootNamespace: string;
-  readonly retry: { readonly attempts: number; readonly retryOn: string; readonly perTryTimeout: number | undefined };
+  readonly retry: {
+    readonly attempts: number;
+    readonly retryOn: string;
+    readonly perTryTimeout: number | undefined;
+    readonly retryRemoteLocalities: boolean;
+    readonly retryIgnorePreviousHosts: boolean;
+    readonly backoff: number | undefined;
+  };
   readonly dnsRefreshRate: number;
+  readonly tcpKeepalive: TcpKeepalive | undefined;
+  /** HTTP/2 to the endpoints of HTTP ports. */
+  readonly h2Upgrade: boolean;
+  readonly localityLb: LocalityLb;
+  readonly rootNamespace: string;
 }
+
+/** Times in milliseconds; 0 probes and absent times are the system's. */
+export interface TcpKeepalive {
+  readonly probes: number;
+  readonly time: number | undefined;
+  readonly interval: number | undefined;
+}
+
+/** Locality load balancing in the form in which DestinationRules have it. */
+export type LocalityLb = NonNullable<LoadBalancer["localityLbSetting"]>;
 
 /** Retry conditions of Istio's default policy. */
 export const defaultRetryOn = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
@@ -66,16 +109,52 @@ export function meshSettings(mesh: MeshConfig): MeshSettings {
     proxyInboundListenPort: portOf("proxyInboundListenPort", mesh.proxyInboundListenPort, 15006) || 15006,
     connectTimeout: durationOf("connectTimeout", mesh.connectTimeout ?? "10s"),
     protocolDetectionTimeout: durationOf("protocolDetectionTimeout", mesh.protocolDetectionTimeout ?? "0s"),
-    rootNamespace: mesh.rootNamespace ?? "istio-system",
     // A policy that says no mode has protobuf's first one.
     registryOnly: mesh.outboundTrafficPolicy !== undefined && mesh.outboundTrafficPolicy.mode !== "ALLOW_ANY",
     retry: {
       attempts: retry?.attempts ?? 2,
       retryOn: retry?.retryOn === undefined || retry.retryOn === "" ? defaultRetryOn : retry.retryOn,
-      perTryTimeout: perTry === undefined ? undefined : durationOf("defaultHttpRetryPolicy.perTryTimeout", perTry),
+      perTryTimeout: optionalDuration("defaultHttpRetryPolicy.perTryTimeout", perTry),
+      retryRemoteLocalities: retry?.retryRemoteLocalities ?? false,
+      retryIgnorePreviousHosts: retry?.retryIgnorePreviousHosts ?? true,
+      backoff: optionalDuration("defaultHttpRetryPolicy.backoff", retry?.backoff),
     },
     dnsRefreshRate: durationOf("dnsRefreshRate", mesh.dnsRefreshRate ?? "60s"),
+    tcpKeepalive: keepaliveOf(mesh.tcpKeepalive),
+    h2Upgrade: mesh.h2UpgradePolicy === "UPGRADE",
+    localityLb: localityOf(mesh.localityLbSetting ?? {}),
+    rootNamespace: mesh.rootNamespace ?? "istio-system",
   };
+}
+
+function keepaliveOf(keepalive: MeshConfig["tcpKeepalive"]): TcpKeepalive | undefined {
+  if (keepalive === undefined) return undefined;
+  const { interval, probes = 0, time } = keepalive;
+  if (!Number.isInteger(probes) || probes < 0 || probes > 0xffff_ffff)
+    throw new MeshConfigError("tcpKeepalive.probes", "must be a whole number of at least 0");
+  return {
+    probes,
+    time: optionalDuration("tcpKeepalive.time", time),
+    interval: optionalDuration("tcpKeepalive.interval", interval),
+  };
+}
+
+function localityOf({
+  distribute = [],
+  enabled = true,
+  failover = [],
+  failoverPriority = [],
+}: LocalityLbSetting): LocalityLb {
+  return {
+    enabled,
+    distribute: distribute.map(({ from = "", to = {} }) => ({ from, to })),
+    failover: failover.map(({ from = "", to = "" }) => ({ from, to })),
+    failoverPriority,
+  };
+}
+
+function optionalDuration(field: string, text: string | undefined): number | undefined {
+  return text === undefined ? undefined : durationOf(field, text);
 }
 
 function portOf(field: string, value: number | undefined, fallback: number): number {
