@@ -119,7 +119,7 @@ it("a subset has exactly the endpoints with its labels, for every kind of client
         .map(({ address }) => address);
       for (const flavour of ["captured", "direct", "grpc"] as const) {
         const resource = compiled.resources(flavour).assignments.find(({ name }) => name === "outbound|80|s|web.test");
-        const message = fromBinary(ClusterLoadAssignmentSchema, resource?.value ?? new Uint8Array());
+        const message = fromBinary(ClusterLoadAssignmentSchema, resource?.bytes ?? new Uint8Array());
         const found = message.endpoints.flatMap(({ lbEndpoints }) =>
           lbEndpoints.map(({ hostIdentifier }) => {
             const socket = hostIdentifier.case === "endpoint" ? hostIdentifier.value.address?.address : undefined;
