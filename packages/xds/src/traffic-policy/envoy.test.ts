@@ -5,7 +5,11 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BootstrapSchema } from "@signalbox/envoy-api/envoy/config/bootstrap/v3/bootstrap";
-import { ClusterSchema, type Cluster } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
+import {
+  Cluster_DiscoveryType,
+  ClusterSchema,
+  type Cluster,
+} from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import { ApiConfigSource_ApiType, ApiVersion } from "@signalbox/envoy-api/envoy/config/core/v3/config_source";
 import { expect, it } from "vitest";
 import { CompiledService } from "../compiled-service.ts";
@@ -122,7 +126,7 @@ it.skipIf(envoy === undefined)("Envoy loads every kind of governed cluster", asy
     const plain = (name: string) =>
       create(ClusterSchema, {
         name,
-        clusterDiscoveryType: { case: "type", value: 0 },
+        clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.STATIC },
         loadAssignment: { clusterName: name },
       });
     const clusters = clustersOf(folder);
