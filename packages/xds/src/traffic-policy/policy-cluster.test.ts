@@ -59,6 +59,18 @@ it("a rule that says nothing of connections leaves the cluster as it is without 
   }
 });
 
+it("the mesh's keepalive and HTTP/2 upgrade hold for services without rules too", () => {
+  const settings = meshSettings({ tcpKeepalive: { time: "9s" }, h2UpgradePolicy: "UPGRADE" });
+  for (const protocol of ["HTTP", "GRPC", "TCP", "UNSUPPORTED"] as const) {
+    for (const resolution of ["STATIC", "DNS", "NONE"] as const) {
+      const entry = sketch(protocol, { resolution });
+      const plain = new CompiledService(entry, settings).resources("captured");
+      expect(new CompiledService(entry, settings, undefined, policyOf({})).resources("captured")).toEqual(plain);
+      expect(plain).not.toEqual(new CompiledService(entry, meshSettings({})).resources("captured"));
+    }
+  }
+});
+
 describe("connection pools", () => {
   it("set the limits that are given, and no others", () => {
     const cluster = withPolicy({
