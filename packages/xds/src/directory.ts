@@ -243,6 +243,8 @@ export class Directory {
       const pattern = name.toLowerCase();
       this.#named.add(pattern);
       hosts.set(pattern, "service");
+      // Rules of one host count for services that stand for several, too.
+      for (const wildcard of wildcardsOver(pattern)) if (this.#byHost.has(wildcard)) hosts.set(wildcard, "service");
       if (isWildcard(pattern))
         for (const host of this.#byHost.keys()) if (coversHost(pattern, host)) hosts.set(host, "service");
     }

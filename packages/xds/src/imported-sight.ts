@@ -1,24 +1,8 @@
-import type { Client, Imports, Routing, RuleBook } from "@signalbox/traffic";
+import { importsOf, type Client, type EgressImports, type Routing, type RuleBook } from "@signalbox/traffic";
 import type { CompiledService } from "./compiled-service.ts";
 import type { Directory, Touch, Touched } from "./directory.ts";
 import { coversHost, isWildcard, wildcardsOver } from "./host-patterns.ts";
 import type { Sight } from "./sight.ts";
-
-/** Hosts that a Sidecar lets its workloads know: a namespace or `*`, and a host or wildcard. */
-export interface Import {
-  readonly namespace: string;
-  readonly host: string;
-}
-
-/** Reads the hosts of a Sidecar's egress listener. `.` is the workload's own namespace; `~` imports nothing. */
-export function importsOf(hosts: readonly string[], own: string): readonly Import[] {
-  return hosts.flatMap((text) => {
-    const slash = text.indexOf("/");
-    const namespace = slash < 0 ? "*" : text.slice(0, slash);
-    if (namespace === "~") return [];
-    return [{ namespace: namespace === "." ? own : namespace, host: text.slice(slash + 1).toLowerCase() }];
-  });
-}
 
 /**
  * What clients see through the imports of a Sidecar, as Istio cuts it: the services that it names; the VirtualServices of the namespaces
@@ -28,19 +12,16 @@ export class ImportedSight implements Sight {
   readonly client: Client;
   readonly #directory: Directory;
   readonly #book: RuleBook;
-  readonly #imports: readonly Import[];
-  /** Does an import overlap with a host of these routes? Then they are known, for all of their hosts. */
-  readonly #selects: Imports = ({ hosts, namespace }) =>
-    hosts.some((host) => this.#overlaps(namespace, host.toLowerCase()));
+  readonly #imports: EgressImports;
   #routed: ReadonlySet<string> = new Set();
   #destinations: ReadonlySet<string> = new Set();
 
   /** `client` must be this sight's alone: what it is asked about routes is answered by the imports from now on. */
-  constructor(directory: Directory, book: RuleBook, client: Client, imports: readonly Import[]) {
+  constructor(directory: Directory, book: RuleBook, client: Client, hosts: readonly string[]) {
     this.client = client;
     this.#directory = directory;
     this.#book = book;
-    this.#imports = imports;
+    this.#imports = importsOf(hosts, client.namespace);
     directory.routeBy(client, (host) => this.#routing(host));
     this.#select();
   }
@@ -48,7 +29,7 @@ export class ImportedSight implements Sight {
   *hosts(): Iterable<string> {
     const found = new Set([...this.#routed, ...this.#destinations]);
     yield* found;
-    for (const host of this.#directory.hosts()) if (!found.has(host) && this.#names(host)) yield host;
+    for (const host of this.#directory.hosts()) if (!found.has(host)) yield host;
   }
 
   visible(host: string): CompiledService | undefined {
@@ -61,7 +42,7 @@ export class ImportedSight implements Sight {
     const { namespace } = service.entry.service;
     return this.#directory
       .aliases(service, this.client.namespace)
-      .filter((alias) => this.#imported(namespace, alias.toLowerCase()));
+      .filter((alias) => this.#imports.service(alias.toLowerCase(), namespace));
   }
 
   /** What an event touched, and what came into sight or left it because other routes are selected now. */
@@ -76,14 +57,17 @@ export class ImportedSight implements Sight {
 
   /** Services that the imports name come first; those that routes lead to may be of any namespace. */
   #service(host: string): CompiledService | undefined {
-    const named = this.#names(host)
-      ? this.#directory.service(host, this.client, (namespace) => this.#imported(namespace, host))
-      : undefined;
-    return named ?? (this.#destinations.has(host) ? this.#directory.service(host, this.client) : undefined);
+    const imported = (namespace: string) => this.#imports.service(host, namespace);
+    return (
+      this.#directory.service(host, this.client, imported) ??
+      (this.#destinations.has(host) ? this.#directory.service(host, this.client) : undefined)
+    );
   }
 
   #select(): void {
-    this.#routed = new Set(this.#book.routedHosts(this.client, this.#selects).map((host) => host.toLowerCase()));
+    this.#routed = new Set(
+      this.#book.routedHosts(this.client, this.#imports.routing).map((host) => host.toLowerCase()),
+    );
     const destinations = new Set<string>();
     for (const host of this.#routed)
       for (const one of this.#routing(host)?.destinations ?? []) destinations.add(one.toLowerCase());
@@ -91,7 +75,7 @@ export class ImportedSight implements Sight {
   }
 
   #routing(host: string): Routing | undefined {
-    return this.#book.routing(host, this.client, this.#selects);
+    return this.#book.routing(host, this.client, this.#imports.routing);
   }
 
   /** Does a wildcard of a rule stand for services in sight? Then these have its routes, and itself none. */
@@ -101,22 +85,4 @@ export class ImportedSight implements Sight {
       if (one !== host && coversHost(host, one) && this.#service(one) !== undefined) return true;
     return false;
   }
-
-  #names(host: string): boolean {
-    return this.#imports.some((one) => coversHost(one.host, host));
-  }
-
-  #imported(namespace: string, host: string): boolean {
-    return this.#imports.some((one) => isOf(one, namespace) && coversHost(one.host, host));
-  }
-
-  #overlaps(namespace: string, host: string): boolean {
-    return this.#imports.some(
-      (one) => isOf(one, namespace) && (coversHost(one.host, host) || coversHost(host, one.host)),
-    );
-  }
-}
-
-function isOf(one: Import, namespace: string): boolean {
-  return one.namespace === "*" || one.namespace === namespace;
 }

@@ -3,7 +3,7 @@ import { parseProtocol } from "@signalbox/model";
 import type { Client, RuleBook, Rule } from "@signalbox/traffic";
 import type { Flavour } from "./compiled-service.ts";
 import type { Directory, Touched, TranslationFault } from "./directory.ts";
-import { ImportedSight, importsOf } from "./imported-sight.ts";
+import { ImportedSight } from "./imported-sight.ts";
 import type { MeshSettings } from "./mesh.ts";
 import type { ListenerStyle } from "./outbound-listeners.ts";
 import { OverlayTable, uncovered, type Cover } from "./overlay-table.ts";
@@ -55,10 +55,7 @@ export class SidecarScope implements Scope {
         directory,
         book,
         { ...client },
-        importsOf(
-          listeners.flatMap(({ hosts }) => hosts),
-          client.namespace,
-        ),
+        listeners.flatMap(({ hosts }) => hosts),
       );
     const { egress } = sidecar.spec;
     this.#all = sight(egress);

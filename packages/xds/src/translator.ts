@@ -121,7 +121,11 @@ class CatalogTranslator implements Translator {
     this.#settings = settings;
     this.#opposite = { ...settings, registryOnly: !settings.registryOnly };
     this.#domain = domain;
-    this.#book = createRuleBook({ rootNamespace: settings.rootNamespace, domain });
+    this.#book = createRuleBook({
+      rootNamespace: settings.rootNamespace,
+      domain,
+      localityLoadBalancing: settings.localityLb,
+    });
     this.#directory = new Directory(settings, this.#book);
   }
 

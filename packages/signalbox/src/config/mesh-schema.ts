@@ -31,9 +31,70 @@ export const meshSchema = z
         attempts: z.int().min(0).max(100).exactOptional().describe("Retries of one request. Default 2."),
         retryOn: z.string().exactOptional().describe("Envoy's retry conditions, separated by commas."),
         perTryTimeout: duration.exactOptional().describe("Time of one try. Default: no limit."),
+        retryRemoteLocalities: z
+          .boolean()
+          .exactOptional()
+          .describe("Whether retries go to endpoints of other localities too. Default false."),
+        retryIgnorePreviousHosts: z
+          .boolean()
+          .exactOptional()
+          .describe("Whether retries leave out endpoints that were tried. Default true."),
+        backoff: duration.exactOptional().describe("Least time between tries. Default: Envoy's."),
       })
       .exactOptional()
       .describe("Retries where no rule says otherwise."),
     dnsRefreshRate: duration.exactOptional().describe("How often proxies resolve names of DNS services. Default 60s."),
+    tcpKeepalive: z
+      .strictObject({
+        probes: z
+          .int()
+          .min(0)
+          .max(0xffff_ffff)
+          .exactOptional()
+          .describe("Probes without an answer until a connection is lost. Default: the system's."),
+        time: duration.exactOptional().describe("Idle time until the first probe. Default: the system's."),
+        interval: duration.exactOptional().describe("Time between probes. Default: the system's."),
+      })
+      .exactOptional()
+      .describe("TCP keepalive of connections to endpoints. Default: none."),
+    h2UpgradePolicy: z
+      .enum(["DO_NOT_UPGRADE", "UPGRADE"])
+      .exactOptional()
+      .describe("Whether proxies speak HTTP/2 to the endpoints of HTTP ports. Default DO_NOT_UPGRADE."),
+    localityLbSetting: z
+      .strictObject({
+        enabled: z.boolean().exactOptional().describe("Whether the place of a client has a part in it. Default true."),
+        distribute: z
+          .array(
+            z.strictObject({
+              from: z.string().describe("Where clients are: region/zone/subzone; * stands for all."),
+              to: z.record(z.string(), z.int().min(0).max(100)).describe("Percent of their calls for each locality."),
+            }),
+          )
+          .exactOptional()
+          .describe("Shares of calls by locality."),
+        failover: z
+          .array(
+            z.strictObject({
+              from: z.string().describe("Region of clients."),
+              to: z.string().describe("Region that they turn to when their own has no healthy endpoints."),
+            }),
+          )
+          .exactOptional()
+          .describe("Regions to fail over to. Needs outlier detection in a DestinationRule."),
+        failoverPriority: z
+          .array(z.string())
+          .exactOptional()
+          .describe(
+            "Labels in whose order endpoints that agree with the client are preferred. Needs outlier detection.",
+          ),
+      })
+      .exactOptional()
+      .describe("Where calls go by where the client is, where no DestinationRule says otherwise."),
+    rootNamespace: z
+      .string()
+      .min(1)
+      .exactOptional()
+      .describe("Namespace whose rules are for all namespaces. Default istio-system."),
   })
   .describe("Istio's MeshConfig, as far as it has an effect here.");

@@ -1,9 +1,16 @@
-import type { CircuitBreakers_ThresholdsSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/circuit_breaker";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { DurationSchema } from "@bufbuild/protobuf/wkt";
+import {
+  CircuitBreakers_Thresholds_RetryBudgetSchema,
+  type CircuitBreakers_Thresholds_RetryBudget,
+  type CircuitBreakers_ThresholdsSchema,
+} from "@signalbox/envoy-api/envoy/config/cluster/v3/circuit_breaker";
 import type { UpstreamConnectionOptionsSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import type { ConnectionPool } from "@signalbox/istio-objects";
 import type { PortPolicy } from "@signalbox/traffic";
 import type { TcpKeepalive } from "../mesh.ts";
 import { duration, type Init } from "../messages.ts";
+import { youngerField } from "./younger-field.ts";
 
 /** The largest of Envoy's limits: so to say none. */
 export const unlimited = 0xffff_ffff;
@@ -19,17 +26,23 @@ export function thresholds(
     maxPendingRequests: limit(http?.http1MaxPendingRequests),
     maxRequests: limit(http?.http2MaxRequests),
     maxRetries: limit(http?.maxRetries),
-    ...(budget === undefined
-      ? {}
-      : {
-          retryBudget: {
-            budgetPercent: { value: budget.percent ?? 20 },
-            minRetryConcurrency: budget.minRetryConcurrency > 0 ? budget.minRetryConcurrency : 3,
-            ...(budget.budgetInterval === undefined ? {} : { budgetInterval: duration(budget.budgetInterval) }),
-          },
-        }),
+    ...(budget === undefined ? {} : { retryBudget: retryBudget(budget) }),
   };
 }
+
+/** Istio's defaults are 20 percent and 3 retries. */
+function retryBudget(rule: NonNullable<PortPolicy["retryBudget"]>): CircuitBreakers_Thresholds_RetryBudget {
+  const budget = create(CircuitBreakers_Thresholds_RetryBudgetSchema, {
+    budgetPercent: { value: rule.percent ?? 20 },
+    minRetryConcurrency: rule.minRetryConcurrency > 0 ? rule.minRetryConcurrency : 3,
+  });
+  if (rule.budgetInterval !== undefined)
+    budget.$unknown = [youngerField(budgetIntervalField, toBinary(DurationSchema, duration(rule.budgetInterval)))];
+  return budget;
+}
+
+/** `RetryBudget.budget_interval`. */
+const budgetIntervalField = 3;
 
 /**
  * TCP keepalive of connections to endpoints: the mesh's, with what the rule says put over it member by member. Undefined where neither

@@ -1,5 +1,4 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { WireType } from "@bufbuild/protobuf/wire";
 import { anyPack, type Any } from "@bufbuild/protobuf/wkt";
 import { MatchPredicateSchema } from "@signalbox/envoy-api/envoy/config/common/matcher/v3/matcher";
 import type {
@@ -11,6 +10,7 @@ import type { Protocol } from "@signalbox/model";
 import type { ConnectionPool, OutlierDetection } from "@signalbox/istio-objects";
 import { duration, type Init } from "../messages.ts";
 import type { AutomaticNames } from "./tls.ts";
+import { wrapped, youngerField } from "./younger-field.ts";
 
 /** Which HTTP a cluster speaks to its endpoints. */
 export type UpstreamHttp = "http1" | "http2" | "as-client";
@@ -50,8 +50,7 @@ export function httpOptions({ names, outlierDetection, pool, upstream }: HttpOpt
     ...(automatic ? { upstreamHttpProtocolOptions: { autoSni: names.sni, autoSanValidation: names.san } } : {}),
     upstreamProtocolOptions: protocolOptions(upstream, pool?.http),
   });
-  if (codes.length > 0)
-    options.$unknown = [{ no: errorMatcherField, wireType: WireType.LengthDelimited, data: errorMatcher(codes) }];
+  if (codes.length > 0) options.$unknown = [youngerField(errorMatcherField, errorMatcher(codes))];
   return anyPack(HttpProtocolOptionsSchema, options);
 }
 
@@ -107,10 +106,10 @@ function commonOptions(pool: ConnectionPool | undefined): Init<typeof CommonOpti
   };
 }
 
-/** `HttpProtocolOptions.outlier_detection`, which is younger than the published protobuf files that our messages are made of. */
+/** `HttpProtocolOptions.outlier_detection`. */
 const errorMatcherField = 8;
 
-/** The field's bytes with its length before them: a message whose field 1 is the predicate, "the status is one of these". */
+/** Which responses are errors: those whose status is one of these. */
 function errorMatcher(codes: readonly number[]): Uint8Array {
   const rules = codes.map((code) => ({
     rule: {
@@ -133,14 +132,5 @@ function errorMatcher(codes: readonly number[]): Uint8Array {
     MatchPredicateSchema,
     only !== undefined && more.length === 0 ? only : { rule: { case: "orMatch", value: { rules } } },
   );
-  const bytes = toBinary(MatchPredicateSchema, predicate);
-  const field = Buffer.concat([Uint8Array.of((1 << 3) | 2), varint(bytes.length), bytes]);
-  return Buffer.concat([varint(field.length), field]);
-}
-
-function varint(value: number): Uint8Array {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
-  return Uint8Array.from([...bytes, rest]);
+  return wrapped(1, toBinary(MatchPredicateSchema, predicate));
 }

@@ -27,7 +27,12 @@ const sketch = (protocol: Port["protocol"] = "HTTP", service: Partial<ServiceSke
 /** The JSON form of a cluster of a service that one DestinationRule governs. */
 function clusterOf(spec: object, made: Made = {}): Record<string, unknown> {
   const { flavour = "captured", mesh = {}, name = "outbound|80||web.test", protocol, service } = made;
-  const compiled = new CompiledService(sketch(protocol, service), meshSettings(mesh), undefined, governedBy(policyOf(spec)));
+  const compiled = new CompiledService(
+    sketch(protocol, service),
+    meshSettings(mesh),
+    undefined,
+    governedBy(policyOf(spec)),
+  );
   const found = compiled.resources(flavour).clusters.find((cluster) => cluster.name === name);
   expect(found, name).toBeDefined();
   const cluster = fromBinary(ClusterSchema, found?.bytes ?? new Uint8Array());
@@ -52,9 +57,25 @@ it("a rule that says nothing of connections leaves the cluster as it is without 
       for (const resolution of ["STATIC", "DNS", "DNS_ROUND_ROBIN", "NONE", "DYNAMIC_DNS"] as const) {
         const entry = sketch(protocol, { resolution });
         const plain = new CompiledService(entry, meshSettings({})).resources(flavour);
-        const ruled = new CompiledService(entry, meshSettings({}), undefined, governedBy(policyOf({}))).resources(flavour);
+        const ruled = new CompiledService(entry, meshSettings({}), undefined, governedBy(policyOf({}))).resources(
+          flavour,
+        );
         expect(ruled, `${flavour} ${protocol} ${resolution}`).toEqual(plain);
       }
+    }
+  }
+});
+
+it("the mesh's keepalive and HTTP/2 upgrade hold for services without rules too", () => {
+  const settings = meshSettings({ tcpKeepalive: { time: "9s" }, h2UpgradePolicy: "UPGRADE" });
+  for (const protocol of ["HTTP", "GRPC", "TCP", "UNSUPPORTED"] as const) {
+    for (const resolution of ["STATIC", "DNS", "NONE"] as const) {
+      const entry = sketch(protocol, { resolution });
+      const plain = new CompiledService(entry, settings).resources("captured");
+      expect(new CompiledService(entry, settings, undefined, governedBy(policyOf({}))).resources("captured")).toEqual(
+        plain,
+      );
+      expect(plain).not.toEqual(new CompiledService(entry, meshSettings({})).resources("captured"));
     }
   }
 });
@@ -79,10 +100,8 @@ describe("connection pools", () => {
     expect(withPolicy({ retryBudget: {} })["circuitBreakers"]).toEqual({
       thresholds: [{ ...none, retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 3 } }],
     });
-    expect(withPolicy({ retryBudget: { percent: 5, minRetryConcurrency: 9, budgetInterval: "2s" } })).toMatchObject({
-      circuitBreakers: {
-        thresholds: [{ retryBudget: { budgetPercent: { value: 5 }, minRetryConcurrency: 9, budgetInterval: "2s" } }],
-      },
+    expect(withPolicy({ retryBudget: { percent: 5, minRetryConcurrency: 9 } })).toMatchObject({
+      circuitBreakers: { thresholds: [{ retryBudget: { budgetPercent: { value: 5 }, minRetryConcurrency: 9 } }] },
     });
   });
 

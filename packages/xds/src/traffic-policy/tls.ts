@@ -167,6 +167,8 @@ function fromCredential(rule: ClientTls, sans: readonly string[]): Partial<TlsCo
   };
 }
 
+const ownStream = { case: "ads" as const, value: {} };
+
 /** A secret that the control plane sends: on the stream that brought the cluster, with Envoy's deadline, for it may not exist. */
 function credential(name: string, suffix: "" | "-cacert"): SecretConfig {
   if (name.startsWith("builtin://")) return agentSecret(suffix === "" ? "default" : "ROOTCA");
@@ -174,7 +176,7 @@ function credential(name: string, suffix: "" | "-cacert"): SecretConfig {
   const typed = /^(kubernetes|kubernetes-gateway|configmap):\/\//.test(plain) ? plain : `kubernetes://${plain}`;
   return {
     name: `${typed}${suffix}`,
-    sdsConfig: { configSourceSpecifier: { case: "ads", value: {} }, resourceApiVersion: ApiVersion.V3 },
+    sdsConfig: { configSourceSpecifier: ownStream, resourceApiVersion: ApiVersion.V3 },
   };
 }
 
@@ -183,16 +185,19 @@ function agentSecret(name: "default" | "ROOTCA"): SecretConfig {
   return { name, sdsConfig: agentSource };
 }
 
-const agentSource: Init<typeof ConfigSourceSchema> = {
-  configSourceSpecifier: {
-    case: "apiConfigSource",
-    value: {
-      apiType: ApiConfigSource_ApiType.GRPC,
-      transportApiVersion: ApiVersion.V3,
-      setNodeOnFirstMessageOnly: true,
-      grpcServices: [{ targetSpecifier: { case: "envoyGrpc", value: { clusterName: agentCluster } } }],
-    },
+const agentApi = {
+  case: "apiConfigSource" as const,
+  value: {
+    apiType: ApiConfigSource_ApiType.GRPC,
+    transportApiVersion: ApiVersion.V3,
+    setNodeOnFirstMessageOnly: true,
+    grpcServices: [{ targetSpecifier: { case: "envoyGrpc" as const, value: { clusterName: agentCluster } } }],
   },
+};
+
+/** Without a deadline: a workload without its certificate cannot call. */
+const agentSource: Init<typeof ConfigSourceSchema> = {
+  configSourceSpecifier: agentApi,
   initialFetchTimeout: duration(0),
   resourceApiVersion: ApiVersion.V3,
 };
