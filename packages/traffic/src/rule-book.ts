@@ -52,8 +52,8 @@ export interface RuleBook {
   /** Takes in changed objects of all kinds; those that are no rules are ignored. */
   apply(objects: CatalogDelta["objects"]): RuleTouches;
   /**
-   * Which clients of one namespace are governed by equal rules: those with equal texts. Empty where neither labels nor locality matter.
-   * Bounded by the rules, not by what clients say.
+   * Which clients of one namespace are governed by equal rules: those with equal texts. Empty for a mesh client where neither labels nor
+   * locality matter. Of what clients say, only their place is in it (locality, and labels that order failover), and only where rules ask.
    */
   signature(client: Client): string;
   /**
@@ -64,7 +64,7 @@ export interface RuleBook {
   /**
    * The routing of a host for calls of a mesh client (gateway `mesh`). HTTP routes are one object's: the most specific host wins, then the
    * client's own namespace, what was exported to it by name and what is for all, and there the oldest that has a route for the client. TLS
-   * and TCP routes are those of all objects that match the host, in that order; `namespace`, `name` and `hosts` are the first object's.
+   * and TCP routes are those of all objects that match the host, specific or not, otherwise in that order; `namespace`, `name` and `hosts` are the first object's.
    * With `imports`, objects that the client does not know are passed over.
    */
   routing(host: string, client: Client, imports?: Imports): Routing | undefined;
