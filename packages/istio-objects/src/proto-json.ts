@@ -83,7 +83,7 @@ function parseDuration(text: string): number | undefined {
   if (rest === "0") return 0;
   let milliseconds = 0;
   let end = 0;
-  for (const part of rest.matchAll(/(\d+\.?\d*|\.\d+)(ms|us|µs|ns|h|m|s)/gy)) {
+  for (const part of rest.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ms|us|µs|ns|h|m|s)/gy)) {
     milliseconds += Number(part[1]) * durationUnits[part[2] as keyof typeof durationUnits];
     end = part.index + part[0].length;
   }
@@ -105,7 +105,7 @@ export const json: Read<unknown> = (value) => value;
 
 function numberOf(value: unknown): number | undefined {
   if (typeof value === "number") return value;
-  if (typeof value !== "string" || !/^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/.test(value)) return undefined;
+  if (typeof value !== "string" || !/^[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?$/.test(value)) return undefined;
   return Number(value);
 }
 
