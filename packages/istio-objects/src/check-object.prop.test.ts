@@ -108,6 +108,14 @@ describe("checkObject", () => {
     runs * 10 + 60_000,
   );
 
+  it("takes little time for very long texts", () => {
+    const digits = "1".repeat(1_000_000);
+    const http = [
+      { timeout: digits, fault: { delay: { percentage: { value: `${digits}x` }, fixedDelay: `1.${digits}` } } },
+    ];
+    expect(checkObject(objectOf("VirtualService", { hosts: [digits], [digits]: 1, http }))).not.toEqual([]);
+  }, 20_000);
+
   it("takes little time for very many hosts, matches and server names", () => {
     const many = Array.from({ length: 30_000 }, (_, index) => index);
     const hosts = many.map((index) => `${index % 2 === 0 ? "*." : ""}h${index}.example.com`);

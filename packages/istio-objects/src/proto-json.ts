@@ -98,7 +98,7 @@ export const bool: Read<boolean> = described({ type: "boolean" }, (value, path, 
 
 /** What 63 bits of nanoseconds hold, in milliseconds: about 292 years. */
 const longestDuration = 2 ** 63 / 1e6;
-const wholeDuration = /^[-+]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ms|us|µs|ns|h|m|s))+)$/;
+const wholeDuration = /^[-+]?(?:0|(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ms|us|µs|ns|h|m|s))+)$/;
 const durationUnits = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 0.001, µs: 0.001, ns: 0.000001 } as const;
 
 /** A duration in milliseconds, written as Go writes it (`1h30m`, `1.5s`, `100ms`), which is what Istio's own reader takes; 0 where absent. */
@@ -116,7 +116,7 @@ export const duration: Read<number> = described(
 function parseDuration(text: string): number | undefined {
   if (!wholeDuration.test(text)) return undefined;
   let milliseconds = 0;
-  for (const [, count, unit] of text.matchAll(/(\d+\.?\d*|\.\d+)(ms|us|µs|ns|h|m|s)/g)) {
+  for (const [, count, unit] of text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ms|us|µs|ns|h|m|s)/g)) {
     milliseconds += Number(count) * durationUnits[unit as keyof typeof durationUnits];
   }
   if (milliseconds > longestDuration) return undefined;
@@ -138,7 +138,7 @@ export const json: Read<unknown> = described({ "x-kubernetes-preserve-unknown-fi
 
 function numberOf(value: unknown): number | undefined {
   if (typeof value === "number") return value;
-  if (typeof value !== "string" || !/^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/.test(value)) return undefined;
+  if (typeof value !== "string" || !/^[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?$/.test(value)) return undefined;
   return Number(value);
 }
 

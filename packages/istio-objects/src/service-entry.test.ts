@@ -86,7 +86,10 @@ describe("checkServiceEntry", () => {
     { spec: { ...good, exportTo: [], export_to: [] }, fault: 'field "exportTo" is given twice' },
     { spec: { ...good, resolution: "dns" }, fault: "(did you mean DNS?)" },
     { spec: { ...good, resolution: "NONE", endpoints: [{ address: "10.0.0.1" }] }, fault: "error spec.endpoints" },
-    { spec: { ...good, endpoints: [], workloadSelector: {} }, fault: "error spec.workloadSelector: cannot stand" },
+    {
+      spec: { ...good, endpoints: [{ address: "10.0.0.1" }], workloadSelector: {} },
+      fault: "error spec.workloadSelector: cannot stand",
+    },
     { spec: { ...good, workloadSelector: { labels: { a: "*" } } }, fault: "wildcards do not work" },
     { spec: { ...good, workloadSelector: { labels: { "": "b" } } }, fault: "a label needs a key" },
     { spec: { ...good, workloadSelector: {} }, fault: "warning spec.workloadSelector: has no labels" },

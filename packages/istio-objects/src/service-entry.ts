@@ -96,7 +96,8 @@ function checkSelector(entry: ServiceEntry, faults: FaultList): void {
   const { workloadSelector: selector } = entry;
   if (selector === undefined) return;
   const at = ["spec", "workloadSelector"];
-  if (entry.endpoints !== undefined) faults.error(at, "cannot stand beside endpoints: the workloads are the endpoints");
+  if ((entry.endpoints ?? []).length > 0)
+    faults.error(at, "cannot stand beside endpoints: the workloads are the endpoints");
   if (entry.resolution === "NONE") faults.warning(at, "has no effect with resolution NONE");
   if (Object.keys(selector.labels).length === 0)
     faults.warning(at, "has no labels, so it selects every workload of the namespace");
