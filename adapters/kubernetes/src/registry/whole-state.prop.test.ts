@@ -18,13 +18,14 @@ const choice = { include: [], exclude: [], selector: { mesh: "on" } };
 
 const namespaces = fc.constantFrom("a", "b");
 const names = fc.constantFrom("x", "y");
+const kinds: fc.Arbitrary<string> = fc.constantFrom("Service", "Pod", "ServiceEntry", "WorkloadEntry", "Sidecar");
 const gone = fc.record({
-  what: fc.constantFrom("Service", "Pod", "ServiceEntry", "WorkloadEntry", "Sidecar"),
+  what: kinds,
   namespace: namespaces,
   name: names,
 });
 const there = fc.record({
-  put: fc.constantFrom("Service", "Pod", "ServiceEntry", "WorkloadEntry", "Sidecar"),
+  put: kinds,
   namespace: namespaces,
   name: names,
   host: fc.constantFrom("x.a.svc.cluster.local", "Y.a.svc.cluster.local", "ext.test"),
