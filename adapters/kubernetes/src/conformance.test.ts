@@ -1,5 +1,5 @@
-import { serviceKey, workloadKey } from "@signalbox/model";
-import type { ServiceKey, WorkloadKey } from "@signalbox/model";
+import { objectKey, serviceKey, workloadKey } from "@signalbox/model";
+import type { ConfigObject, ObjectKey, ServiceKey, WorkloadKey } from "@signalbox/model";
 import type { Problem } from "@signalbox/registry";
 import {
   describeRegistry,
@@ -21,6 +21,7 @@ class FakeWorld implements SourceWorld {
   constructor(api: FakeApiServer) {
     this.api = api;
     api.tokens.add(this.secret);
+    api.definitions.set("virtualservices", "networking.istio.io/v1");
   }
 
   static async open(): Promise<FakeWorld> {
@@ -103,6 +104,16 @@ class FakeWorld implements SourceWorld {
     return Promise.resolve();
   }
 
+  setObject({ kind, name, spec }: Pick<ConfigObject, "kind" | "name" | "spec">): Promise<ObjectKey> {
+    this.api.put("virtualservices", { kind, metadata: { name, namespace }, spec });
+    return Promise.resolve(objectKey({ kind, namespace, name }));
+  }
+
+  removeObject(key: ObjectKey): Promise<void> {
+    this.api.delete("virtualservices", key.slice(key.indexOf("/") + 1));
+    return Promise.resolve();
+  }
+
   connections(): Promise<number> {
     return this.api.connections();
   }
@@ -138,7 +149,7 @@ describeRegistry({
   supports: {
     deltas: true,
     workloads: true,
-    objects: false,
+    objects: true,
     truncation: true,
     secrets: true,
     emptyServices: true,

@@ -71,6 +71,7 @@ describe("checkTelemetry", () => {
     [tag({ environment: {} }), "error spec.tracing.0.customTags.a.environment.name"],
     [{ metrics: [{ providers: [{}] }] }, "error spec.metrics.0.providers.0.name"],
     [{ accessLogging: [{ providers: [{}] }] }, "error spec.accessLogging.0.providers.0.name"],
+    [{ accessLogging: [{ filter: { expression: "a &&" } }] }, "filter.expression: is no expression of CEL: it ends"],
     [override({ tagOverrides: { a: {} } }), "operation UPSERT needs it"],
     [override({ tagOverrides: { a: { operation: "REMOVE", value: "b" } } }), "operation REMOVE does not take it"],
     [override({ tagOverrides: { "": { value: "b" } } }), "warning spec.metrics.0.overrides.0.tagOverrides."],

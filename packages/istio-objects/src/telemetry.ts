@@ -1,11 +1,12 @@
 import type { ConfigObject } from "@signalbox/model";
+import { celFault } from "./cel.ts";
 import { FaultList, type Checked, type ObjectPath } from "./fault.ts";
 import { readTelemetry, type Telemetry } from "./schema/telemetry.ts";
 import { checkAttachment } from "./selectors.ts";
 
 /**
- * Reads and checks `spec` of a Telemetry by the rules of Istio's API reference and admission. Paths begin with `spec`. Filters of access
- * logs are expressions of CEL, which are not compiled here.
+ * Reads and checks `spec` of a Telemetry by the rules of Istio's API reference and admission. Paths begin with `spec`. Of filters of
+ * access logs the syntax is checked.
  */
 export function checkTelemetry(object: Pick<ConfigObject, "spec">): Checked<Telemetry> {
   const faults = new FaultList();
@@ -15,7 +16,10 @@ export function checkTelemetry(object: Pick<ConfigObject, "spec">): Checked<Tele
   if (value.tracing.length > 1) faults.warning(["spec", "tracing"], "only the first one has an effect");
   for (const [index, tracing] of value.tracing.entries()) checkTracing(tracing, ["spec", "tracing", index], faults);
   for (const [index, logging] of value.accessLogging.entries()) {
-    checkProviders(logging.providers, ["spec", "accessLogging", index], faults);
+    const at = ["spec", "accessLogging", index];
+    checkProviders(logging.providers, at, faults);
+    const filter = logging.filter === undefined ? undefined : celFault(logging.filter.expression);
+    if (filter !== undefined) faults.error([...at, "filter", "expression"], `is no expression of CEL: it ${filter}`);
   }
   return { value, faults: faults.faults };
 }

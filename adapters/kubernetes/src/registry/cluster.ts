@@ -93,8 +93,8 @@ function collections(
 /** What is known of a collection before it is bound to the state. */
 type Place = Omit<Collection<unknown>, "read" | "replace" | "put" | "remove">;
 
-function collectionOf<K extends KubeKind>(state: ClusterState, kind: K, place: Place): Collection<unknown> {
-  const collection: Collection<KubeObjects[K]> = {
+function collectionOf(state: ClusterState, kind: KubeKind, place: Place): Collection<unknown> {
+  const collection: Collection<KubeObjects[KubeKind]> = {
     ...place,
     read: readers[kind],
     replace: (items, scope) => state.replace(kind, items, scope),

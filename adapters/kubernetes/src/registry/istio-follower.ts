@@ -51,9 +51,7 @@ export async function followIstio(options: IstioFollowOptions): Promise<void> {
       } catch (error) {
         if (isAborted(signal)) return;
         const reason = error instanceof Error ? error : new Error("the discovery failed", { cause: error });
-        session.failed(discovery, reason);
-        // Nobody waits any more for what is refused.
-        wait = isRefused ? discoveryMs : waits.next();
+        wait = session.failed(discovery, reason) ? discoveryMs : waits.next();
       }
       await pause(wait, deps.clock, signal);
     }

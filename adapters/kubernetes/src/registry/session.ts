@@ -69,8 +69,8 @@ export class Session {
     this.#schedule();
   }
 
-  /** The part cannot be read now. Whether that is a failure depends on whether it may be refused. */
-  failed(part: Part, error: Error): void {
+  /** The part cannot be read now. Whether that was let pass: it may be refused, and nobody waits for it. */
+  failed(part: Part, error: Error): boolean {
     const { deps, sink } = this.#options;
     const problem = problemOf(error);
     deps.metrics.counter("kubernetes_read_errors_total", { kind: part.kind, problem });
@@ -78,10 +78,11 @@ export class Session {
       if (this.#synced) part.refused(error);
       else this.#waived.add(part);
       this.#schedule();
-      return;
+      return this.#synced;
     }
     this.#failing.set(part, { problem, error });
     if (!this.#ended) sink.degraded(problem, error);
+    return false;
   }
 
   /** The part is followed no more: nothing that was wrong with it matters. */
@@ -152,7 +153,7 @@ export class Session {
         if (this.#failing.delete(collection)) deps.logger.info("kubernetes-read-again", { path: collection.path });
         this.#schedule();
       },
-      failed: (error) => this.failed(collection, error),
+      failed: (error) => void this.failed(collection, error),
       listed: (ms) => deps.metrics.histogram("kubernetes_list_seconds", ms / 1000, { kind }),
       count: (event) => counted[event](),
     };
