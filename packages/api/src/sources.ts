@@ -67,6 +67,8 @@ export interface GuardStatus {
   /** Epoch milliseconds; absent where only a person ends it. */
   readonly holdUntil?: number;
   readonly mode: string;
+  /** What is likely behind it, for example `AUTH`. */
+  readonly suspected?: string;
 }
 
 /** What a person decided about a guard. */

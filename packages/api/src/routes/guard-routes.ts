@@ -72,7 +72,7 @@ function said(body: { readonly author: string; readonly reason?: string | undefi
 }
 
 function guardRow(guard: GuardStatus): z.input<typeof schemas.Guard> {
-  const { baseline, held, holdUntil, id, mode, registry, removed, scope, service, since } = guard;
+  const { baseline, held, holdUntil, id, mode, registry, removed, scope, service, since, suspected } = guard;
   return {
     id,
     scope,
@@ -84,5 +84,6 @@ function guardRow(guard: GuardStatus): z.input<typeof schemas.Guard> {
     held,
     ...(holdUntil !== undefined && { holdUntil }),
     mode,
+    ...(suspected !== undefined && { suspected }),
   };
 }

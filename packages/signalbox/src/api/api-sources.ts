@@ -170,6 +170,7 @@ function guardView({ held, holdUntil, id, mode, registry, scope, service, since,
     held: held.endpoints,
     ...(holdUntil !== undefined && { holdUntil }),
     mode,
+    ...(why.suspected !== undefined && { suspected: why.suspected }),
   };
 }
 
