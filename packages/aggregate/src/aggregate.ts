@@ -325,6 +325,10 @@ class Aggregate implements AggregateController {
     await this.#synced.passed(signal);
   }
 
+  get leads(): boolean {
+    return this.#leadership.writer !== undefined;
+  }
+
   catalog(): Catalog {
     return this.#fold.catalog(this.#revision);
   }
@@ -430,7 +434,7 @@ class Aggregate implements AggregateController {
 
   /** Why nothing may be withdrawn from a registry now. One of several processes does it: the one that leads. */
   #forbidden(id: RegistryId): string | undefined {
-    if (this.#leadership.writer === undefined) return "another process leads";
+    if (!this.leads) return "another process leads";
     if (this.#guards.status().some(({ registry }) => registry === id)) return "a guard holds what left it";
     return this.#registries.problems().get(id);
   }
