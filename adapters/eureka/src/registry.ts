@@ -61,7 +61,9 @@ export class EurekaRegistry implements Registry {
         else logger.info("eureka-losses-settled", fields);
       }
       held = ledger.missing;
-      return update;
+      const { version } = peers;
+      // While losses are held back, it is not the server's own state that is told.
+      return update === undefined || version === undefined || held > 0 ? update : { ...update, version };
     };
     try {
       await pollLoop({ sink, signal, clock, backoff: backoff(), intervalMs: pollSeconds * 1000, read });

@@ -10,11 +10,10 @@ import type {
   RegistryId,
   Revision,
   Service,
-  ServiceInstance,
   ServiceKey,
 } from "@signalbox/model";
 import { mergeService, ServiceNames } from "@signalbox/policy";
-import type { Hold } from "@signalbox/policy";
+import type { Hold, RemovalEvidence } from "@signalbox/policy";
 import { noMetrics, silentLogger, systemClock } from "@signalbox/registry";
 import type { Clock, Logger, Registry, RegistryUpdate } from "@signalbox/registry";
 import { Agenda } from "./agenda.ts";
@@ -326,6 +325,10 @@ class Aggregate implements AggregateController {
     await this.#synced.passed(signal);
   }
 
+  get leads(): boolean {
+    return this.#leadership.writer !== undefined;
+  }
+
   catalog(): Catalog {
     return this.#fold.catalog(this.#revision);
   }
@@ -369,13 +372,36 @@ class Aggregate implements AggregateController {
   /** Takes what a registry says, which it may be doubted about. */
   #take(id: RegistryId, update: RegistryUpdate): void {
     const now = this.#clock.now();
+    if (this.#registries.isSilent(id)) this.#guardFromKept(id, now);
     this.#onInput({ at: now, type: "update", registry: id, update });
-    const confirmed = (own: ServiceKey, instance: ServiceInstance) =>
-      this.#stages.isGone(this.#shards.canonicalKey(id, own), instance, now);
-    this.#guards.take(id, update, { now, confirmed });
-    this.#touch(this.#stages.workloads(id, update, now));
+    const { version } = update;
+    const evidence = this.#evidenceFor(id, now);
+    this.#guards.take(id, update, { now, ...evidence, ...(version !== undefined && { version }) });
+    const touched = this.#stages.workloads(id, update, now);
+    this.#touch(touched);
+    // What workloads say now may be the end of what is held.
+    if (touched.size > 0) this.#guards.tick(now, (held) => this.#evidenceFor(held, now, touched));
     this.#reschedule();
     this.#gate.release(id);
+  }
+
+  /** A source that lost its data over our restart, and speaks before what was kept is served, is doubted all the same. */
+  #guardFromKept(id: RegistryId, now: number): void {
+    const kept = this.#restoration?.take(id);
+    if (kept === undefined || this.#registries.isTooOld(id, kept.lastCompleteRead)) return;
+    if (!this.#guards.begin(id, kept.records)) return;
+    // For whoever plays the inputs again: to a guard that knows nothing it says the same.
+    this.#onInput({ at: now, type: "update", registry: id, update: { type: "snapshot", records: kept.records } });
+  }
+
+  /** What the workloads say about removals of a registry; only about these services where they are given. */
+  #evidenceFor(id: RegistryId, now: number, services?: ReadonlySet<ServiceKey>): RemovalEvidence {
+    return {
+      confirmed: (own, instance) => {
+        const key = this.#shards.canonicalKey(id, own);
+        return services?.has(key) !== false && this.#stages.isGone(key, instance, now);
+      },
+    };
   }
 
   #believe(id: RegistryId, update: RegistryUpdate): void {
@@ -392,9 +418,10 @@ class Aggregate implements AggregateController {
   /** Time alone may have changed something. */
   #lookAgain(topics: readonly (ServiceKey | Topic)[]): void {
     const now = this.#clock.now();
-    this.#guards.tick(now);
+    const services = new Set(topics.filter((topic): topic is ServiceKey => topic.includes("/")));
+    this.#guards.tick(now, services.size === 0 ? undefined : (id) => this.#evidenceFor(id, now, services));
     this.#touch(this.#stages.overrides.expire(now).map(({ service }) => service));
-    this.#touch(topics.filter((topic): topic is ServiceKey => topic.includes("/")));
+    this.#touch(services);
     if (topics.includes("withdrawals") && this.#signal !== undefined) this.#withdrawals?.tick(this.#signal);
     this.#reschedule();
   }
@@ -407,7 +434,7 @@ class Aggregate implements AggregateController {
 
   /** Why nothing may be withdrawn from a registry now. One of several processes does it: the one that leads. */
   #forbidden(id: RegistryId): string | undefined {
-    if (this.#leadership.writer === undefined) return "another process leads";
+    if (!this.leads) return "another process leads";
     if (this.#guards.status().some(({ registry }) => registry === id)) return "a guard holds what left it";
     return this.#registries.problems().get(id);
   }

@@ -41,6 +41,8 @@ export interface AggregateController {
    * on changing, at revisions whose epoch is the empty string.
    */
   catalog(): Catalog;
+  /** Whether it publishes, as far as it knows: of several on one bus, one does. */
+  readonly leads: boolean;
   /** What was decided about the catalog, and people's say in it. */
   readonly decisions: Decisions;
   /** The registries, highest precedence first. */

@@ -1,4 +1,4 @@
-import { byCodeUnit, serviceKey, type RegistryId, type ServiceKey } from "@signalbox/model";
+import { byCodeUnit, serviceKey, type RegistryId, type ServiceKey, type ServiceRecord } from "@signalbox/model";
 import {
   fits,
   identify,
@@ -10,6 +10,8 @@ import {
   type GuardStatus,
   type GuardStep,
   type Hold,
+  type RegistryGuardOptions,
+  type RemovalEvidence,
 } from "@signalbox/policy";
 import type { RegistryUpdate } from "@signalbox/registry";
 import type { CatalogRules } from "./options.ts";
@@ -34,6 +36,13 @@ export class Guards {
     this.#options = options;
   }
 
+  /** Has the guard of a registry that has not spoken yet begin from what was accepted before. False where nobody guards it. */
+  begin(id: RegistryId, accepted: readonly ServiceRecord[]): boolean {
+    if (!this.#isGuarded(id)) return false;
+    this.#guards.set(id, RegistryGuard.restore(this.#optionsOf(id), accepted));
+    return true;
+  }
+
   /** Takes what a registry says, and hands on what may be believed of it. */
   take(id: RegistryId, update: RegistryUpdate, evidence: GuardEvidence): void {
     const guard = this.#guardOf(id);
@@ -47,9 +56,10 @@ export class Guards {
     this.#tell(id, step, evidence.now);
   }
 
-  /** Lets go of what is due. */
-  tick(now: number): void {
+  /** Lets go of what is due, and with evidence also of what that says is gone. */
+  tick(now: number, evidenceFor?: (id: RegistryId) => RemovalEvidence): void {
     for (const [id, guard] of this.#guards) {
+      if (evidenceFor !== undefined && guard.holds) this.#handOn(id, guard.tick(now, evidenceFor(id)), now);
       const due = guard.dueAt();
       if (due !== undefined && due <= now) this.#handOn(id, guard.tick(now), now);
     }
@@ -97,18 +107,22 @@ export class Guards {
   }
 
   #guardOf(id: RegistryId): RegistryGuard | undefined {
-    const { rules } = this.#options;
-    if (!rules.guarded.some((pattern) => fits(pattern, id))) return undefined;
+    if (!this.#isGuarded(id)) return undefined;
     let guard = this.#guards.get(id);
     if (guard === undefined) {
-      guard = new RegistryGuard({
-        registry: id,
-        rule: rules.guard,
-        ruleOf: (own) => rules.of(canonicalKey(rules, id, own)).guard,
-      });
+      guard = new RegistryGuard(this.#optionsOf(id));
       this.#guards.set(id, guard);
     }
     return guard;
+  }
+
+  #isGuarded(id: RegistryId): boolean {
+    return this.#options.rules.guarded.some((pattern) => fits(pattern, id));
+  }
+
+  #optionsOf(registry: RegistryId): RegistryGuardOptions {
+    const { rules } = this.#options;
+    return { registry, rule: rules.guard, ruleOf: (own) => rules.of(canonicalKey(rules, registry, own)).guard };
   }
 }
 

@@ -69,6 +69,11 @@ export class Registries {
     return slot !== undefined && slot.condition.lastCompleteRead === undefined;
   }
 
+  /** Whether what a registry said at a time, in epoch milliseconds, would not be served any more. */
+  isTooOld(id: RegistryId, lastCompleteRead: number): boolean {
+    return this.#slots.get(id)?.freshness.wouldWithhold(lastCompleteRead) ?? true;
+  }
+
   /** What happens when a registry does not speak in time. One that is gone holds back nobody. */
   startPolicyOf(id: RegistryId): StartPolicy {
     return this.#slots.get(id)?.startPolicy ?? "proceed-partial";

@@ -20,6 +20,8 @@ export class Restoration {
   readonly #options: RestorationOptions;
   readonly #loads = new Map<RegistryId, Promise<ArchivedShard | undefined>>();
   readonly #early = new Set<Promise<void>>();
+  /** What was read, while nobody has decided whether it is served. */
+  readonly #read = new Map<RegistryId, ArchivedShard>();
 
   constructor(options: RestorationOptions) {
     this.#options = options;
@@ -27,7 +29,11 @@ export class Restoration {
 
   /** Reads what is there; serves it at once where the options say so. */
   begin(id: RegistryId): void {
-    this.#loads.set(id, this.#load(id));
+    const load = this.#load(id).then((shard) => {
+      if (shard !== undefined && this.#loads.get(id) === load) this.#read.set(id, shard);
+      return shard;
+    });
+    this.#loads.set(id, load);
     if (!this.#options.atOnce) return;
     const early = this.finish(id).finally(() => this.#early.delete(early));
     this.#early.add(early);
@@ -37,6 +43,7 @@ export class Restoration {
   async finish(id: RegistryId): Promise<void> {
     const loaded = await this.#loads.get(id);
     this.#loads.delete(id);
+    this.#read.delete(id);
     if (loaded !== undefined && this.#options.isSilent(id)) {
       this.#options.restore(id, loaded, loaded.lastCompleteRead);
     }
@@ -47,10 +54,18 @@ export class Restoration {
     return this.#loads.get(id);
   }
 
+  /** What was read and is not served, at this moment; gives it once. */
+  take(id: RegistryId): ArchivedShard | undefined {
+    const shard = this.#read.get(id);
+    this.#read.delete(id);
+    return shard;
+  }
+
   /** Resolves when nothing is being read any more. What was read and not used is forgotten. */
   async end(): Promise<void> {
     await Promise.all([...this.#loads.values(), ...this.#early]);
     this.#loads.clear();
+    this.#read.clear();
   }
 
   async #load(id: RegistryId): Promise<ArchivedShard | undefined> {

@@ -316,7 +316,70 @@ describe("drift", () => {
   });
 });
 
+describe("a guard that holds what the cluster had not heard of yet", () => {
+  const drift = { clusters: [{ registry: two, podCidrs: ["192.0.2.0/24"] }], checked: ["fake/one"] };
+  const pods = ["a", "b", "c"].map((name, at) =>
+    workload(two, name, { app: "orders" }, { addresses: [`192.0.2.${at + 1}`] }),
+  );
+
+  async function holding() {
+    const { first, second, world } = await twoRegistries({ rules: rules({}, { drift, guarded: ["fake/one"] }) });
+    second.push({ type: "snapshot", records: [], workloads: pods });
+    first.snapshot(record(one, "orders", "192.0.2.1", "192.0.2.2", "192.0.2.3"));
+    await world.calm();
+    first.snapshot(record(one, "orders"));
+    await world.calm();
+    const held = () => world.aggregate.decisions.guards().map((guard) => guard.held.endpoints);
+    expect(held()).toEqual([3]);
+    return { held, second, world };
+  }
+
+  it("lets go of it when the cluster says so later, and only of that", async () => {
+    const { held, second, world } = await holding();
+    second.push({ type: "delta", workloads: { upserted: [], removed: pods.slice(0, 2).map(({ key }) => key) } });
+    await world.calm();
+    expect(held()).toEqual([1]);
+    expect(ipsOf(world.consumed, "orders")).toEqual(["192.0.2.3"]);
+  });
+
+  it("goes on holding what still runs", async () => {
+    const { held, second, world } = await holding();
+    second.push({
+      type: "delta",
+      workloads: { upserted: [workload(two, "d", {}, { addresses: ["192.0.2.9"] })], removed: [] },
+    });
+    await world.calm();
+    expect(held()).toEqual([3]);
+  });
+});
+
 describe("guards", () => {
+  it("believe a source that shows the same in enough of its states", async () => {
+    const registry = new FakeRegistry("one");
+    const guard = { ...defaultRules.guard, confirmations: 2 };
+    const world = await started({
+      registries: [registry],
+      rules: rules({ guard }, { guarded: ["fake/*"], guard }),
+    });
+    const say = (version: string | undefined, ...records: readonly ReturnType<typeof record>[]) =>
+      registry.push({ type: "snapshot", records, ...(version !== undefined && { version }) });
+    const other = (ip: string) => record(one, "other", ip);
+    say("1", record(one, "orders", "192.0.2.1", "192.0.2.2"), other("192.0.2.3"));
+    await world.calm();
+    say("2", record(one, "orders"), other("192.0.2.3"));
+    await world.calm();
+    expect(world.aggregate.decisions.guards()).toMatchObject([{ versions: { seen: 1, needed: 2 } }]);
+    // Neither the same state once more nor one that has no name.
+    say("2", record(one, "orders"), other("192.0.2.4"));
+    say(undefined, record(one, "orders"), other("192.0.2.5"));
+    await world.calm();
+    expect(world.aggregate.decisions.guards()).toHaveLength(1);
+    say("3", record(one, "orders"), other("192.0.2.6"));
+    await world.calm();
+    expect(world.aggregate.decisions.guards()).toEqual([]);
+    expect(ipsOf(world.consumed, "orders")).toEqual([]);
+  });
+
   const guarded = rules({}, { guarded: ["fake/*"] });
   const fleet = (count: number) => Array.from({ length: count }, (_, at) => record(one, `s${at}`, `192.0.2.${at + 1}`));
 

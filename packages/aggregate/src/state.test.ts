@@ -2,9 +2,10 @@ import { registryId } from "@signalbox/model";
 import type { RegistryId } from "@signalbox/model";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ArchivedShard, RestoreOptions, ShardArchive } from "./archive.ts";
-import type { AggregateOptions } from "./options.ts";
+import type { AggregateInput } from "./input.ts";
+import { defaultCatalogRules, type AggregateOptions } from "./options.ts";
 import { settled } from "./testing/settled.ts";
-import { FakeRegistry, instance, ipsOf, record, service, workload, World } from "./testing/world.ts";
+import { comparable, FakeRegistry, instance, ipsOf, record, service, workload, World } from "./testing/world.ts";
 
 const opened: World[] = [];
 afterEach(async () => {
@@ -269,5 +270,53 @@ describe("what a registry says", () => {
       expect(world.aggregate.status()).toMatchObject([{ state: "RESTORED", lastCompleteRead: began }]);
       await world.stop();
     }
+  });
+});
+
+describe("a guard of a registry that speaks before what it said is served", () => {
+  const rules = { ...defaultCatalogRules, guarded: ["fake/*"] };
+  const kept = () =>
+    shard({ records: [record(one, "a", "192.0.2.1", "192.0.2.2"), record(one, "b", "192.0.2.3", "192.0.2.4")] });
+
+  it("doubts a source that lost its data over the restart, and writes down what it compared with", async () => {
+    const inputs: AggregateInput[] = [];
+    const { registry, world } = await started(
+      { archive: new MemoryArchive({ [one]: kept() }) },
+      { rules, onInput: (input) => inputs.push(input) },
+    );
+    registry.snapshot();
+    await world.calm();
+    expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.1", "192.0.2.2"]);
+    expect(world.aggregate.decisions.guards()).toMatchObject([{ scope: "source", held: { endpoints: 4 } }]);
+    const updates = inputs.filter(({ type }) => type === "update");
+    expect(updates).toMatchObject([{ update: { records: [{}, {}] } }, { update: { records: [] } }]);
+    // Whoever plays the inputs to a guard that knows nothing gets the same.
+    const replayed = new FakeRegistry("one");
+    const second = new World({ registries: [replayed], rules });
+    opened.push(second);
+    await second.start();
+    for (const input of updates) if (input.type === "update") replayed.push(input.update);
+    await second.calm();
+    expect(comparable(second.consumed)).toEqual(comparable(world.consumed));
+  });
+
+  it.each<[string, Partial<AggregateOptions>, Partial<ArchivedShard>]>([
+    ["that nobody guards", {}, {}],
+    ["whose content is too old", { rules, freshness: { expireAfterMs: 1000, onExpired: "drop" } }, {}],
+  ])("is not there for one %s", async (_name, options, more) => {
+    const { registry, world } = await started(
+      { archive: new MemoryArchive({ [one]: { ...kept(), ...more } }) },
+      options,
+    );
+    registry.snapshot();
+    await world.calm();
+    expect(world.consumed.entries.size).toBe(0);
+  });
+
+  it("believes the source when nothing was kept", async () => {
+    const { registry, world } = await started({ archive: new MemoryArchive() }, { rules });
+    registry.snapshot(record(one, "c", "192.0.2.9"));
+    await world.calm();
+    expect([...world.consumed.entries.keys()]).toEqual(["test/c.test"]);
   });
 });

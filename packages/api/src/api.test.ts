@@ -663,7 +663,7 @@ describe("migration", () => {
     const url = `/v1/migration/${encodeURIComponent(ordersKey)}:${action}`;
     const told = await ask(sources, url, { method: "POST", body: { author: "ann" }, headers: bearer }, { token });
     expect(told.json).toEqual(ramp);
-    expect(asked).toEqual([[ordersKey, action]]);
+    expect(asked).toEqual([[ordersKey, action, "ann"]]);
     expect(journal).toMatchObject([{ action: `migration-${action}`, subject: ordersKey, author: "ann", detail: ramp }]);
   });
 });

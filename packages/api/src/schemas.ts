@@ -98,6 +98,10 @@ const guard = z.strictObject({
   held: count,
   holdUntil: milliseconds.optional().meta({ description: "Epoch milliseconds; absent where only a person ends it." }),
   mode: z.string(),
+  suspected: z
+    .string()
+    .optional()
+    .meta({ description: "What is likely behind it. `AUTH`: the source may show part of it no longer." }),
 });
 
 const override = z.strictObject({
@@ -245,11 +249,9 @@ export const schemas = {
   ServiceList: z.strictObject({
     items: z.array(serviceSummary),
     next,
-    collisions: z
-      .array(collision)
-      .meta({
-        description: "Services of one registry that want a name which another one has; all of them, on every page.",
-      }),
+    collisions: z.array(collision).meta({
+      description: "Services of one registry that want a name which another one has; all of them, on every page.",
+    }),
   }),
   ServiceSummary: serviceSummary,
   Source: source,

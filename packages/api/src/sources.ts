@@ -67,6 +67,8 @@ export interface GuardStatus {
   /** Epoch milliseconds; absent where only a person ends it. */
   readonly holdUntil?: number;
   readonly mode: string;
+  /** What is likely behind it, for example `AUTH`. */
+  readonly suspected?: string;
 }
 
 /** What a person decided about a guard. */
@@ -150,16 +152,16 @@ export interface ApiSources {
   drift?(): Awaitable<readonly DriftRow[]>;
   guards?(): Awaitable<readonly GuardStatus[]>;
   /** Resolves with the guard as it is afterwards. */
-  decideGuard?(id: string, decision: GuardDecision): Awaitable<Written<GuardStatus>>;
+  decideGuard?(id: string, decision: GuardDecision, author: string): Awaitable<Written<GuardStatus>>;
   /** Those in force. */
   overrides?(): Awaitable<readonly Override[]>;
   /** Gives it an id. A second one for the same endpoint takes the place of the first. */
   addOverride?(override: Omit<Override, "id">): Awaitable<Written<Override>>;
-  removeOverride?(id: string): Awaitable<Written<Override>>;
+  removeOverride?(id: string, author: string): Awaitable<Written<Override>>;
   /** `undefined` where nothing says from where to where the service moves. */
   migration?(service: ServiceKey, sides: MigrationSides): Awaitable<MigrationView | undefined>;
   /** Resolves with the ramp as it is afterwards. */
-  rampAction?(service: ServiceKey, action: "rollback" | "resume"): Awaitable<Written<RampStatus>>;
+  rampAction?(service: ServiceKey, action: "rollback" | "resume", author: string): Awaitable<Written<RampStatus>>;
   /** The first `limit` entries with `from` ≤ at < `to`, by sequence. Times are in epoch milliseconds. */
   journal?(range: {
     readonly from?: number;

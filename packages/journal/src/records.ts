@@ -17,6 +17,7 @@ export type JournalUpdate =
       readonly records: readonly ServiceRecord[];
       readonly workloads?: readonly Workload[];
       readonly objects?: readonly ConfigObject[];
+      readonly version?: string;
     }
   /** Whole records for what changed. */
   | {
@@ -24,6 +25,7 @@ export type JournalUpdate =
       readonly records?: Delta<ServiceKey, ServiceRecord>;
       readonly workloads?: Delta<WorkloadKey, Workload>;
       readonly objects?: Delta<ObjectKey, ConfigObject>;
+      readonly version?: string;
     };
 
 /** All that one registry said, at one point of the journal. */

@@ -28,7 +28,7 @@ export interface GuardRule {
   readonly holdForMs: number;
   /** The part of the baseline that must be back to end a hold. */
   readonly recoveryRatio: number;
-  /** How many different versions of the source must show the same smaller set to be believed. */
+  /** How many different versions of the source must show the same smaller set to be believed; 0: none are enough. */
   readonly confirmations: number;
   /** Removals that one step lets go once a hold ends by time, and the time between two steps. */
   readonly releaseBatch: number;
@@ -75,7 +75,7 @@ export const defaultRules: ServiceRules = {
     windowMs: 60_000,
     holdForMs: 300_000,
     recoveryRatio: 0.9,
-    confirmations: 5,
+    confirmations: 0,
     releaseBatch: 100,
     releaseEveryMs: 1000,
   },

@@ -95,6 +95,12 @@ export function checkedSink(sink: RegistrySink, options: CheckedSinkOptions): Re
   };
 }
 
+/** A version is kept beside many others: one that is no text, or very long, is none. */
+function versionOf({ version }: RegistryUpdate): { readonly version?: string } {
+  return typeof version === "string" && version.length <= maxVersionLength ? { version } : {};
+}
+const maxVersionLength = 1000;
+
 /** The update without what is malformed in it, or why none of it may pass. */
 function check(update: RegistryUpdate, synced: boolean, inspection: Inspection): RegistryUpdate | string {
   try {
@@ -180,6 +186,7 @@ class Inspection {
         records: this.#passing(services, update.records, "whole"),
         ...(update.workloads && { workloads: this.#passing(workloads, update.workloads, "whole") }),
         ...(update.objects && { objects: this.#passing(objects, update.objects, "whole") }),
+        ...versionOf(update),
       });
     }
     return Object.freeze({
@@ -187,6 +194,7 @@ class Inspection {
       ...(update.records && { records: this.#delta(services, update.records) }),
       ...(update.workloads && { workloads: this.#delta(workloads, update.workloads) }),
       ...(update.objects && { objects: this.#delta(objects, update.objects) }),
+      ...versionOf(update),
     });
   }
 

@@ -20,6 +20,8 @@ export type RegistryUpdate =
       readonly records: readonly ServiceRecord[];
       readonly workloads?: readonly Workload[];
       readonly objects?: readonly ConfigObject[];
+      /** The source's own version of the complete read that this comes from, opaque. Left out where it has none, or the read held something back. */
+      readonly version?: string;
     }
   /** Whole records for what changed. Legal only after this run's first snapshot. */
   | {
@@ -27,6 +29,7 @@ export type RegistryUpdate =
       readonly records?: Delta<ServiceKey, ServiceRecord>;
       readonly workloads?: Delta<WorkloadKey, Workload>;
       readonly objects?: Delta<ObjectKey, ConfigObject>;
+      readonly version?: string;
     };
 
 /** Why a source cannot be read now. */

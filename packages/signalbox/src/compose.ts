@@ -5,6 +5,7 @@ import type { Catalog } from "@signalbox/model";
 import { silentLogger, systemClock, type Clock, type Logger, type Registry } from "@signalbox/registry";
 import type { ClientStatus } from "@signalbox/xds-server";
 import { apiSources } from "./api/api-sources.ts";
+import { writeRefusal } from "./api/write-refusal.ts";
 import { CatalogView } from "./catalog-view.ts";
 import type { StatusBus } from "./config/bus.ts";
 import type { SignalboxConfig } from "./config/schema.ts";
@@ -105,6 +106,7 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
         aggregate: discovery.aggregate,
         clock,
         parity: discovery.parity,
+        refusal: () => writeRefusal(config, discovery.aggregate),
         ...(discovery.journal && { journal: discovery.journal.rows.bind(discovery.journal) }),
         journalled: (write) => logger.info("api-write", { ...write }),
       }),

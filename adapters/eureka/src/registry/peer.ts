@@ -65,10 +65,16 @@ export class Peer {
   readonly #options: PeerOptions;
   readonly #hearing = new Hearing();
   #base: Base | undefined;
+  #hash: string | undefined;
 
   constructor(options: PeerOptions) {
     this.#options = options;
     this.url = options.client.url;
+  }
+
+  /** The server's own hash of what it said last; undefined where it offers none. */
+  get hash(): string | undefined {
+    return this.#hash;
   }
 
   /** Forgets what the server said: the next read is a full one. */
@@ -177,6 +183,7 @@ export class Peer {
     const start = clock.now();
     const answer = await client.get(kind, signal);
     this.#hearing.heard(start, clock.now());
+    this.#hash = answer.hash;
     metrics.counter("eureka_reads_total", { kind });
     metrics.histogram("eureka_read_seconds", (clock.now() - start) / 1000, { kind });
     return answer;

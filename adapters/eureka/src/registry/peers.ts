@@ -34,6 +34,12 @@ export class Peers {
     return this.#order[0]?.url ?? "";
   }
 
+  /** What the server that is read calls the state that it said last; undefined where it has no word for it. */
+  get version(): string | undefined {
+    const [peer] = this.#order;
+    return peer?.hash === undefined ? undefined : `${peer.url} ${peer.hash}`;
+  }
+
   /** One round. Rejects with a SourceError when no server gave a complete answer. */
   async read(signal: AbortSignal): Promise<readonly LedgerChange[]> {
     const { ledger, now } = this.#options;

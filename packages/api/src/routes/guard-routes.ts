@@ -35,7 +35,7 @@ export const guardRoutes: readonly Route[] = [
     refuses: ["SBX_ID_UNKNOWN", "SBX_NOT_CONFIGURED", "SBX_WRITE_REFUSED"],
     handle: async ({ body, parameters: { id = "" } }, context) => {
       const sources = configured(context, "decideGuard");
-      const guard = guardRow(done(await sources.decideGuard(id, { type: "accept" }), `guard ${id}`));
+      const guard = guardRow(done(await sources.decideGuard(id, { type: "accept" }, body.author), `guard ${id}`));
       await context.accepted({ action: "guard-accept", subject: id, ...said(body), detail: guard });
       return guard;
     },
@@ -57,7 +57,9 @@ export const guardRoutes: readonly Route[] = [
       if (now.holdUntil === undefined)
         throw new ApiRefusal("SBX_WRITE_REFUSED", "This guard holds until somebody accepts; there is no end to move.");
       const until = Math.max(now.holdUntil, context.now + body.for);
-      const guard = guardRow(done(await sources.decideGuard(id, { type: "extend", until }), `guard ${id}`));
+      const guard = guardRow(
+        done(await sources.decideGuard(id, { type: "extend", until }, body.author), `guard ${id}`),
+      );
       await context.accepted({ action: "guard-extend", subject: id, ...said(body), detail: guard });
       return guard;
     },
@@ -72,7 +74,7 @@ function said(body: { readonly author: string; readonly reason?: string | undefi
 }
 
 function guardRow(guard: GuardStatus): z.input<typeof schemas.Guard> {
-  const { baseline, held, holdUntil, id, mode, registry, removed, scope, service, since } = guard;
+  const { baseline, held, holdUntil, id, mode, registry, removed, scope, service, since, suspected } = guard;
   return {
     id,
     scope,
@@ -84,5 +86,6 @@ function guardRow(guard: GuardStatus): z.input<typeof schemas.Guard> {
     held,
     ...(holdUntil !== undefined && { holdUntil }),
     mode,
+    ...(suspected !== undefined && { suspected }),
   };
 }

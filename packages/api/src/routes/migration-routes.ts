@@ -56,7 +56,7 @@ function rampRoute(action: "rollback" | "resume", operation: string, summary: st
     handle: async ({ body, parameters }, context) => {
       const sources = configured(context, "rampAction");
       const service = serviceOf(parameters, context);
-      const ramp = rampRow(done(await sources.rampAction(service, action), `ramp of ${service}`));
+      const ramp = rampRow(done(await sources.rampAction(service, action, body.author), `ramp of ${service}`));
       await context.accepted({
         action: `migration-${action}`,
         subject: service,

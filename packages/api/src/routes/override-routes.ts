@@ -107,7 +107,10 @@ export const overrideRoutes: readonly Route[] = [
     answer: "Override",
     refuses: ["SBX_ID_UNKNOWN", "SBX_NOT_CONFIGURED", "SBX_WRITE_REFUSED"],
     handle: async ({ parameters: { id = "" }, query }, context) => {
-      const override = done(await configured(context, "removeOverride").removeOverride(id), `override ${id}`);
+      const override = done(
+        await configured(context, "removeOverride").removeOverride(id, query.author),
+        `override ${id}`,
+      );
       await context.accepted({
         action: "override-remove",
         subject: id,

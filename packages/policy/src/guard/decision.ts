@@ -13,6 +13,11 @@ export interface TripReason {
   readonly ratio: number;
   /** The ratio that the rule allows. */
   readonly limit: number;
+  /**
+   * What is likely behind it. `AUTH`: several services left as a whole, and nothing of any other. Sources show that to who may no longer
+   * read part of them.
+   */
+  readonly suspected?: "AUTH";
 }
 
 /** Of what a guard holds: a whole source, or one service of it. */

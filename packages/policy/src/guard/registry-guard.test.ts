@@ -757,3 +757,21 @@ describe("a restart", () => {
     expect(world.guard.status()).toMatchObject([{ registry, id: expect.stringMatching(/^[0-9a-f]{12}-1$/) as string }]);
   });
 });
+
+describe("what is suspected", () => {
+  const services = { a: ["a0", "a1"], b: ["b0"], c: ["c0"], d: ["d0"] };
+
+  it.each<[string, Record<string, readonly string[] | undefined>, "AUTH" | undefined]>([
+    ["the right to read, where several services left as a whole", { a: undefined, b: undefined }, "AUTH"],
+    ["the right to read, where they are listed without endpoints", { a: [], b: [] }, "AUTH"],
+    ["nothing, where another one lost a part", { a: ["a1"], b: undefined, c: undefined }, undefined],
+    ["nothing, where nothing is left", { a: undefined, b: undefined, c: undefined, d: undefined }, undefined],
+  ])("is %s", (_name, change, suspected) => {
+    const world = new World({ source: { minRemoved: 1, maxSourceShrink: 0.3 }, of: () => never });
+    world.snapshot(services);
+    world.delta(change);
+    const [guard] = world.guard.status();
+    expect(guard?.scope).toBe("source");
+    expect(guard?.why.suspected).toBe(suspected);
+  });
+});

@@ -222,6 +222,11 @@ export class RegistryGuard {
     return next;
   }
 
+  /** Whether anything is held. */
+  get holds(): boolean {
+    return this.#held.size > 0;
+  }
+
   /** The held endpoints of a service, by instance id. A view: it changes with the next call of the guard. */
   heldOf(service: ServiceKey): ReadonlyMap<string, Hold> {
     return this.#held.get(service)?.holds ?? nothingHeld;
@@ -540,8 +545,9 @@ export class RegistryGuard {
     return guard;
   }
 
-  #tripSource(why: TripReason, step: StepInProgress): OpenGuard {
+  #tripSource(counted: TripReason, step: StepInProgress): OpenGuard {
     this.#recount(step.now);
+    const why: TripReason = this.#lostWholeServices(step.now) ? { ...counted, suspected: "AUTH" } : counted;
     const gone = this.#services.goneSince(step.now - this.#options.rule.windowMs).get(aService) ?? 0;
     const [baseline, services] = [this.#size + this.#lost, this.#present + gone];
     if (this.#source === undefined) {
@@ -556,6 +562,14 @@ export class RegistryGuard {
     for (const key of goneServices) this.#watch(guard, key as ServiceKey, true);
     step.tripped(guard);
     return guard;
+  }
+
+  /** Whether several services left as a whole, others are there, and nothing of those is missing. */
+  #lostWholeServices(now: number): boolean {
+    this.#services.forget(now - this.#options.rule.windowMs);
+    const gone = new Set(this.#services.goneIds(aService));
+    const short = [...this.#recent].filter(([, { lost }]) => lost > 0);
+    return this.#present > 0 && short.length > 1 && short.every(([key]) => gone.has(key));
   }
 
   #newGuard(

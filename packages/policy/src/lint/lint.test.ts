@@ -1,5 +1,6 @@
+import type { Protocol } from "@signalbox/model";
 import { describe, expect, it } from "vitest";
-import { candidates, eureka, instance, keyOf, record, service } from "../testing/world.ts";
+import { candidates, consul, eureka, instance, keyOf, record, service } from "../testing/world.ts";
 import { lintService } from "./lint.ts";
 
 const vips = new Map([["10.96.0.7", keyOf("orders")]]);
@@ -30,5 +31,22 @@ describe("lintService", () => {
   ])("finds %s", (_case, addresses, ports, codes) => {
     const found = lintService(service(eureka, "orders", { addresses, ports }), [], vips);
     expect(found.map(({ code }) => code)).toEqual(codes);
+  });
+
+  it.each<[string, Protocol, Protocol, readonly string[]]>([
+    ["HTTP/1 beside gRPC", "HTTP", "GRPC", ["port 80 is spoken to as HTTP, and consul/dc1 says GRPC"]],
+    ["HTTP/2 beside HTTP/1", "HTTP2", "HTTP", ["port 80 is spoken to as HTTP2, and consul/dc1 says HTTP"]],
+    ["not two names of HTTP/2", "HTTP2", "GRPC", []],
+    ["not what is detected, or is no HTTP", "HTTP", "UNSUPPORTED", []],
+  ])("finds %s", (_case, first, second, details) => {
+    const port = (protocol: Protocol) => ({ ports: [{ name: "p", number: 80, protocol }] });
+    const merged = service(eureka, "orders", port(first));
+    const records = [
+      { ...candidates(record(eureka)), service: merged },
+      { ...candidates(record(consul)), service: service(consul, "orders", port(second)) },
+    ];
+    const found = lintService(merged, records, vips);
+    expect(found.map(({ detail }) => detail)).toEqual(details);
+    expect(found.every(({ code }) => code === "MIXED_PROTOCOLS")).toBe(true);
   });
 });

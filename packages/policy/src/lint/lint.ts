@@ -1,4 +1,4 @@
-import { byCodeUnit, canonicalIp, type Service, type ServiceKey } from "@signalbox/model";
+import { byCodeUnit, canonicalIp, type Protocol, type Service, type ServiceKey } from "@signalbox/model";
 import type { CandidateRecord } from "../candidate.ts";
 
 /** Something that is allowed and probably not meant. */
@@ -7,7 +7,9 @@ export interface Lint {
     /** An endpoint's address is a service's virtual address: its traffic is balanced twice, and gRPC only once for each connection. */
     | "CLUSTERIP_ENDPOINT"
     /** A gRPC service has a virtual address: clients outside the mesh that call it stay with one endpoint for each connection. */
-    | "HEADLESS_RECOMMENDED";
+    | "HEADLESS_RECOMMENDED"
+    /** Registries say that one port speaks HTTP/1 and that it speaks HTTP/2: it is spoken to in one way, which some of its endpoints may not understand. */
+    | "MIXED_PROTOCOLS";
   /** For people: what and where. */
   readonly detail: string;
 }
@@ -31,6 +33,15 @@ export function lintService(
       }
     }
   }
+  for (const { number, protocol } of service.ports) {
+    const version = httpVersion(protocol);
+    if (version === undefined) continue;
+    for (const { registry, service: said } of records) {
+      const other = said.ports.find((port) => port.number === number)?.protocol;
+      const differs = other !== undefined && httpVersion(other) !== undefined && httpVersion(other) !== version;
+      if (differs) add("MIXED_PROTOCOLS", `port ${number} is spoken to as ${protocol}, and ${registry} says ${other}`);
+    }
+  }
   const [vip] = service.addresses;
   const grpc = service.ports.find(({ protocol }) => protocol === "GRPC" || protocol === "GRPC-WEB");
   if (vip !== undefined && grpc !== undefined)
@@ -39,4 +50,18 @@ export function lintService(
       `port ${grpc.number} is ${grpc.protocol}, and the service has the virtual address ${vip}`,
     );
   return [...found].sort(([a], [b]) => byCodeUnit(a, b)).map(([, lint]) => lint);
+}
+
+/** Which version of HTTP proxies speak to endpoints of a protocol; undefined where they do not speak HTTP themselves. */
+function httpVersion(protocol: Protocol): 1 | 2 | undefined {
+  switch (protocol) {
+    case "HTTP":
+      return 1;
+    case "HTTP2":
+    case "GRPC":
+    case "GRPC-WEB":
+      return 2;
+    default:
+      return undefined;
+  }
 }

@@ -58,10 +58,19 @@ const ramp: NonNullable<Service["ramp"]> = {
 };
 
 /** The upper half of a pipeline with its API, and two registries that both know one service. */
-async function world(service: Omit<Service, "match">, more: SignalboxConfigInput = {}, now = start) {
+async function world(
+  service: Omit<Service, "match">,
+  more: SignalboxConfigInput = {},
+  now = start,
+  refusal?: () => string | undefined,
+) {
   const clock = new FakeClock(now);
   const events: string[] = [];
-  const log = (event: string) => void events.push(event);
+  const authors: unknown[] = [];
+  const log = (event: string, fields: object = {}) => {
+    events.push(event);
+    if ("author" in fields) authors.push([event, fields.author]);
+  };
   const logger: Logger = { debug: log, info: log, warn: log, error: log };
   const registries = [new Probe(left), new Probe(right)] as const;
   const config = parseConfig({ services: [{ match: "orders.test", ...service }], ...more });
@@ -69,7 +78,7 @@ async function world(service: Omit<Service, "match">, more: SignalboxConfigInput
   const context = { baseDir: dir, clock, logger, metrics };
   const { aggregate, parity } = composeDiscovery(config, createInProcessBus(), registries, context);
   const api = createApi({
-    sources: apiSources({ aggregate, clock, parity }),
+    sources: apiSources({ aggregate, clock, parity, ...(refusal && { refusal }) }),
     version: "0",
     now: () => clock.now(),
     token: () => Promise.resolve("secret"),
@@ -95,7 +104,11 @@ async function world(service: Omit<Service, "match">, more: SignalboxConfigInput
   const act = (action: string) => ask("POST", `/v1/migration/orders:${action}`);
   /** The sources are read again, and have nothing new. */
   const read = (): void => registries.forEach(({ sink }) => sink?.alive());
-  return { ...{ act, clock, end, events, migration, pass, read }, left: registries[0], right: registries[1] };
+  return {
+    ...{ act, ask, authors, clock, end, events, migration, pass, read },
+    left: registries[0],
+    right: registries[1],
+  };
 }
 
 describe("the API of a service with a ramp", () => {
@@ -216,5 +229,29 @@ describe("the time in parity", () => {
     expect(ready).toBe(false);
     expect(secondsInParity).toBeGreaterThanOrEqual(59);
     expect(secondsInParity).toBeLessThanOrEqual(60);
+  });
+});
+
+describe("what a person does", () => {
+  it("has that person's name", async () => {
+    const { act, authors, pass } = await world({ ramp });
+    await pass(3 * hour);
+    expect((await act("rollback")).status).toBe(200);
+    expect((await act("resume")).status).toBe(200);
+    expect(authors).toEqual([
+      ["ramp-rolled-back", "ann"],
+      ["ramp-resumed", "ann"],
+    ]);
+  });
+
+  it("is refused with the reason where this process may not take it", async () => {
+    const { act, ask, migration } = await world({ ramp }, {}, start, () => "two of us");
+    expect(await act("rollback")).toMatchObject({
+      status: 409,
+      body: { code: "SBX_WRITE_REFUSED", error: "two of us" },
+    });
+    const guard = await ask("POST", "/v1/guards/none:accept");
+    expect(guard.body).toMatchObject({ code: "SBX_WRITE_REFUSED" });
+    expect((await migration())["ramp"]).toMatchObject({ state: "RUNNING" });
   });
 });

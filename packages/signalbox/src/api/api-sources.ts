@@ -23,6 +23,8 @@ export interface ApiSourcesOptions {
   readonly clock: Clock;
   /** Since when registries have been in parity. It sees every change of the aggregate's services. */
   readonly parity: ParityWatch;
+  /** Why this process takes no writes now, for people; undefined where it does. */
+  readonly refusal?: () => string | undefined;
   /** Told of every write that was accepted. */
   readonly journalled?: (write: AcceptedWrite) => void;
   /** The newest entries of the journal; absent where there is none. */
@@ -33,7 +35,7 @@ export interface ApiSourcesOptions {
 const migrationRules: MigrationRules = { parity: 0.95, forMs: 0 };
 
 /** What the API shows of an aggregate, and may do to it. */
-export function apiSources({ aggregate, clock, journal, journalled, parity }: ApiSourcesOptions): ApiSources {
+export function apiSources({ aggregate, clock, journal, journalled, parity, refusal }: ApiSourcesOptions): ApiSources {
   const { decisions } = aggregate;
   return {
     catalog: () => aggregate.catalog(),
@@ -42,28 +44,35 @@ export function apiSources({ aggregate, clock, journal, journalled, parity }: Ap
     explain: (service) => decisions.explain(service),
     drift: () => decisions.drift().rows,
     guards: () => decisions.guards().map(guardView),
-    decideGuard: (id, decision) => {
+    decideGuard: (id, decision, author) => {
+      const reason = refusal?.();
+      if (reason !== undefined) return { type: "refused", reason };
       const before = decisions.guards().find((guard) => guard.id === id);
       if (before === undefined) return { type: "absent" };
       const ruling = decision.type === "accept" ? decision : ({ type: "extend", untilMs: decision.until } as const);
       return written(() => {
-        decisions.decideGuard(id, ruling, "api");
+        decisions.decideGuard(id, ruling, author);
         return guardView(decisions.guards().find((guard) => guard.id === id) ?? letGo(before));
       });
     },
     overrides: () => decisions.overrides(),
     addOverride: (override) => {
+      const reason = refusal?.();
+      if (reason !== undefined) return { type: "refused", reason };
       const made = { ...override, id: randomUUID() };
       decisions.addOverride(made);
       return { type: "done", value: made };
     },
-    removeOverride: (id) =>
-      written(() => {
+    removeOverride: (id, author) => {
+      const reason = refusal?.();
+      if (reason !== undefined) return { type: "refused", reason };
+      return written(() => {
         const override = decisions.overrides().find((one) => one.id === id);
         if (override === undefined) throw new UnknownOverrideError(id);
-        decisions.removeOverride(id, "api");
+        decisions.removeOverride(id, author);
         return override;
-      }),
+      });
+    },
     migration: (service, sides) => {
       const explained = decisions.explain(service);
       const { from, to } = { ...(sidesOfRamp(decisions.rules(service).ramp) ?? sidesOf(explained?.merge)), ...sides };
@@ -85,14 +94,16 @@ export function apiSources({ aggregate, clock, journal, journalled, parity }: Ap
         ...(ramp && { ramp: rampView(ramp) }),
       };
     },
-    rampAction: (service, action) => {
+    rampAction: (service, action, author) => {
+      const reason = refusal?.();
+      if (reason !== undefined) return { type: "refused", reason };
       const before = decisions.ramp(service);
       if (before === undefined) return { type: "absent" };
       if (action === "resume" && before.state !== "ROLLED_BACK")
         return { type: "refused", reason: notRolledBack(before) };
       return written(() => {
-        if (action === "rollback") decisions.rollbackRamp(service, "api");
-        else decisions.resumeRamp(service, "api");
+        if (action === "rollback") decisions.rollbackRamp(service, author);
+        else decisions.resumeRamp(service, author);
         return rampView(decisions.ramp(service) ?? before);
       });
     },
@@ -170,6 +181,7 @@ function guardView({ held, holdUntil, id, mode, registry, scope, service, since,
     held: held.endpoints,
     ...(holdUntil !== undefined && { holdUntil }),
     mode,
+    ...(why.suspected !== undefined && { suspected: why.suspected }),
   };
 }
 

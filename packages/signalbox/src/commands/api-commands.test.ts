@@ -11,6 +11,7 @@ import {
   type ExplainedCandidate,
   type MigrationCandidate,
   type MigrationInput,
+  type Override,
 } from "@signalbox/policy";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { main } from "../cli.ts";
@@ -425,6 +426,76 @@ describe("signalbox override", () => {
       ...["override", "orders.shop", "10.0.0.20:8080", "--hold", ...flags, "--token-file", tokenFile()],
     );
     expect(unknown.err).toContain("SBX_ADDRESS_UNKNOWN)\n  10.0.0.2:8080\n");
+  });
+});
+
+describe("signalbox override list and remove", () => {
+  const standing: Override = {
+    ...{ id: "o1", service: orders.key, address: "10.0.0.2:8080", action: { type: "weight", weight: 5 } },
+    ...{ author: "bob", reason: "it leaks", since: now, until: now + 600_000 },
+  };
+
+  it("lists those in force", async () => {
+    const signalbox = await daemon({ overrides: () => [standing] });
+    expect(await signalbox("override", "list")).toEqual({
+      code: 0,
+      out: `ID  SERVICE                             ADDRESS        ACTION    UNTIL                     AUTHOR  REASON
+o1  shop/orders.shop.svc.cluster.local  10.0.0.2:8080  weight 5  2026-01-31T12:10:00.000Z  bob     it leaks
+`,
+      err: "",
+    });
+    const { out } = await signalbox("override", "list", "--json");
+    expect(JSON.parse(out)).toMatchObject({ items: [{ id: "o1" }] });
+    const none = await daemon({ overrides: () => [] });
+    expect((await none("override", "list")).out).toBe("There are no overrides.\n");
+  });
+
+  it("ends one in the name of who does it", async () => {
+    const removed: unknown[] = [];
+    const signalbox = await daemon({
+      removeOverride: (...given) => {
+        removed.push(given);
+        return given[0] === "o1" ? { type: "done", value: standing } : { type: "absent" };
+      },
+    });
+    const told = await signalbox("override", "remove", "o1", "--reason", "over", "--token-file", tokenFile());
+    expect(told).toEqual({
+      code: 0,
+      out: "10.0.0.2:8080 of shop/orders.shop.svc.cluster.local is as its registries say (override o1 is over)\n",
+      err: "",
+    });
+    await signalbox("override", "remove", "o1", "--author", "eve", "--token-file", tokenFile());
+    expect(removed).toEqual([
+      ["o1", "ann"],
+      ["o1", "eve"],
+    ]);
+    const unknown = await signalbox("override", "remove", "o9", "--token-file", tokenFile());
+    expect(unknown).toMatchObject({ code: 1, err: "signalbox: There is no override o9 (SBX_ID_UNKNOWN)\n" });
+  });
+});
+
+describe("signalbox ramp", () => {
+  it.each(["rollback", "resume"] as const)("tells the daemon to %s", async (action) => {
+    const told: unknown[] = [];
+    const signalbox = await daemon({
+      rampAction: (...given) => {
+        told.push(given);
+        return {
+          type: "done",
+          value: { state: "ROLLED_BACK", weights: { "eureka/main": 90, "kubernetes/main": 10 }, detail: "step 1 of 3" },
+        };
+      },
+    });
+    const { code, out } = await signalbox("ramp", action, "orders.shop", "--token-file", tokenFile());
+    expect(code).toBe(0);
+    expect(out).toBe("the ramp of orders.shop is ROLLED_BACK: eureka/main 90, kubernetes/main 10 (step 1 of 3)\n");
+    expect(told).toEqual([[orders.key, action, "ann"]]);
+  });
+
+  it("passes on a refusal", async () => {
+    const signalbox = await daemon({ rampAction: () => ({ type: "refused", reason: "it is RUNNING" }) });
+    const told = await signalbox("ramp", "resume", "orders.shop", "--token-file", tokenFile());
+    expect(told).toMatchObject({ code: 1, err: "signalbox: it is RUNNING (SBX_WRITE_REFUSED)\n" });
   });
 });
 

@@ -6,6 +6,7 @@ import { examples } from "./examples.ts";
 import type { ExplainFlags } from "./explain.ts";
 import type { MigrationFlags } from "./migration.ts";
 import type { OverrideFlags } from "./override.ts";
+import type { RampFlags } from "./ramp.ts";
 
 const serviceHelp = "key namespace/hostname, hostname, or the first labels of it where only one service has them";
 
@@ -15,6 +16,7 @@ export function addApiCommands(program: Command, context: CommandContext, exit: 
   addDrift(program, context);
   addMigration(program, context, exit);
   addOverride(program, context);
+  addRamp(program, context);
 }
 
 function withDaemonFlags(command: Command): Command {
@@ -109,8 +111,8 @@ function addOverride(program: Command, context: CommandContext): void {
         .argParser(wholeNumber(0, 4_294_967_295))
         .conflicts(["hold", "drain"]),
     )
-    .requiredOption("--for <time>", "how long: 30s, 10m, at most 24h")
-    .requiredOption("--reason <text>", "why, for the journal")
+    .option("--for <time>", "how long: 30s, 10m, at most 24h (required)")
+    .option("--reason <text>", "why, for the journal (required)")
     .option("--author <name>", "who does it, for the journal (default: USER or LOGNAME)");
   withDaemonFlags(command)
     .addHelpText(
@@ -118,10 +120,50 @@ function addOverride(program: Command, context: CommandContext): void {
       examples([
         "signalbox override orders.shop 10.1.2.3:8080 --drain --for 10m --reason 'leaks memory' --token-file token",
         "signalbox override orders.shop 10.1.2.3 --weight 5 --for 1h --reason canary --token-file token",
+        "signalbox override list",
+        "signalbox override remove 5f0c1f7e-8a53-4c1c-9d4b-0f7e8b1a2c3d --token-file token",
       ]),
     )
     .action(async (service: string, address: string, flags: OverrideFlags) => {
       const { overrideCommand } = await import("./override.ts");
       await overrideCommand(service, address, flags, context);
     });
+  const list = command.command("list").description("List the overrides that are in force.");
+  // Flags that stand behind the name of a command below are its own.
+  withDaemonFlags(list).action(async (_flags: unknown, called: Command) => {
+    const { overrideListCommand } = await import("./override.ts");
+    await overrideListCommand(called.optsWithGlobals(), context);
+  });
+  const remove = command
+    .command("remove")
+    .description("End an override before its time.")
+    .argument("<id>", "as signalbox override list shows it")
+    .option("--reason <text>", "why, for the log")
+    .option("--author <name>", "who does it, for the journal (default: USER or LOGNAME)");
+  withDaemonFlags(remove).action(async (id: string, _flags: unknown, called: Command) => {
+    const { overrideRemoveCommand } = await import("./override.ts");
+    await overrideRemoveCommand(id, called.optsWithGlobals(), context);
+  });
+}
+
+function addRamp(program: Command, context: CommandContext): void {
+  const ramp = program
+    .command("ramp")
+    .description("Tell a running daemon to take back the last step of a ramp, or to let it go on.");
+  const add = (action: "rollback" | "resume", description: string): void => {
+    const command = ramp
+      .command(action)
+      .description(description)
+      .argument("<service>", serviceHelp)
+      .option("--reason <text>", "why, for the log")
+      .option("--author <name>", "who does it, for the journal (default: USER or LOGNAME)");
+    withDaemonFlags(command)
+      .addHelpText("after", examples([`signalbox ramp ${action} orders.shop --token-file token`]))
+      .action(async (service: string, flags: RampFlags) => {
+        const { rampCommand } = await import("./ramp.ts");
+        await rampCommand(action, service, flags, context);
+      });
+  };
+  add("rollback", "Go back at once to the shares before the last step, and stay there.");
+  add("resume", "Let a ramp go on that was rolled back; its next step has its whole time.");
 }

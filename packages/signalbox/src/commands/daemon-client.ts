@@ -13,7 +13,7 @@ export interface DaemonFlag {
 
 /** One request to a daemon. */
 export interface DaemonRequest {
-  readonly method?: "GET" | "POST";
+  readonly method?: "GET" | "POST" | "DELETE";
   /** With its escapes. */
   readonly path: string;
   /** Members without a value are left out. */

@@ -128,6 +128,13 @@ const guardFields = {
   window: duration.exactOptional().describe("How long removals add up. Default 60s."),
   holdFor: durationOrNever.exactOptional().describe("How long they are held. Default 5m."),
   recoveryRatio: share.exactOptional().describe("Part that must be back to end a hold. Default 0.9."),
+  confirmations: z
+    .int()
+    .min(0)
+    .exactOptional()
+    .describe(
+      "How many different states of a source that says which it is in must show the same removals to be believed. Default 0: never.",
+    ),
   releaseBatch: z.int().min(1).exactOptional().describe("Removals that go at once when a hold is over. Default 100."),
   releaseEvery: duration.exactOptional().describe("Time between two batches. Default 1s."),
 };

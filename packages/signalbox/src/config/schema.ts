@@ -278,6 +278,13 @@ export const configSchema = z
           .describe(
             "What writes must bring as a bearer token: `${NAME}` or `{file: path}`. Without it there are none.",
           ),
+        replicas: z
+          .int()
+          .min(1)
+          .default(1)
+          .describe(
+            "How many processes read these registries, each for clients of its own. With more than one and no bus, writes are refused.",
+          ),
       })
       .prefault({})
       .describe("REST under /v1, on the debug port."),

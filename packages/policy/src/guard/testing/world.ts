@@ -116,8 +116,8 @@ export class World {
   } = {}) {
     this.options = {
       registry,
-      rule: { ...defaultRules.guard, ...source },
-      ruleOf: (key) => ({ ...defaultRules.guard, ...of(key.slice("test/".length, -".test".length)) }),
+      rule: { ...defaultRules.guard, confirmations: 5, ...source },
+      ruleOf: (key) => ({ ...defaultRules.guard, confirmations: 5, ...of(key.slice("test/".length, -".test".length)) }),
     };
     this.guard = new RegistryGuard(this.options);
   }
