@@ -4,6 +4,7 @@ import type { FilterSchema } from "@signalbox/envoy-api/envoy/config/listener/v3
 import { GrpcWebSchema } from "@signalbox/envoy-api/envoy/extensions/filters/http/grpc_web/v3/grpc_web";
 import {
   HttpConnectionManager_ForwardClientCertDetails,
+  HttpConnectionManager_SetCurrentClientCertDetailsSchema as ClientCertDetailsSchema,
   HttpConnectionManagerSchema,
   HttpFilterSchema,
 } from "@signalbox/envoy-api/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager";
@@ -51,7 +52,12 @@ export function edgeConnectionManager(
         useRemoteAddress: true,
         serverName,
         forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails.SANITIZE_SET,
-        setCurrentClientCertDetails: { subject: true, cert: true, dns: true, uri: true },
+        setCurrentClientCertDetails: create(ClientCertDetailsSchema, {
+          subject: true,
+          cert: true,
+          dns: true,
+          uri: true,
+        }),
       }),
     },
   };

@@ -178,8 +178,9 @@ export class RouterScope implements Scope {
     const { servers } = port;
     if (known !== undefined && !this.#faults.has(fault) && sameServers(known.servers, servers) && !isTouched(known))
       return;
-    this.#ports.set(name, { servers, destinations: this.#destinationsAt(servers) });
+    this.#ports.set(name, { servers, destinations: known?.destinations ?? new Set() });
     this.#attempt(fault, `listener ${name}`, () => {
+      this.#ports.set(name, { servers, destinations: this.#destinationsAt(servers) });
       const listener = gatewayListener(port, this.#options.style, this.#rules);
       if (listener === undefined) this.listeners.remove(name);
       else this.listeners.put(resourceOf(name, encoded(ListenerSchema, listener)));

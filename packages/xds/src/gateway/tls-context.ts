@@ -1,9 +1,9 @@
 import { DataSourceSchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { TransportSocketSchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import {
+  AggregatedConfigSourceSchema,
   ApiConfigSource_ApiType,
   ApiVersion,
-  type ConfigSourceSchema,
 } from "@signalbox/envoy-api/envoy/config/core/v3/config_source";
 import {
   CertificateValidationContext_TrustChainVerification,
@@ -77,43 +77,28 @@ function certificates(tls: ServerTls): CommonInit {
   if (tls.mode === "ISTIO_MUTUAL")
     return {
       tlsCertificateSdsSecretConfigs: [byAgent(workloadSecret)],
-      ...verified(tls, callers(tls), byAgent(workloadRoots)),
+      ...combined(callers(tls), byAgent(workloadRoots)),
     };
   const credentials = serverCredentials(tls);
   if (credentials !== undefined)
-    return {
-      tlsCertificateSdsSecretConfigs: credentials.own.map(byName),
-      ...(asksCallers(tls)
-        ? verified(tls, { ...callers(tls), ...pins(tls) }, byName(credentials.ca))
-        : tls.subjectAltNames.length > 0
-          ? { validationContextType: { case: "validationContext", value: callers(tls) } }
-          : {}),
-    };
+    return { tlsCertificateSdsSecretConfigs: credentials.own.map(byName), ...namedCallers(tls, credentials.ca) };
+  const trusted = tls.caCertificates === "" ? {} : { trustedCa: file(tls.caCertificates) };
   return {
     tlsCertificates: fileCertificates(tls),
-    ...(asksCallers(tls)
-      ? {
-          validationContextType: {
-            case: "validationContext",
-            value: {
-              ...callers(tls),
-              ...pins(tls),
-              ...(tls.caCertificates === "" ? {} : { trustedCa: file(tls.caCertificates) }),
-            },
-          },
-        }
-      : {}),
+    ...(asksCallers(tls) ? validation({ ...callers(tls), ...pins(tls), ...trusted }) : {}),
   };
+}
+
+function namedCallers(tls: ServerTls, ca: string): CommonInit {
+  if (asksCallers(tls)) return combined({ ...callers(tls), ...pins(tls) }, byName(ca));
+  return tls.subjectAltNames.length > 0 ? validation(callers(tls)) : {};
 }
 
 /** A certificate that comes over the own stream; a secret that nobody has must not keep the whole listener from starting. */
 function byName(name: string): SdsInit {
   if (name === workloadSecret || name === workloadRoots) return byAgent(name);
-  const sdsConfig: Init<typeof ConfigSourceSchema> = {
-    configSourceSpecifier: { case: "ads", value: {} },
-    resourceApiVersion: ApiVersion.V3,
-  };
-  return { name, sdsConfig };
+  const configSourceSpecifier = { case: "ads", value: create(AggregatedConfigSourceSchema) } as const;
+  return { name, sdsConfig: { configSourceSpecifier, resourceApiVersion: ApiVersion.V3 } };
 }
 
 function byAgent(name: string): SdsInit {
@@ -135,13 +120,15 @@ function byAgent(name: string): SdsInit {
   };
 }
 
-function verified(tls: ServerTls, defaults: ValidationInit, roots: SdsInit): CommonInit {
-  return {
-    validationContextType: {
-      case: "combinedValidationContext",
-      value: { defaultValidationContext: defaults, validationContextSdsSecretConfig: roots },
-    },
-  };
+function validation(value: ValidationInit): CommonInit {
+  const validationContextType = { case: "validationContext", value } as const;
+  return { validationContextType };
+}
+
+function combined(defaultValidationContext: ValidationInit, validationContextSdsSecretConfig: SdsInit): CommonInit {
+  const value = { defaultValidationContext, validationContextSdsSecretConfig };
+  const validationContextType = { case: "combinedValidationContext", value } as const;
+  return { validationContextType };
 }
 
 function asksCallers({ mode }: ServerTls): boolean {
