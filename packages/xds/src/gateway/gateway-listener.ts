@@ -7,7 +7,7 @@ import { socketAddress } from "../messages.ts";
 import type { ListenerInit, ListenerStyle } from "../outbound-listeners.ts";
 import { isServerName, type L4Target } from "../routing/l4-rules.ts";
 import { edgeConnectionManager } from "./connection-manager.ts";
-import { endsTls, passesThrough, serverNames, type ListenPort, type MergedServer } from "./merge.ts";
+import { endsTls, isAuto, passesThrough, serverNames, type ListenPort, type MergedServer } from "./merge.ts";
 import { meshAlpn } from "./sni-clusters.ts";
 import { handshakeTimeout, serverTransportSocket } from "./tls-context.ts";
 
@@ -71,7 +71,7 @@ function chainsOf(listener: string, servers: readonly MergedServer[], rules: Ser
     if (isHttp(merged.protocol)) return merged === plain ? [httpChain(`outbound_${listener}`, merged, rules)] : [];
     if (merged.routeTable !== undefined)
       return [httpChain(merged.server.name || `outbound_${listener}`, merged, rules)];
-    if (merged.server.tls?.mode === "AUTO_PASSTHROUGH")
+    if (isAuto(merged))
       return rules.passed(merged).map((cluster) => ({ names: [cluster], alpn: meshAlpn, chain: to(cluster) }));
     if (passesThrough(merged.server.tls?.mode))
       return rules.tls(merged).map(({ serverNames: names, target }) => ({ names, chain: to(target) }));

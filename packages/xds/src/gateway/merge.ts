@@ -91,6 +91,11 @@ export function endsTls({ server: { tls }, protocol }: MergedServer): boolean {
   return tls !== undefined && !isHttp(protocol) && !passesThrough(tls.mode);
 }
 
+/** Do clients of the server name the cluster themselves? */
+export function isAuto({ protocol, server: { tls } }: MergedServer): boolean {
+  return tls?.mode === "AUTO_PASSTHROUGH" && !isHttp(protocol);
+}
+
 /** Does the server pass TLS on undecrypted? */
 export function passesThrough(mode: NonNullable<GatewayServer["tls"]>["mode"] | undefined): boolean {
   return mode === "PASSTHROUGH" || mode === "AUTO_PASSTHROUGH";

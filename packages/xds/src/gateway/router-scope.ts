@@ -12,7 +12,7 @@ import type { Sight } from "../sight.ts";
 import { ResourceTable } from "../tables.ts";
 import { gatewayListener, listenerName, type RouterStyle, type ServerRules } from "./gateway-listener.ts";
 import { GatewayTable, type TableContext } from "./gateway-table.ts";
-import { mergeGateways, type ListenPort, type MergedServer, type TargetPorts } from "./merge.ts";
+import { isAuto, mergeGateways, type ListenPort, type MergedServer, type TargetPorts } from "./merge.ts";
 import { RouterDestinations } from "./router-destinations.ts";
 import { hostNames } from "./server-hosts.ts";
 import { routingsAt, tcpTarget, tlsTargets } from "./server-rules.ts";
@@ -91,7 +91,7 @@ export class RouterScope implements Scope {
     const passing = this.#pass(moved ? this.#options.sight.hosts() : hosts.keys());
     this.#publish(
       ({ destinations, servers }) =>
-        servers.some(({ gateway, server }) => rules.gateways.has(gateway) || (passing && isAuto(server))) ||
+        servers.some((merged) => rules.gateways.has(merged.gateway) || (passing && isAuto(merged))) ||
         [...destinations].some((host) => changed.has(host)),
     );
   }
@@ -117,7 +117,7 @@ export class RouterScope implements Scope {
     }
     this.#listen = listen;
     this.#served = merged.tables;
-    const auto = merged.ports.flatMap(({ servers }) => servers).filter(({ server }) => isAuto(server));
+    const auto = merged.ports.flatMap(({ servers }) => servers).filter(isAuto);
     this.#passedHosts = hostNames(auto.flatMap(({ hosts }) => hosts));
   }
 
@@ -198,9 +198,7 @@ export class RouterScope implements Scope {
 
   /** Hosts on which a listener depends: by rules for connections, and by names that its HTTP filters have to look up. */
   #destinationsAt(servers: readonly MergedServer[]): ReadonlySet<string> {
-    const routings = servers
-      .filter(({ server }) => !isAuto(server))
-      .flatMap((server) => routingsAt(server, this.#context));
+    const routings = servers.filter((server) => !isAuto(server)).flatMap((server) => routingsAt(server, this.#context));
     return new Set(routings.flatMap(({ destinations }) => destinations.map((host) => host.toLowerCase())));
   }
 
@@ -217,10 +215,6 @@ export class RouterScope implements Scope {
     const hosts = [...(this.#tables.get(table)?.made.destinations ?? [])].sort(byCodeUnit);
     return hosts.flatMap((host) => destinations.dynamicDns(host));
   }
-}
-
-function isAuto({ tls }: MergedServer["server"]): boolean {
-  return tls?.mode === "AUTO_PASSTHROUGH";
 }
 
 /** The same servers, read from the same objects, in the same order. */

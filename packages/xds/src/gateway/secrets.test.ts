@@ -64,6 +64,11 @@ describe("secretResource", () => {
     expect(shown(name)).toEqual({ name, ...expected });
   });
 
+  it("of callers' certificates alone needs no particular name", () => {
+    const { bytes } = secretResource("kubernetes://ca", { ca: "CA" });
+    expect(fromBinary(SecretSchema, bytes).type.case).toBe("validationContext");
+  });
+
   it.each([
     ["kubernetes://shop", { privateKey: "KEY" }, "no certificate"],
     ["kubernetes://shop", { certificate: "CRT" }, "no private key"],

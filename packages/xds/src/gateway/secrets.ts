@@ -80,11 +80,12 @@ export function secretNames(gateways: readonly Rule<Gateway>[]): readonly string
 }
 
 /**
- * A secret as Envoy takes it. A name that ends in `-cacert` or is a ConfigMap's gives the certificates of callers, every other name a
- * certificate with its key. Throws a SecretError when the credential does not have what the name asks for.
+ * A secret as Envoy takes it. A name that ends in `-cacert` or is a ConfigMap's, and a credential that has nothing else, gives the
+ * certificates of callers; every other one a certificate with its key. Throws a SecretError when the credential does not have what the name asks for.
  */
 export function secretResource(name: string, { ca, certificate, crl, privateKey }: Credential): Resource {
-  if (name.endsWith(caSuffix) || name.startsWith("configmap://")) {
+  const caOnly = certificate === undefined && privateKey === undefined && ca !== undefined;
+  if (caOnly || name.endsWith(caSuffix) || name.startsWith("configmap://")) {
     if (ca === undefined || ca === "") throw new SecretError(name, "has no certificates of callers (ca.crt)");
     return resourceOf(
       name,
