@@ -12,7 +12,7 @@ const redirect = { tls: { httpsRedirect: true } };
 function merged(gateways: readonly (readonly object[])[], targetPorts?: TargetPorts) {
   const rules = gateways.map((servers, index) => {
     const object = gateway(`edge/g${String(index)}`, ...servers);
-    return { key: objectKey(object), object, spec: readGateway(object.spec as object, [], new FaultList()) };
+    return { key: objectKey(object), object, spec: readGateway(object.spec, [], new FaultList()) };
   });
   const { ports, rejected, tables } = mergeGateways(rules, targetPorts);
   return {

@@ -34,7 +34,7 @@ describe("secretNames", () => {
       server("TLS 7", ["*"], tls({ mode: "SIMPLE", credentialName: "builtin://" })),
       server("HTTP 8", ["*"]),
     );
-    const spec = readGateway(object.spec as object, [], new FaultList());
+    const spec = readGateway(object.spec, [], new FaultList());
     expect(secretNames([{ key: "Gateway/edge/gw", object, spec }])).toEqual([
       "kubernetes://a",
       "kubernetes://a-cacert",

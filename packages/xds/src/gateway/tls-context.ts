@@ -3,6 +3,7 @@ import type { TransportSocketSchema } from "@signalbox/envoy-api/envoy/config/co
 import {
   AggregatedConfigSourceSchema,
   ApiConfigSource_ApiType,
+  ApiConfigSourceSchema,
   ApiVersion,
 } from "@signalbox/envoy-api/envoy/config/core/v3/config_source";
 import {
@@ -102,21 +103,16 @@ function byName(name: string): SdsInit {
 }
 
 function byAgent(name: string): SdsInit {
+  const agent = create(ApiConfigSourceSchema, {
+    apiType: ApiConfigSource_ApiType.GRPC,
+    transportApiVersion: ApiVersion.V3,
+    setNodeOnFirstMessageOnly: true,
+    grpcServices: [{ targetSpecifier: { case: "envoyGrpc", value: { clusterName: agentCluster } } }],
+  });
+  const configSourceSpecifier = { case: "apiConfigSource", value: agent } as const;
   return {
     name,
-    sdsConfig: {
-      configSourceSpecifier: {
-        case: "apiConfigSource",
-        value: {
-          apiType: ApiConfigSource_ApiType.GRPC,
-          transportApiVersion: ApiVersion.V3,
-          setNodeOnFirstMessageOnly: true,
-          grpcServices: [{ targetSpecifier: { case: "envoyGrpc", value: { clusterName: agentCluster } } }],
-        },
-      },
-      initialFetchTimeout: duration(0),
-      resourceApiVersion: ApiVersion.V3,
-    },
+    sdsConfig: { configSourceSpecifier, initialFetchTimeout: duration(0), resourceApiVersion: ApiVersion.V3 },
   };
 }
 
