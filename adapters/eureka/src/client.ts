@@ -51,7 +51,7 @@ export function httpOptions(
   };
 }
 
-/** The read side of one Eureka server. `close()` must be called. */
+/** One Eureka server. It is read, and written to only to cancel a registration. `close()` must be called. */
 export class EurekaClient {
   /** The service URL, up to and including `/eureka`. */
   readonly url: string;
@@ -84,6 +84,21 @@ export class EurekaClient {
         throw new UnusableAnswerError(problemOf(status), status, `${where} answered with ${what}`);
       }
       return parsed(await answer.text(), kind, where);
+    } catch (error) {
+      throw sourceErrorOf(error, where);
+    }
+  }
+
+  /** Cancels the registration of an instance. One that the server does not have is no error. Rejects with a SourceError. */
+  async cancel(app: string, id: string, signal: AbortSignal): Promise<void> {
+    const path = `/apps/${encodeURIComponent(app)}/${encodeURIComponent(id)}`;
+    const where = `${this.url}${path}`;
+    try {
+      const answer = await this.#http.request({ method: "DELETE", path, signal, ...this.#limits });
+      const { status } = answer;
+      answer.drop();
+      if ((status >= 200 && status < 300) || status === 404) return;
+      throw new UnusableAnswerError(problemOf(status), status, `${where} answered with status ${status}`);
     } catch (error) {
       throw sourceErrorOf(error, where);
     }

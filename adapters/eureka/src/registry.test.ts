@@ -3,6 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { FakeEureka, type Mood } from "./testing/fake-eureka.ts";
+import { silentLogger, noMetrics } from "@signalbox/registry";
+import { FakeClock } from "@signalbox/registry/conformance";
+import { eurekaModule } from "./index.ts";
 import { Watch, type WatchOptions } from "./testing/watch.ts";
 
 const closing: (() => Promise<unknown>)[] = [];
@@ -469,5 +472,45 @@ describe("malformed objects", () => {
       "eureka-instance-unreadable",
     ]);
     expect(eureka.requests.slice(1)).toEqual(Array(3).fill("/eureka/apps/delta"));
+  });
+});
+
+describe("withdrawing an instance", () => {
+  async function withdraw(urls: readonly string[], reader: Watch, index = 0, more: object = {}): Promise<void> {
+    const config = eurekaModule.parseConfig({ urls: [...urls], timeoutSeconds: 0.5, ...more });
+    const deps = { name: "test", logger: silentLogger, metrics: noMetrics, clock: new FakeClock(), baseDir: "/" };
+    const instance = [...reader.sink.records.values()][0]?.instances[index];
+    if (instance === undefined) throw new TypeError("nothing is listed");
+    await eurekaModule.create(config, deps).withdraw?.(instance, AbortSignal.timeout(5000));
+  }
+
+  it("cancels that one registration, and only that", async () => {
+    const eureka = await fake("a", "b", "c", "d");
+    const reader = await watch([eureka]);
+    await withdraw([eureka.url], reader, 1);
+    expect(eureka.requests.at(-1)).toBe("/eureka/apps/ORDERS/b");
+    await reader.poll();
+    expect(reader.state).toEqual([healthy("a", "c", "d")]);
+    // It is gone already.
+    await expect(withdraw([eureka.url], reader, 1)).resolves.toBeUndefined();
+  });
+
+  it("writes names that are no parts of paths so that they are none", async () => {
+    const eureka = await fake();
+    eureka.register({ app: "orders", id: "host:orders/8080?x", ip: "10.0.0.1" });
+    const reader = await watch([eureka]);
+    await withdraw([eureka.url], reader);
+    expect(eureka.requests.at(-1)).toBe("/eureka/apps/ORDERS/host%3Aorders%2F8080%3Fx");
+  });
+
+  it("asks the next server where one does not answer, and fails where all refuse", async () => {
+    const [dead, eureka] = [await fake("a"), await fake("a", "b", "c", "d")];
+    const reader = await watch([eureka]);
+    await dead.stop();
+    await withdraw([dead.url, eureka.url], reader);
+    await reader.poll();
+    expect(reader.state).toEqual([healthy("b", "c", "d")]);
+    eureka.mood = { type: "says", status: 403, body: "" };
+    await expect(withdraw([dead.url, eureka.url], reader)).rejects.toMatchObject({ problem: "AUTH_FAILED" });
   });
 });

@@ -1,4 +1,4 @@
-import { registryId, type RegistryId } from "@signalbox/model";
+import { registryId, type RegistryId, type ServiceInstance } from "@signalbox/model";
 import {
   backoff,
   pollLoop,
@@ -11,7 +11,7 @@ import {
 import type { UnreadableEntry } from "./client/answer.ts";
 import { EurekaClient } from "./client.ts";
 import type { EurekaConfig } from "./config.ts";
-import { formerInstances, type FormerInstances } from "./convert/baseline.ts";
+import { formerInstances, placeIn, type FormerInstances } from "./convert/baseline.ts";
 import { Catalog } from "./registry/catalog.ts";
 import { Ledger, type LedgerChange } from "./registry/ledger.ts";
 import { Peer } from "./registry/peer.ts";
@@ -68,6 +68,26 @@ export class EurekaRegistry implements Registry {
     } finally {
       await Promise.all(clients.map((client) => client.close()));
     }
+  }
+
+  async withdraw({ provenance: { object } }: ServiceInstance, signal: AbortSignal): Promise<void> {
+    const place = placeIn(object);
+    if (place === undefined) throw new TypeError(`${object} is no instance of Eureka`);
+    let failure: unknown;
+    // One server is enough: it tells its peers.
+    for (const url of this.#config.urls) {
+      const client = new EurekaClient(this.#config, url, this.#deps.baseDir, () => {});
+      try {
+        await client.cancel(place.app, place.id, signal);
+        return;
+      } catch (error) {
+        failure = error;
+        if (signal.aborted) break;
+      } finally {
+        await client.close();
+      }
+    }
+    throw failure;
   }
 
   /** The instances that are in force from an earlier run, as far as they can be told from what it made of them. */

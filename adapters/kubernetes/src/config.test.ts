@@ -17,6 +17,8 @@ describe("the configuration of a Kubernetes registry", () => {
     expect(parseKubernetesConfig({})).toEqual({
       network: "",
       domain: "cluster.local",
+      istio: "auto",
+      discoveryMs: 60_000,
       trustDomain: "cluster.local",
       namespaces: { include: [], exclude: [] },
       pods: true,

@@ -43,6 +43,13 @@ export interface KubernetesConfig {
   readonly pods: boolean;
   /** Whether nodes are read: regions and subzones come from them. */
   readonly nodes: boolean;
+  /**
+   * Whether Istio's objects are read: of those kinds that the API server has and lets be read (`auto`), or all the same with a failure
+   * where it has none or refuses (`true`).
+   */
+  readonly istio: boolean | "auto";
+  /** How often the API server is asked which kinds of Istio it has, in milliseconds. */
+  readonly discoveryMs: number;
   /** Objects in one page of a list. */
   readonly pageSize: number;
   /** Time until an answer begins, in milliseconds. */
@@ -82,6 +89,8 @@ const schema = z.strictObject({
   namespaces: namespaces.prefault({}),
   pods: z.boolean().default(true),
   nodes: z.boolean().default(true),
+  istio: z.union([z.boolean(), z.literal("auto")]).default("auto"),
+  discoveryMs: z.int().min(100).max(3_600_000).default(60_000),
   pageSize: z.int().min(1).max(10_000).default(500),
   requestMs: z.int().min(1).max(600_000).default(30_000),
   watchdogMs: z.int().min(1000).max(3_600_000).default(90_000),

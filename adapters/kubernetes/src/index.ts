@@ -1,10 +1,10 @@
 import { parseDocuments, readFiles } from "@signalbox/files";
-import { registryId, type ServiceRecord, type Workload } from "@signalbox/model";
+import { registryId, type ConfigObject, type ServiceRecord, type Workload } from "@signalbox/model";
 import type { RegistryModule } from "@signalbox/registry";
 import { parseKubernetesConfig, type KubernetesConfig } from "./config.ts";
 import { contextOf, KubernetesRegistry, provider } from "./registry.ts";
-import { ClusterState } from "./registry/cluster-state.ts";
 import { mergeManifests, putAll, readManifest, shownName, type ManifestFault } from "./registry/manifests.ts";
+import { WholeState } from "./registry/whole-state.ts";
 
 export { formatManifestFault, ManifestsError } from "./registry/manifests.ts";
 export type { KubernetesConfig, NamespaceChoice } from "./config.ts";
@@ -21,6 +21,8 @@ export const kubernetesModule: RegistryModule<KubernetesConfig> = {
 export interface ManifestContent {
   readonly records: readonly ServiceRecord[];
   readonly workloads: readonly Workload[];
+  /** Istio's objects, in the order of their keys. */
+  readonly objects: readonly ConfigObject[];
   /** All mistakes, each with its place; files that cannot be read are at line 1. Objects with errors are left out. */
   readonly faults: readonly ManifestFault[];
 }
@@ -49,12 +51,14 @@ export async function readManifests(
     for (const { path, message } of batch.failures)
       unreadable.push({ file: shownName(path, baseDir), document: 0, line: 1, column: 1, severity: "error", message });
   }
+  const context = contextOf(registryId(provider, name), config);
+  const registry = config.istio === false ? undefined : context.registry;
   const files = [...texts].map(([file, text]) => {
-    return [file, readManifest(file, parseDocuments(text, { file, maxBytes: config.maxFileBytes }))] as const;
+    return [file, readManifest(file, parseDocuments(text, { file, maxBytes: config.maxFileBytes }), registry)] as const;
   });
-  const { objects, faults } = mergeManifests(new Map(files));
-  const state = new ClusterState(contextOf(registryId(provider, name), config), config.namespaces);
-  putAll(state, objects);
-  const { records, workloads = [] } = state.snapshot();
-  return { records, workloads, faults: [...unreadable, ...faults] };
+  const { objects: found, faults } = mergeManifests(new Map(files));
+  const state = new WholeState(context, config.namespaces);
+  putAll(state, found);
+  const { records, workloads = [], objects = [] } = state.snapshot();
+  return { records, workloads, objects, faults: [...unreadable, ...faults] };
 }

@@ -45,6 +45,7 @@ import type { RegistryStatus } from "./supervision.ts";
 import { Stages } from "./stages.ts";
 import { SyncGate } from "./sync-gate.ts";
 import { abortWith, isAborted, Latch, toError } from "./waiting.ts";
+import { Withdrawals } from "./withdrawals.ts";
 
 /** Makes an aggregate. Nothing runs before its `run`. */
 export function createAggregate(options: AggregateOptions): AggregateController {
@@ -52,7 +53,7 @@ export function createAggregate(options: AggregateOptions): AggregateController 
 }
 
 /** What changes by time alone besides services. Keys of services have a slash. */
-type Topic = "guards" | "overrides";
+type Topic = "guards" | "overrides" | "withdrawals";
 
 class Aggregate implements AggregateController {
   readonly #clock: Clock;
@@ -66,6 +67,7 @@ class Aggregate implements AggregateController {
   readonly #stages: Stages;
   readonly #guards: Guards;
   readonly #ramps: Ramps;
+  readonly #withdrawals: Withdrawals | undefined;
   readonly #agenda: Agenda<ServiceKey | Topic>;
   readonly decisions: Decisions;
   readonly #assembly: Assembly;
@@ -110,7 +112,12 @@ class Aggregate implements AggregateController {
         this.#onInput({ at, type: "decision", registry, decision });
       },
     });
-    this.#stages = new Stages({ rules, heldOf: (id, key) => this.#heldOf(id, key) });
+    this.#stages = new Stages({
+      rules,
+      heldOf: (id, key) => this.#heldOf(id, key),
+      slowStarts: options.slowStarts ?? [],
+      slowStartsChanged: () => options.onSlowStart?.(),
+    });
     const shared = { clock: this.#clock, logger: this.#logger, restart: this.#restart };
     this.#ramps = new Ramps({
       rules,
@@ -119,6 +126,15 @@ class Aggregate implements AggregateController {
       problems: () => this.#registries.problems(),
       onInput: this.#onInput,
     });
+    this.#withdrawals =
+      rules.withdrawal &&
+      new Withdrawals({
+        ...{ rule: rules.withdrawal, clock: this.#clock, logger: this.#logger, onInput: this.#onInput },
+        ghostsOf: (service) => this.#stages.ghostsOf(service),
+        isGhostSince: (ghost, now) => this.#stages.isGhostSince(ghost, now),
+        forbidden: (id) => this.#forbidden(id),
+        withdraw: (id, instance, signal) => this.#registries.withdraw(id, instance, signal),
+      });
     this.#assembly = new Assembly({
       shards: this.#shards,
       names,
@@ -127,7 +143,11 @@ class Aggregate implements AggregateController {
       merge: options.merge ?? ((input) => mergeService(input).entry),
       logger: this.#logger,
       due: (key, at) => this.#agenda.set(key, at),
-      staged: (key, records) => options.onStaged?.(key, records),
+      staged: (key, records) => {
+        options.onStaged?.(key, records);
+        this.#withdrawals?.see(key);
+        this.#agenda.set("withdrawals", this.#withdrawals?.dueAt(this.#clock.now()));
+      },
     });
     this.decisions = createDecisions({
       clock: this.#clock,
@@ -295,6 +315,7 @@ class Aggregate implements AggregateController {
       await Promise.all(this.#late);
       await archived;
       await timed;
+      await this.#withdrawals?.end();
       await this.#archiving?.flush();
       await this.#leadership.end();
       this.#running = false;
@@ -374,12 +395,21 @@ class Aggregate implements AggregateController {
     this.#guards.tick(now);
     this.#touch(this.#stages.overrides.expire(now).map(({ service }) => service));
     this.#touch(topics.filter((topic): topic is ServiceKey => topic.includes("/")));
+    if (topics.includes("withdrawals") && this.#signal !== undefined) this.#withdrawals?.tick(this.#signal);
     this.#reschedule();
   }
 
   #reschedule(): void {
     this.#agenda.set("guards", this.#guards.dueAt());
     this.#agenda.set("overrides", this.#stages.overrides.dueAt());
+    this.#agenda.set("withdrawals", this.#withdrawals?.dueAt(this.#clock.now()));
+  }
+
+  /** Why nothing may be withdrawn from a registry now. One of several processes does it: the one that leads. */
+  #forbidden(id: RegistryId): string | undefined {
+    if (this.#leadership.writer === undefined) return "another process leads";
+    if (this.#guards.status().some(({ registry }) => registry === id)) return "a guard holds what left it";
+    return this.#registries.problems().get(id);
   }
 
   #wasRead(id: RegistryId, changed: boolean): void {

@@ -9,6 +9,7 @@ import {
   type GuardStatus,
   type Override,
   type ReportedVerdict,
+  type SavedSlowStart,
   type ServiceExplanation,
   type ServiceNames,
   type ServiceRules,
@@ -56,6 +57,8 @@ export interface Decisions {
   rollbackRamp(service: ServiceKey, author: string): void;
   /** Lets a ramp go on that was rolled back; any other one stays as it is. Throws a NoRampError. */
   resumeRamp(service: ServiceKey, author: string): void;
+  /** Endpoints that are not at their full weight yet, to be kept over restarts. */
+  slowStarts(): readonly SavedSlowStart[];
   /** The rules of a service that hold now. */
   rules(service: ServiceKey): ServiceRules;
   /** Services of one registry that could not have the name they want. */
@@ -124,6 +127,7 @@ export function createDecisions(options: DecisionsOptions): Decisions {
       ramps.resume(service, author, clock.now());
       options.touch([service]);
     },
+    slowStarts: () => stages.slowStart.saved(clock.now()),
     rules: (service) => rules.of(service),
     collisions: () => names.collisions(),
   };
@@ -146,6 +150,7 @@ function explain(
     aliases: names.aliasesOf(service),
     identities: identitiesOf(service, staged, shards, names),
     merge,
+    ...(merged.entry?.unserved && { unserved: merged.entry.unserved }),
     candidates: explainCandidates(records, staged, merged),
     conflicts: merged.conflicts,
     lints: merged.entry === undefined ? [] : lintService(merged.entry.service, staged, shards.virtualAddresses()),

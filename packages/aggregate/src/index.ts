@@ -19,6 +19,7 @@ export type {
   Publication,
   RestartOptions,
   StartPolicy,
+  WithdrawalRule,
 } from "./options.ts";
 export type { RampChange, RampStatus, SavedRamp } from "./ramp-status.ts";
 export type { RegistryStatus } from "./supervision.ts";

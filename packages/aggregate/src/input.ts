@@ -17,6 +17,19 @@ export type AggregateInput = { /** Epoch milliseconds. */ readonly at: number } 
       readonly message: string;
     }
   | { readonly type: "decision"; readonly registry: RegistryId; readonly decision: GuardDecision }
+  /** What was done about an endpoint that no workload has, which follows from the rest. */
+  | {
+      readonly type: "withdrawal";
+      readonly registry: RegistryId;
+      readonly service: ServiceKey;
+      /** Id of the endpoint, and its address as `instanceKey` writes it. */
+      readonly instance: string;
+      readonly address: string;
+      /** Since when it was a ghost, in epoch milliseconds. */
+      readonly since: number;
+      /** `UNSUPPORTED`: its registry cannot be told. `DRY_RUN`: it would have been told. */
+      readonly outcome: "DONE" | "FAILED" | "UNSUPPORTED" | "DRY_RUN";
+    }
   | { readonly type: "override"; readonly override: Override }
   | { readonly type: "override-removed"; readonly id: string; readonly author: string }
   | { readonly type: "guard"; readonly id: string; readonly ruling: GuardRuling; readonly author: string }

@@ -9,6 +9,7 @@ import type {
   MergeServiceInput,
   Override,
   Pattern,
+  SavedSlowStart,
   ServiceRules,
 } from "@signalbox/policy";
 import type { Clock, Logger, Metrics, Registry } from "@signalbox/registry";
@@ -47,6 +48,19 @@ export interface Publication {
 /** Makes one catalog entry of what the stages left; `undefined` leaves the service out. Pure. */
 export type MergePolicy = (input: MergeServiceInput) => CatalogEntry | undefined;
 
+/** Which ghosts sources are told of, so that they list them no longer. */
+export interface WithdrawalRule {
+  /** Whether it is only said what would be done. */
+  readonly dryRun: boolean;
+  readonly registries: readonly Pattern[];
+  /** Canonical hostnames. */
+  readonly services: readonly Pattern[];
+  /** How long an endpoint must have been a ghost. */
+  readonly ghostForMs: number;
+  /** The least time between two of them. */
+  readonly everyMs: number;
+}
+
 /** What becomes of what registries say. */
 export interface CatalogRules {
   /** What services are called in the catalog. */
@@ -55,6 +69,8 @@ export interface CatalogRules {
   readonly of: (service: ServiceKey) => ServiceRules;
   /** Whose workloads are the truth, and about what. Default: nothing is compared. */
   readonly drift?: DriftOptions;
+  /** Default: sources are told nothing. */
+  readonly withdrawal?: WithdrawalRule;
   /** Registries whose removals are doubted. */
   readonly guarded: readonly Pattern[];
   /** When, for a registry as a whole. */
@@ -73,6 +89,8 @@ export interface AggregateOptions {
   readonly overrides?: readonly Override[];
   /** How far ramps were before a restart. One that is not here is where the times of its steps say. */
   readonly ramps?: readonly SavedRamp[];
+  /** Endpoints that were not at their full weight before a restart. Those that are not here have it, unless they registered just now. */
+  readonly slowStarts?: readonly SavedSlowStart[];
   /** How the records of several registries become one entry. Default `mergeService` of @signalbox/policy. */
   readonly merge?: MergePolicy;
   /** How long publishing waits for the first snapshot of each registry, in milliseconds. Default 30,000. */
@@ -91,6 +109,8 @@ export interface AggregateOptions {
   onPublish?(publication: Publication): void;
   /** Told synchronously what the stages before the merge left of a service, each time it is looked at; must not throw. */
   onStaged?(service: ServiceKey, records: readonly CandidateRecord[]): void;
+  /** Told synchronously when `decisions.slowStarts()` gives something else, to keep it; must not throw. */
+  onSlowStart?(): void;
   /** Told synchronously of everything that decides about the catalog, in its order, for a journal; must not throw. */
   onInput?(input: AggregateInput): void;
 }

@@ -1,5 +1,5 @@
 import { byCodeUnit } from "@signalbox/model";
-import type { RegistryId } from "@signalbox/model";
+import type { RegistryId, ServiceInstance } from "@signalbox/model";
 import type { Clock, Logger, Metrics, Problem, Registry, RegistryUpdate, ShardContent } from "@signalbox/registry";
 import { DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
 import type { ArchivedShard } from "./archive.ts";
@@ -138,6 +138,11 @@ export class Registries {
       else if (condition.problem !== undefined) problems.set(id, condition.problem);
     }
     return problems;
+  }
+
+  /** Takes an endpoint out of its source; undefined where the registry cannot. */
+  withdraw(id: RegistryId, instance: ServiceInstance, signal: AbortSignal): Promise<void> | undefined {
+    return this.#slots.get(id)?.registry.withdraw?.(instance, signal);
   }
 
   /** Starts one that was added after `start`; without that it does nothing. */

@@ -1,4 +1,4 @@
-import { registryId, type Workload } from "@signalbox/model";
+import { registryId, serviceKey, type Workload } from "@signalbox/model";
 import { defaultRules, type Override, type ServiceRules } from "@signalbox/policy";
 import { afterEach, describe, expect, it } from "vitest";
 import { defaultCatalogRules, type AggregateOptions, type CatalogRules } from "./options.ts";
@@ -101,7 +101,57 @@ describe("rules of identity", () => {
   });
 });
 
+describe("strict names", () => {
+  it("leave the second of two services of one registry out, until the name is free", async () => {
+    const identity = [
+      {
+        ...{ registries: ["fake/two"], hostnames: ["*"], hostname: "{{name}}.test", namespace: "test" },
+        ...{ aliases: [], gather: false, strict: true },
+      },
+    ];
+    const foreign = (hostname: string, ip: string) => ({
+      service: service(two, "x", { hostname, namespace: "default" }),
+      instances: [instance(two, ip)],
+    });
+    const { first, second, world } = await twoRegistries({ rules: rules({}, { identity }) });
+    first.snapshot();
+    second.snapshot(foreign("or_ders.elsewhere", "192.0.2.2"), foreign("or-ders.elsewhere", "192.0.2.1"));
+    await world.calm();
+    expect([...world.consumed.entries.keys()]).toEqual([keyOf("or-ders")]);
+    expect(ipsOf(world.consumed, "or-ders")).toEqual(["192.0.2.1"]);
+    const [collision] = world.aggregate.decisions.collisions();
+    expect(collision).toMatchObject({ wanted: keyOf("or-ders"), loser: "default/or_ders.elsewhere" });
+    expect(collision).not.toHaveProperty("renamed");
+    second.push({
+      type: "delta",
+      records: { upserted: [], removed: [serviceKey({ namespace: "default", hostname: "or-ders.elsewhere" })] },
+    });
+    await world.calm();
+    expect(ipsOf(world.consumed, "or-ders")).toEqual(["192.0.2.2"]);
+    expect(world.aggregate.decisions.collisions()).toEqual([]);
+  });
+});
+
 describe("rules of merging", () => {
+  it("publish the part of the traffic that is to fail, and its end", async () => {
+    const shares = [
+      { registry: "fake/one", weight: 90 },
+      { registry: "fake/two", weight: 10 },
+    ];
+    const { first, second, world } = await twoRegistries({
+      rules: rules({ merge: { type: "split", shares, onEmpty: "blackhole" } }),
+    });
+    first.snapshot(record(one, "orders", "192.0.2.1"));
+    second.snapshot(record(two, "orders"));
+    await world.calm();
+    const unserved = () => world.consumed.entries.get(keyOf("orders"))?.unserved;
+    expect(unserved()).toEqual({ http: 100_000 });
+    expect(world.aggregate.decisions.explain(keyOf("orders"))?.unserved).toEqual({ http: 100_000 });
+    second.upsert(record(two, "orders", "192.0.2.2"));
+    await world.calm();
+    expect(unserved()).toBeUndefined();
+  });
+
   it("can change while everything runs", async () => {
     const { first, second, world } = await twoRegistries({});
     first.snapshot(record(one, "orders", "192.0.2.1"));

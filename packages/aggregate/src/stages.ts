@@ -9,6 +9,7 @@ import {
   reconcile,
   unregistered,
   OverrideBook,
+  SlowStart,
   withFinding,
   type Candidate,
   type CandidateRecord,
@@ -16,16 +17,23 @@ import {
   type DriftObservation,
   type DriftReport,
   type Hold,
+  type Reconciliation,
   type ReportedVerdict,
+  type SavedSlowStart,
 } from "@signalbox/policy";
 import type { RegistryUpdate } from "@signalbox/registry";
 import type { CatalogRules } from "./options.ts";
+import type { Ghost } from "./withdrawals.ts";
 
 /** What stages work with. */
 export interface StagesOptions {
   readonly rules: CatalogRules;
   /** What is held of what a registry says about a canonical service, by the id of the instance. */
   heldOf(registry: RegistryId, key: ServiceKey): ReadonlyMap<string, Hold>;
+  /** Slow starts from before a restart. */
+  readonly slowStarts: readonly SavedSlowStart[];
+  /** Told when there is something else to be kept of slow starts. */
+  slowStartsChanged(): void;
 }
 
 /**
@@ -35,6 +43,7 @@ export interface StagesOptions {
 export class Stages {
   readonly overrides = new OverrideBook();
   readonly departures = new Departures();
+  readonly slowStart: SlowStart;
   readonly #options: StagesOptions;
   readonly #truth: DriftTruth | undefined;
   readonly #members = new MemberIndex();
@@ -42,9 +51,11 @@ export class Stages {
   readonly #listed = new Map<ServiceKey, ReadonlyMap<string, Listed>>();
   readonly #workloads = new Map<RegistryId, Map<WorkloadKey, Workload>>();
   readonly #due = new Map<ServiceKey, number>();
+  readonly #ghosts = new Map<ServiceKey, readonly Ghost[]>();
 
   constructor(options: StagesOptions) {
     this.#options = options;
+    this.slowStart = new SlowStart(options.slowStarts);
     const { drift } = options.rules;
     this.#truth = drift && new DriftTruth(drift);
     for (const { registry } of drift?.clusters ?? []) this.#workloads.set(registry, new Map());
@@ -173,18 +184,38 @@ export class Stages {
     const truth = this.#truth;
     if (truth !== undefined) {
       const context = this.#driftContext(truth, key, now);
+      const ghosts: Ghost[] = [];
       staged = staged.map((record) => {
         if (!truth.checks(record.registry)) return record;
         const reconciled = reconcile(record, context);
         due.push(reconciled.dueAt);
+        ghosts.push(...ghostsIn(key, record, reconciled));
         return reconciled.record;
       });
+      if (ghosts.length > 0) this.#ghosts.set(key, ghosts);
+      else this.#ghosts.delete(key);
     }
     staged = staged.map((record) => this.#guarded(key, record));
+    // Last, because only now it is known who can take traffic.
+    const started = this.slowStart.take(key, rules.slowStart, staged, now);
+    if (started.changed) this.#options.slowStartsChanged();
+    staged = started.records;
+    due.push(started.dueAt);
     const times = due.filter((at) => at !== undefined);
     if (times.length === 0) this.#due.delete(key);
     else this.#due.set(key, Math.min(...times));
     return staged;
+  }
+
+  /** The ghosts of a service that was looked at last, but for those without which its registry would list none of its endpoints. */
+  ghostsOf(key: ServiceKey): readonly Ghost[] {
+    return this.#ghosts.get(key) ?? [];
+  }
+
+  /** Since when an endpoint is a ghost at this moment, in epoch milliseconds; undefined where it is none, or nobody can say. */
+  isGhostSince({ instance, registry, service }: Ghost, now: number): number | undefined {
+    const said = this.#truth?.verdict(instance, registry, nameOf(service), this.#members, now);
+    return said?.verdict === "GHOST" ? said.since : undefined;
   }
 
   /** When time alone changes what becomes of a service that was looked at last; undefined: never. */
@@ -209,6 +240,19 @@ export class Stages {
     });
     return { ...record, candidates };
   }
+}
+
+/** Where all of a record are ghosts, it is more likely that the truth is wrong. */
+function ghostsIn(
+  service: ServiceKey,
+  { candidates, registry }: CandidateRecord,
+  { verdicts }: Reconciliation,
+): readonly Ghost[] {
+  const ghosts = candidates.flatMap(({ instance }, index): Ghost[] => {
+    const said = verdicts[index];
+    return said?.verdict === "GHOST" ? [{ registry, service, instance, since: said.since }] : [];
+  });
+  return ghosts.length < candidates.length ? ghosts : [];
 }
 
 interface Listed {

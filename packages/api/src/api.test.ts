@@ -61,6 +61,20 @@ describe("GET /v1/services", () => {
     expect(seen).toEqual(keysOf(await ask(world, "/v1/services")));
   });
 
+  it("lists the services that could not have the name they want, of the namespace that is asked for", async () => {
+    const collision = {
+      registry: "eureka/dc1",
+      wanted: web.key,
+      winner: "default/w-eb.x",
+      loser: "default/w_eb.x",
+      renamed: "shop/web-1.x",
+    };
+    const colliding = { ...world, collisions: () => [collision as never] };
+    expect((await ask(colliding, "/v1/services")).json).toMatchObject({ collisions: [collision] });
+    expect((await ask(colliding, "/v1/services?namespace=other")).json).toMatchObject({ collisions: [] });
+    expect((await ask(world, "/v1/services")).json).toMatchObject({ collisions: [] });
+  });
+
   it("says no next where a page is just full", async () => {
     expect((await ask(world, "/v1/services?limit=4")).json).not.toHaveProperty("next");
   });

@@ -150,6 +150,14 @@ const migration = z.strictObject({
   ramp: ramp.optional(),
 });
 
+const collision = z.strictObject({
+  registry: z.string(),
+  wanted: key,
+  winner: z.string().meta({ description: "Who has the name, by the registry's own key." }),
+  loser: z.string().meta({ description: "Who has not." }),
+  renamed: key.optional().meta({ description: "What it is called instead; absent where it is not in the catalog." }),
+});
+
 const share = z.strictObject({ registry: z.string(), weight: z.number() });
 const order = z.array(z.string());
 const merge = z.discriminatedUnion("type", [
@@ -177,6 +185,10 @@ const explanation = z.strictObject({
   aliases: z.array(z.string()),
   identities: z.array(z.strictObject({ registry: z.string(), name: z.string(), rule: z.int().optional() })),
   merge,
+  unserved: z
+    .record(z.string(), z.int())
+    .optional()
+    .meta({ description: "The part of the traffic that fails, in parts of a million, by service port." }),
   candidates: z.array(candidate),
   conflicts: z.array(z.strictObject({ field: z.string(), kept: side, dropped: side })),
   lints: z.array(z.strictObject({ code: z.string(), detail: z.string() })),
@@ -229,7 +241,16 @@ export const schemas = {
   Ramp: ramp,
   Service: service,
   ServiceExplanation: explanation,
-  ServiceList: z.strictObject({ items: z.array(serviceSummary), next }),
+  Collision: collision,
+  ServiceList: z.strictObject({
+    items: z.array(serviceSummary),
+    next,
+    collisions: z
+      .array(collision)
+      .meta({
+        description: "Services of one registry that want a name which another one has; all of them, on every page.",
+      }),
+  }),
   ServiceSummary: serviceSummary,
   Source: source,
   SourceList: z.strictObject({ items: z.array(source) }),

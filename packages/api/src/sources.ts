@@ -40,6 +40,16 @@ export interface DriftRow {
   readonly workload?: string;
 }
 
+/** Two services of one registry that want one name. `Collision` of `@signalbox/policy` has this shape. */
+export interface CollisionView {
+  readonly registry: string;
+  readonly wanted: ServiceKey;
+  readonly winner: ServiceKey;
+  readonly loser: ServiceKey;
+  /** What the loser is called instead; absent where it is left out of the catalog. */
+  readonly renamed?: ServiceKey;
+}
+
 /** A guard that holds removals, or held them and still watches. */
 export interface GuardStatus {
   readonly id: string;
@@ -133,6 +143,8 @@ export type Awaitable<T> = T | Promise<T>;
 export interface ApiSources {
   catalog(): Catalog;
   sources(): readonly SourceView[];
+  /** Services of one registry that could not have the name they want. Absent: not known here. */
+  collisions?(): readonly CollisionView[];
   /** Why a service is as it is; `undefined` where nobody tells of it. */
   explain(service: ServiceKey): ServiceExplanation | undefined;
   drift?(): Awaitable<readonly DriftRow[]>;
@@ -159,4 +171,4 @@ export interface ApiSources {
 }
 
 /** A source that need not be there and that routes read or write through. */
-export type OptionalSource = Exclude<keyof ApiSources, "catalog" | "sources" | "explain" | "journalled">;
+export type OptionalSource = Exclude<keyof ApiSources, "catalog" | "sources" | "collisions" | "explain" | "journalled">;

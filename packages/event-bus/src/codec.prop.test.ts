@@ -49,6 +49,22 @@ describe("the event codec", () => {
     );
   });
 
+  it("refuses an entry whose part of failing traffic is no number", () => {
+    const text = encodeEvent({
+      v: 1,
+      type: "delta",
+      previous: { epoch: "", sequence: 0 },
+      revision: { epoch: "", sequence: 1 },
+      delta: deltaOf([{ kind: "entries", name: "a", generation: 1 }]),
+    });
+    expect(() => decodeEvent(text.replace('"unserved":{"http":1001}', '"unserved":{"http":"1001"}'))).toThrow(
+      "delta.entries.upserted[0].unserved.http is not a number",
+    );
+    expect(() => decodeEvent(text.replace('"unserved":{"http":1001}', '"unserved":[]'))).toThrow(
+      "delta.entries.upserted[0].unserved is not an object",
+    );
+  });
+
   it("writes equal events as equal texts, whatever the order of their parts", () => {
     fc.assert(
       fc.property(statements, revision, (said, at) => {

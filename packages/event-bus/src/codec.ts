@@ -155,6 +155,11 @@ function entryFrom(value: unknown, path: Path): CatalogEntry {
   for (const name of ["instances", "registries"]) {
     if (!Array.isArray(entry[name])) throw new EventFormatError(`${path()}.${name}`, "a list");
   }
+  if (entry["unserved"] !== undefined) {
+    const unserved = recordAt(entry["unserved"], () => `${path()}.unserved`);
+    for (const [port, part] of Object.entries(unserved))
+      if (typeof part !== "number") throw new EventFormatError(`${path()}.unserved.${port}`, "a number");
+  }
   return deepFreezeParsed(entry as unknown as CatalogEntry);
 }
 

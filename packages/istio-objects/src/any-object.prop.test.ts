@@ -69,7 +69,19 @@ const spec = fc.record(
 );
 const object = fc.record({
   apiVersion: fc.constant("networking.istio.io/v1"),
-  kind: fc.constantFrom("ServiceEntry", "WorkloadEntry"),
+  kind: fc.constantFrom(
+    "AuthorizationPolicy",
+    "EnvoyFilter",
+    "Gateway",
+    "PeerAuthentication",
+    "ProxyConfig",
+    "RequestAuthentication",
+    "ServiceEntry",
+    "Sidecar",
+    "Telemetry",
+    "WorkloadEntry",
+    "WorkloadGroup",
+  ),
   metadata: fc.record({ name: fc.constantFrom("a", "b"), labels }, { requiredKeys: ["name"] }),
   spec: fc.oneof({ weight: 5, arbitrary: spec }, entry, junk),
 });

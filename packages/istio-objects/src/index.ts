@@ -1,10 +1,21 @@
 export { checkObject, isCheckedKind } from "./check-object.ts";
+export { checkAuthorizationPolicy } from "./authorization-policy.ts";
+export { checkEnvoyFilter } from "./envoy-filter.ts";
+export { checkGateway } from "./gateway.ts";
+export { checkPeerAuthentication } from "./peer-authentication.ts";
+export { checkProxyConfig } from "./proxy-config.ts";
+export { checkRequestAuthentication } from "./request-authentication.ts";
+export { checkSidecar } from "./sidecar.ts";
+export { checkTelemetry } from "./telemetry.ts";
+export { checkWorkloadGroup } from "./workload-group.ts";
 export { isIstioVersion, isObjectDocument, parseConfigObject } from "./config-object.ts";
 export { checkDestinationRule } from "./destination-rule.ts";
 export { serviceEntryToRecords } from "./service-entry-records.ts";
 export { checkServiceEntry } from "./service-entry.ts";
 export { checkVirtualService } from "./virtual-service.ts";
 export { workloadEntryToWorkload } from "./workload-entry-workload.ts";
+export { customResourceDefinitions } from "./custom-resources.ts";
+export { istioKinds } from "./istio-kinds.ts";
 export { checkWorkloadEntry } from "./workload-entry.ts";
 export type { Checked, ObjectFault, ObjectPath } from "./fault.ts";
 export type { ServiceEntry, ServiceEntryPort } from "./service-entry.ts";
@@ -45,3 +56,6 @@ export type {
   VirtualService,
 } from "./schema/virtual-service.ts";
 export type { WorkloadGroup } from "./schema/workload-group.ts";
+export type { CustomResourceDefinition, CustomResourceVersion } from "./custom-resources.ts";
+export type { IstioKind, PrinterColumn } from "./istio-kinds.ts";
+export type { ReadSchema } from "./proto-json.ts";

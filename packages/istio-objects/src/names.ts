@@ -94,7 +94,9 @@ function lengthFault(host: string): string | undefined {
 
 function labelsFault(host: string, labels: string): string | undefined {
   const parts = labels.split(".");
-  if (/^[-+]?[0-9]+$/.test(parts.at(-1) ?? ""))
+  const last = parts.at(-1) ?? "";
+  // Istio reads a number of 64 bits; what does not fit is not a number to it.
+  if (/^[-+]?[0-9]+$/.test(last) && Math.abs(Number(last)) < 2 ** 63)
     return `"${host}" is not a host name: its last label must not be a number`;
   if (parts.at(-1) === "") parts.pop();
   const bad = parts.find((part) => part.length > longestLabel || !label.test(part));
@@ -103,4 +105,9 @@ function labelsFault(host: string, labels: string): string | undefined {
 
 function badLabel(host: string, part: string): string {
   return `"${host}" is not a host name: its label "${part}" is not letters, digits and "-"`;
+}
+
+/** Checks the IP address that a listener binds; one with a zone fits. Empty is any address. */
+export function bindFault(address: string): string | undefined {
+  return address === "" || isIP(address) !== 0 ? undefined : `"${address}" is not an IP address`;
 }

@@ -2,9 +2,11 @@ import { parseProtocol, type ConfigObject } from "@signalbox/model";
 import { FaultList, type Checked } from "./fault.ts";
 import { hostFault, isIpAddress, labelFault, portFault, subnetFault, wildcardHostFault } from "./names.ts";
 import { enumOf, listOf, mapOf, message, optional, text, uint32, type ValueOf } from "./proto-json.ts";
+import { protocolFault } from "./protocols.ts";
 import { checkAddress, checkLabels, checkPorts, readWorkloadEntry, socketPrefix } from "./workload-entry.ts";
 
-const readServiceEntry = message({
+/** Reads the fields of a ServiceEntry. */
+export const readServiceEntry = message({
   hosts: listOf(text),
   addresses: listOf(text),
   ports: listOf(message({ number: uint32, protocol: text, name: text, targetPort: uint32 })),
@@ -82,9 +84,8 @@ function checkServicePorts(entry: ServiceEntry, object: Pick<ConfigObject, "labe
     if (numberFault !== undefined) faults.error([...at, "number"], numberFault);
     const targetFault = port.targetPort === 0 ? undefined : portFault(port.targetPort);
     if (targetFault !== undefined) faults.error([...at, "targetPort"], targetFault);
-    if (port.protocol !== "" && !isIstioProtocol(port.protocol)) {
-      faults.error([...at, "protocol"], `"${port.protocol}" is not a known protocol`);
-    }
+    const protocol = port.protocol === "" ? undefined : protocolFault(port.protocol);
+    if (protocol !== undefined) faults.error([...at, "protocol"], protocol);
     if (needsAddress && (port.protocol === "" || port.protocol === "TCP")) {
       faults.warning(at, "a TCP port is only told apart by address: give the service an address");
     }
@@ -189,12 +190,6 @@ function checkExportTo(exportTo: readonly string[], namespace: string, faults: F
   for (const alone of ["*", "~"]) {
     if (seen.has(alone) && exportTo.length > 1) faults.error(["spec", "exportTo"], `"${alone}" must stand alone`);
   }
-}
-
-/** The model also reads `h2c`, which Istio does not; and it has no protocol for `http_proxy`, which Istio allows. */
-function isIstioProtocol(protocol: string): boolean {
-  const name = protocol.toLowerCase();
-  return name === "http_proxy" || (name !== "h2c" && parseProtocol(name) !== "UNSUPPORTED");
 }
 
 /** Whether requests of the protocol carry the name of the host: HTTP's authority or TLS's server name. */

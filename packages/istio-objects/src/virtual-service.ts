@@ -37,9 +37,9 @@ export function checkVirtualService(
   return { value, faults: faults.faults };
 }
 
-/** Checks a VirtualService without hosts, which others delegate HTTP requests to. */
+/** Checks a VirtualService without hosts, which others delegate HTTP requests to. Served, only its HTTP rules would count. */
 function checkDelegated({ gateways, tcp, tls }: VirtualService, faults: FaultList): void {
   for (const [field, list] of Object.entries({ gateways, tls, tcp })) {
-    if (list.length > 0) faults.error(["spec", field], "cannot be in a VirtualService without hosts");
+    if (list.length > 0) faults.rejected(["spec", field], "cannot be in a VirtualService without hosts");
   }
 }

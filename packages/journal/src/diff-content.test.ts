@@ -38,6 +38,18 @@ function content(...entries: CatalogEntry[]): Map<ServiceKey, CatalogEntry> {
 }
 
 describe("the difference between two contents", () => {
+  it("names the part of the traffic that is to fail", () => {
+    const web = entry("web", [endpoint("10.0.0.1")]);
+    expect(diffContent(content(web), content({ ...web, unserved: { http: 100_000 } })).services).toEqual([
+      {
+        change: "changed",
+        service: web.key,
+        fields: [{ field: "unserved", after: { http: 100_000 } }],
+        endpoints: [],
+      },
+    ]);
+  });
+
   it("names added, removed and changed services and endpoints, sorted", () => {
     const a = content(
       entry("web", [endpoint("10.0.0.2"), endpoint("10.0.0.1"), endpoint("10.0.0.9")]),

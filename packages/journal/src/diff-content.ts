@@ -49,11 +49,16 @@ export function diffContent(
     const after = b.get(service);
     if (before === after) continue;
     const endpoints = diffEndpoints(before?.instances ?? [], after?.instances ?? []);
-    const fields = before && after ? diffFields(serviceFields(before.service), serviceFields(after.service)) : [];
+    const fields = before && after ? diffFields(entryFields(before), entryFields(after)) : [];
     if (before && after && fields.length === 0 && endpoints.length === 0) continue;
     services.push({ change: !before ? "added" : !after ? "removed" : "changed", service, fields, endpoints });
   }
   return { services };
+}
+
+/** The service itself, and the part of its traffic that is to fail. */
+function entryFields({ service, unserved }: CatalogEntry): Readonly<Record<string, unknown>> {
+  return { ...serviceFields(service), ...(unserved && { unserved }) };
 }
 
 function diffEndpoints(a: readonly CatalogInstance[], b: readonly CatalogInstance[]): EndpointDiff[] {

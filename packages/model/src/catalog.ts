@@ -24,6 +24,11 @@ export interface CatalogEntry {
   readonly key: ServiceKey;
   readonly service: Service;
   readonly instances: readonly CatalogInstance[];
+  /**
+   * The part of the traffic that is to fail, in parts of a million from 1 to 999,999, by name of the service port: what nobody is there to
+   * take and nobody else shall. Absent: none. Part of the second version.
+   */
+  readonly unserved?: Readonly<Record<string, number>>;
   /** The registries that contribute, by precedence. */
   readonly registries: readonly RegistryId[];
   /** Content hashes, stable across processes. Endpoint churn changes only the second: clusters are left alone. */

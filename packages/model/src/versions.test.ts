@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { registryId } from "./keys.ts";
 import type { Address, Service } from "./service.ts";
-import { instanceKey, serviceVersion } from "./versions.ts";
+import { entryVersions, instanceKey, serviceVersion } from "./versions.ts";
 
 const service: Service = {
   hostname: "web.example.com",
@@ -59,5 +59,21 @@ describe("serviceVersion", () => {
     );
     expect(serviceVersion({ ...service, meshExternal: true })).not.toBe(version);
     expect(serviceVersion({ ...service, createdAt: 0 })).not.toBe(version);
+  });
+});
+
+describe("entryVersions", () => {
+  it("says by the second hash alone that a part of the traffic is to fail", () => {
+    const without = entryVersions(service, []);
+    const some = entryVersions(service, [], { http: 250_000 });
+    expect(some.service).toBe(without.service);
+    const hashes = [
+      without,
+      some,
+      entryVersions(service, [], { http: 250_001 }),
+      entryVersions(service, [], { a: 250_000 }),
+    ];
+    expect(new Set(hashes.map(({ instances }) => instances)).size).toBe(4);
+    expect(entryVersions(service, [], undefined)).toEqual(without);
   });
 });

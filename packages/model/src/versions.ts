@@ -26,12 +26,18 @@ export function serviceVersion(service: Service): string {
   return contentHash(content);
 }
 
-/** Content hash of a list of endpoints, in its order, without provenance and findings. */
-export function instancesVersion(instances: readonly CatalogInstance[]): string {
-  return contentHash(instances.map(({ provenance: _, findings: __, ...content }) => content));
+/** Content hash of a list of endpoints, in its order, without provenance and findings, and of what is to fail beside them. */
+export function instancesVersion(instances: readonly CatalogInstance[], unserved?: CatalogEntry["unserved"]): string {
+  const contents = instances.map(({ provenance: _, findings: __, ...content }) => content);
+  // Entries without it have the versions that they always had.
+  return contentHash(unserved === undefined ? contents : { instances: contents, unserved });
 }
 
 /** Both content hashes of a catalog entry. */
-export function entryVersions(service: Service, instances: readonly CatalogInstance[]): CatalogEntry["versions"] {
-  return { service: serviceVersion(service), instances: instancesVersion(instances) };
+export function entryVersions(
+  service: Service,
+  instances: readonly CatalogInstance[],
+  unserved?: CatalogEntry["unserved"],
+): CatalogEntry["versions"] {
+  return { service: serviceVersion(service), instances: instancesVersion(instances, unserved) };
 }

@@ -56,6 +56,8 @@ export interface ServiceExplanation {
   /** From which name of which registry it came, by which rule of identity; no rule where the name is the registry's own. */
   readonly identities: readonly { readonly registry: RegistryId; readonly name: string; readonly rule?: number }[];
   readonly merge: MergeRule;
+  /** The part of the traffic that is to fail, in parts of a million, by service port; absent: none. */
+  readonly unserved?: Readonly<Record<string, number>>;
   readonly candidates: readonly ExplainedCandidate[];
   readonly conflicts: readonly Conflict[];
   /** What is allowed and probably not meant. */

@@ -73,4 +73,6 @@ export type { RampGates, RampObservation } from "./ramp/gates.ts";
 export { rampAt, resume, rollback, startRamp } from "./ramp/ramp.ts";
 export type { RampReading, RampRule, RampState, RampStep } from "./ramp/ramp.ts";
 export { defaultRules } from "./rules.ts";
+export { SlowStart } from "./slow-start/slow-start.ts";
+export type { SavedSlowStart, SavedStart, SlowStarted, SlowStartRule } from "./slow-start/slow-start.ts";
 export type { DriftAction, DriftActions, GuardRule, HealthRule, ServiceRules, Verdict } from "./rules.ts";

@@ -2,6 +2,7 @@ import type { MergeRule } from "./merge-rule.ts";
 import type { MigrationRules } from "./migration/report.ts";
 import type { Pattern } from "./patterns.ts";
 import type { RampRule } from "./ramp/ramp.ts";
+import type { SlowStartRule } from "./slow-start/slow-start.ts";
 
 /** What Kubernetes' pods say about an endpoint that another registry told of. */
 export type Verdict =
@@ -52,6 +53,8 @@ export interface ServiceRules {
   readonly drift: DriftActions;
   readonly guard: GuardRule;
   readonly health: HealthRule;
+  /** How endpoints begin to take traffic. Absent: with their full weight. */
+  readonly slowStart?: SlowStartRule;
 }
 
 /** The rules of a service that the configuration says nothing about. */

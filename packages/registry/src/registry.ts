@@ -3,6 +3,7 @@ import type {
   Delta,
   ObjectKey,
   RegistryId,
+  ServiceInstance,
   ServiceKey,
   ServiceRecord,
   Workload,
@@ -69,6 +70,12 @@ export interface Registry {
    * what it read itself. Others ignore it. Without a baseline nothing is known of earlier runs.
    */
   run(sink: RegistrySink, signal: AbortSignal, baseline?: Baseline): Promise<void>;
+  /**
+   * Has the source list an endpoint no longer, as if it had deregistered itself: the whole instance, with all its ports. `instance` as this registry
+   * said it. Resolves also where the source does not have it any more; rejects where the source refuses. A registry that cannot do
+   * this has no such member. The only thing that is ever written to a source; nobody calls it unless users want it.
+   */
+  withdraw?(instance: ServiceInstance, signal: AbortSignal): Promise<void>;
 }
 
 /** What the composition root gives to a registry. */

@@ -63,6 +63,7 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
   addApiCommands(program, context, exit);
   addBootstrap(program, context);
   addAgent(program, context, exit);
+  addCrds(program, context);
   program
     .command("schema")
     .description("Print the JSON Schema of the configuration file.")
@@ -248,6 +249,18 @@ function addRender(program: Command, context: CommandContext): void {
     .action(async (flags: RenderFlagsShape) => {
       const { renderCommand } = await import("./commands/render.ts");
       await renderCommand(flags, context);
+    });
+}
+
+function addCrds(program: Command, context: CommandContext): void {
+  program
+    .command("crds")
+    .description("Print the CustomResourceDefinitions of Istio's kinds, for a cluster without Istio.")
+    .addOption(new Option("-o, --output <form>", "how to print").choices(["json", "yaml"]).default("yaml"))
+    .addHelpText("after", examples(["signalbox crds | kubectl apply --server-side -f -", "signalbox crds -o json"]))
+    .action(async (flags: { output: "json" | "yaml" }) => {
+      const { crdsCommand } = await import("./commands/crds.ts");
+      crdsCommand(flags, context);
     });
 }
 

@@ -14,6 +14,7 @@ import { CatalogJournal } from "./journal/catalog-journal.ts";
 import { createOverrideFile } from "./state/override-file.ts";
 import { createNoRampFile, createRampFile } from "./state/ramp-file.ts";
 import { createShardFiles } from "./state/shard-files.ts";
+import { createSlowStartFile } from "./state/slow-start-file.ts";
 
 /** What every stage is made with. */
 export interface StageContext {
@@ -56,6 +57,7 @@ export function composeDiscovery(
 
   const overrides = state && createOverrideFile(resolve(baseDir, state.dir, "overrides.json"), logger);
   const ramps = state ? createRampFile(resolve(baseDir, state.dir, "ramps.json"), logger) : createNoRampFile(logger);
+  const slowStarts = state && createSlowStartFile(resolve(baseDir, state.dir, "slow-starts.json"), logger);
 
   const journal =
     config.journal &&
@@ -66,6 +68,7 @@ export function composeDiscovery(
       now: () => clock.now(),
       contents: () => aggregate.decisions.contents(),
       ramps: () => aggregate.decisions.ramps(),
+      slowStarts: () => aggregate.decisions.slowStarts(),
     });
 
   const parity = new ParityWatch();
@@ -78,6 +81,10 @@ export function composeDiscovery(
     rules: catalogRules(config),
     ...(overrides && { overrides: overrides.load() }),
     ramps: ramps.load(),
+    ...(slowStarts && {
+      slowStarts: slowStarts.load(),
+      onSlowStart: () => slowStarts.save(() => aggregate.decisions.slowStarts()),
+    }),
     onStaged: (service, records) => parity.see(service, records, clock.now()),
     onInput: (input) => {
       journal?.take(input);

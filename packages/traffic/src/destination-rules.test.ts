@@ -86,6 +86,16 @@ describe("the policy of a host", () => {
     expect(objects("me", "x")).toEqual(["shop/all"]);
   });
 
+  it("takes rules with a selector first, and lets a rule that is seen by the same namespaces join them alone", () => {
+    const book = bookOf([
+      dr("shop/all", { exportTo: ["."], subsets: [subset("a")] }, 1),
+      dr("shop/some", { workloadSelector: { matchLabels: { app: "x" } } }, 2),
+    ]);
+    const objects = (app: string) => book.destination(host, "shop", client("shop", { app }))?.objects;
+    expect(objects("x")).toEqual(["shop/some", "shop/all"]);
+    expect(objects("y")).toBeUndefined();
+  });
+
   it("says nothing where only rules for other workloads are in the first namespace", () => {
     const book = bookOf([dr("me/some", { workloadSelector: { matchLabels: { app: "x" } } }), dr("shop/all")]);
     expect(book.destination(host, "shop", client("me"))).toBeUndefined();

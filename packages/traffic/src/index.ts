@@ -1,11 +1,17 @@
+export { analyze } from "./analysis/analyze.ts";
+export { findingLevels } from "./analysis/finding.ts";
 export { anyClient } from "./client.ts";
 export { createRuleBook } from "./create-rule-book.ts";
 export { portPolicy } from "./destination-rule/port-policy.ts";
+export { importsOf } from "./egress-imports.ts";
 export { hostsMatch } from "./host-name.ts";
 export { noRules } from "./host-rules.ts";
+export type { FindingCode, RuleFinding } from "./analysis/finding.ts";
+export type { AnalysisInput, AnalyzedInstance, AnalyzedService, AnalyzedWorkload } from "./analysis/input.ts";
 export type { Client } from "./client.ts";
 export type { RuleBookOptions } from "./create-rule-book.ts";
 export type { LocalityDefault } from "./destination-rule/place.ts";
+export type { EgressImports } from "./egress-imports.ts";
 export type { DestinationPolicy, HostRules, PortPolicy, Routing } from "./host-rules.ts";
 export type { EnvoyPatch, Imports, Owners, RuleBook, RuleStatus, RuleTouches } from "./rule-book.ts";
 export type { Rule } from "./rule.ts";

@@ -195,6 +195,13 @@ describe("a change", () => {
     expect(book.routing("a.test", anyClient)).toBe(before);
   });
 
+  it("of nothing but an object's age changes who comes first", () => {
+    const book = bookOf([vs("ns/a", ["a.test"], {}, 1), vs("ns/b", ["a.test"], {}, 2)]);
+    expect(book.routing("a.test", anyClient)?.name).toBe("a");
+    expect([...book.apply(change([vs("ns/a", ["a.test"], {}, 3)])).hosts]).toEqual(["a.test"]);
+    expect(book.routing("a.test", anyClient)?.name).toBe("b");
+  });
+
   it("to a form that cannot be used leaves the last good one in force and says so", () => {
     const book = bookOf([vs("ns/a", ["a.test"]), object("Gateway", "ns/bad", { servers: 3 })]);
     book.apply(change([vs("ns/a", ["a.test"], { http: "no" })]));

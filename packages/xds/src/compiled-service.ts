@@ -9,7 +9,8 @@ import { grpcCluster, grpcDiscovery } from "./grpc.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import { outboundCluster } from "./names.ts";
-import { portKind, type OutboundPort } from "./outbound-listeners.ts";
+import { type OutboundPort } from "./outbound-listeners.ts";
+import { portKind } from "./port-kind.ts";
 import { EncodedParts } from "./encoded-parts.ts";
 
 /** For whom clusters and assignments are made. */
@@ -59,6 +60,7 @@ export class CompiledService {
       port,
       instances: entry.instances,
       encoded: this.encoded,
+      ...(rules === undefined ? {} : { routing: rules.routing, destinations: rules.destinations }),
     }));
     for (const flavour of previous === undefined ? (["captured"] as const) : previous.#resources.keys())
       this.resources(flavour);

@@ -4,7 +4,7 @@ import { portPolicy } from "@signalbox/traffic";
 import type { AppliedRules } from "./applied-rules.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { outboundCluster } from "./names.ts";
-import { portKind } from "./outbound-listeners.ts";
+import { portKind } from "./port-kind.ts";
 import { hashPolicies } from "./routing/hash-policy.ts";
 import { httpRoutes } from "./routing/http-routes.ts";
 import { defaultRoutes, encodeVirtualHost, virtualHost, type RouteInit } from "./routes.ts";

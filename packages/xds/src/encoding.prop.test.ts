@@ -6,12 +6,13 @@ import { ClusterLoadAssignmentSchema } from "@signalbox/envoy-api/envoy/config/e
 import { LbEndpointSchema } from "@signalbox/envoy-api/envoy/config/endpoint/v3/endpoint_components";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import { VirtualHostSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
+import { FractionalPercent_DenominatorType } from "@signalbox/envoy-api/envoy/type/v3/percent";
 import type { Address, CatalogInstance, Protocol } from "@signalbox/model";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lbEndpoint, serviceCluster } from "./clusters.ts";
 import { encodeEdsCluster } from "./eds-cluster.ts";
-import { encodeAssignment, encodeEndpoint, localityGroups, localityWeight } from "./endpoints.ts";
+import { dropCategory, encodeAssignment, encodeEndpoint, localityGroups, localityWeight } from "./endpoints.ts";
 import { meshSettings } from "./mesh.ts";
 import { outboundCluster } from "./names.ts";
 import { ReverseWriter } from "./reverse-writer.ts";
@@ -65,6 +66,12 @@ const instance: fc.Arbitrary<CatalogInstance> = fc.record({
   findings: fc.constant([]),
 });
 
+const parts = fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 1_000_000 }));
+const overload = (numerator: number) => ({
+  category: dropCategory,
+  dropPercentage: { numerator, denominator: FractionalPercent_DenominatorType.MILLION },
+});
+
 describe("the written bytes are those of protobuf-es", () => {
   it("for an endpoint", () => {
     fc.assert(
@@ -79,7 +86,7 @@ describe("the written bytes are those of protobuf-es", () => {
 
   it.each(["ip", "ip-and-unix", "ip-and-hostname"] as const)("for an assignment of %s endpoints", (addresses) => {
     fc.assert(
-      fc.property(fc.array(instance, { maxLength: 12 }), text, (instances, clusterName) => {
+      fc.property(fc.array(instance, { maxLength: 12 }), text, parts, (instances, clusterName, dropped) => {
         const groups = localityGroups(instances, "http", addresses);
         const message = create(ClusterLoadAssignmentSchema, {
           clusterName,
@@ -89,9 +96,10 @@ describe("the written bytes are those of protobuf-es", () => {
             loadBalancingWeight: localityWeight(group.instances),
             lbEndpoints: group.instances.map(lbEndpoint),
           })),
+          ...(dropped > 0 && { policy: { dropOverloads: [overload(dropped)] } }),
         });
         fc.pre(clusterName !== "");
-        expect(Buffer.from(encodeAssignment(clusterName, groups))).toEqual(
+        expect(Buffer.from(encodeAssignment(clusterName, groups, dropped))).toEqual(
           Buffer.from(toBinary(ClusterLoadAssignmentSchema, message)),
         );
       }),

@@ -90,15 +90,37 @@ export function encodeEndpoint(instance: CatalogInstance): Uint8Array {
   return writer.finish();
 }
 
-/** The bytes of a `ClusterLoadAssignment`. Without endpoints it is the empty assignment. */
-export function encodeAssignment(clusterName: string, groups: readonly LocalityGroup[]): Uint8Array {
+/** The category under which Envoy and gRPC count the requests that are dropped because nobody is to serve them. */
+export const dropCategory = "unserved";
+
+/** Envoy's `FractionalPercent.DenominatorType.MILLION`. */
+const million = 2;
+
+/**
+ * The bytes of a `ClusterLoadAssignment`. Without endpoints it is the empty assignment. `dropped`: the part of the requests that
+ * clients fail themselves, in parts of a million.
+ */
+export function encodeAssignment(clusterName: string, groups: readonly LocalityGroup[], dropped = 0): Uint8Array {
   writer.begin();
+  if (dropped > 0) writeDropped(dropped);
   for (let at = groups.length - 1; at >= 0; at--) {
     const group = groups[at];
     if (group !== undefined) writeGroup(group);
   }
   writer.string(1, clusterName);
   return writer.finish();
+}
+
+/** Envoy takes one overload and refuses several. */
+function writeDropped(dropped: number): void {
+  const policy = writer.length;
+  const percentage = writer.length;
+  writer.uint32(2, million);
+  writer.uint32(1, dropped);
+  writer.nested(2, percentage);
+  writer.string(1, dropCategory);
+  writer.nested(2, policy);
+  writer.nested(4, policy);
 }
 
 function writeGroup({ instances, locality, priority }: LocalityGroup): void {

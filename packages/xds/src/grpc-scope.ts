@@ -63,7 +63,9 @@ export class GrpcScope implements Scope {
   }
 
   #update(host: string): void {
-    const service = this.#sight.visible(host);
+    const seen = this.#sight.visible(host);
+    // A host without clusters has nothing that a gRPC client could dial.
+    const service = seen?.rules?.bare === true ? undefined : seen;
     const claims = service === undefined ? new Map<string, Claim>() : this.#wanted(service);
     const routes = service?.ports.map(({ port }) => routeResource(service, port)) ?? [];
     const before = this.#held.get(host) ?? { names: new Set<string>(), routes: new Set<string>() };

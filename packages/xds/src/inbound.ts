@@ -14,7 +14,8 @@ import {
 import type { MeshSettings } from "./mesh.ts";
 import { duration, socketAddress, type Init } from "./messages.ts";
 import { blackHoleCluster, inboundCluster, inboundPassthroughCluster } from "./names.ts";
-import { portKind, type ListenerInit, type ListenerStyle } from "./outbound-listeners.ts";
+import { type ListenerInit, type ListenerStyle } from "./outbound-listeners.ts";
+import { portKind } from "./port-kind.ts";
 import { clusterAction, routeConfiguration, virtualHost } from "./routes.ts";
 
 type Predicate = Init<typeof ListenerFilterChainMatchPredicateSchema>;

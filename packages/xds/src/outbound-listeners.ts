@@ -14,6 +14,7 @@ import {
 } from "./filters.ts";
 import type { EncodedParts } from "./encoded-parts.ts";
 import type { MeshSettings } from "./mesh.ts";
+import { portKind, type PortKind } from "./port-kind.ts";
 import { duration, socketAddress, type Init } from "./messages.ts";
 import { blackHoleCluster, outboundCluster, passthroughCluster } from "./names.ts";
 import { connectionRules, distinctRules, isForAll, ruleChain } from "./routing/connection-chains.ts";
@@ -51,32 +52,6 @@ export interface PortListener {
   /** The service that it depends on alone, beside style and mesh; none for a listener that several share. */
   readonly owner: OutboundPort | undefined;
   readonly make: () => ListenerInit;
-}
-
-/** How a port's protocol is served. `sniffed` is Istio's detection: HTTP if it looks like it, bytes otherwise. */
-export type PortKind = "http" | "tls" | "tcp" | "sniffed" | "none";
-
-/** The kind of a protocol; UDP gets nothing, as in Istio. */
-export function portKind(protocol: Protocol): PortKind {
-  switch (protocol) {
-    case "HTTP":
-    case "HTTP2":
-    case "GRPC":
-    case "GRPC-WEB":
-      return "http";
-    case "HTTPS":
-    case "TLS":
-      return "tls";
-    case "UNSUPPORTED":
-      return "sniffed";
-    case "UDP":
-      return "none";
-    case "TCP":
-    case "MONGO":
-    case "MYSQL":
-    case "REDIS":
-      return "tcp";
-  }
 }
 
 /** Addresses at which a service port has a listener of its own; `wildcard` tells whether it also has a part in the shared one. */

@@ -2,17 +2,16 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import {
   VirtualHostSchema,
-  type RetryPolicySchema,
   type RouteActionSchema,
   type RouteSchema,
 } from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
-import { PreviousHostsPredicateSchema } from "@signalbox/envoy-api/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts";
 import type { Service } from "@signalbox/model";
 import { serviceAddresses } from "./addresses.ts";
 import type { MeshSettings } from "./mesh.ts";
-import { duration, encoded, packed, type Init } from "./messages.ts";
+import { duration, encoded, type Init } from "./messages.ts";
 import { authorityOf, passthroughCluster, requestNames } from "./names.ts";
 import type { HashPolicyInit } from "./routing/hash-policy.ts";
+import { retryPolicy } from "./routing/retries.ts";
 
 /** A virtual host before it is encoded; rules put their routes here. */
 export type VirtualHostInit = Init<typeof VirtualHostSchema>;
@@ -157,24 +156,9 @@ export function joined(pieces: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-const previousHosts = packed(PreviousHostsPredicateSchema, {});
-
-function retries(settings: MeshSettings): { retryPolicy?: Init<typeof RetryPolicySchema> } {
-  const { attempts, retryOn, perTryTimeout } = settings.retry;
-  if (attempts <= 0) return {};
-  return {
-    retryPolicy: {
-      retryOn,
-      numRetries: attempts,
-      retryHostPredicate: [
-        {
-          name: "envoy.retry_host_predicates.previous_hosts",
-          configType: { case: "typedConfig", value: previousHosts },
-        },
-      ],
-      hostSelectionRetryMaxAttempts: 5n,
-      retriableStatusCodes: [503],
-      ...(perTryTimeout === undefined ? {} : { perTryTimeout: duration(perTryTimeout) }),
-    },
-  };
+/** Beside Istio's conditions, an answer of 503 is tried again. */
+function retries(settings: MeshSettings): Init<typeof RouteActionSchema> {
+  const policy = retryPolicy(undefined, settings, false);
+  if (policy === undefined) return {};
+  return { retryPolicy: { ...policy, retriableStatusCodes: policy.retriableStatusCodes ?? [503] } };
 }

@@ -10,13 +10,13 @@ import {
   httpProxyListener,
   inSharedRouteTable,
   isHeadless,
-  portKind,
   portListeners,
   virtualOutbound,
   type ListenerInit,
   type ListenerStyle,
   type OutboundPort,
 } from "./outbound-listeners.ts";
+import { portKind } from "./port-kind.ts";
 import { encodeRouteConfiguration, serviceDomains, type Fallback } from "./routes.ts";
 import type { Sight } from "./sight.ts";
 import { RouteTable, type RouteClaim } from "./route-table.ts";

@@ -1,4 +1,5 @@
 import { eurekaModule } from "@signalbox/adapter-eureka";
+import { noMetrics, silentLogger, systemClock } from "@signalbox/registry";
 import { describeRegistry } from "@signalbox/registry/conformance";
 import { startEureka, startSpringProvider, type RunningEureka } from "@signalbox/test-servers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -70,6 +71,33 @@ describe("a Spring Cloud application", () => {
       await Promise.all([orderly.stop(), crashing.stop(), reader.stop()]);
     }
   }, 240_000);
+});
+
+describe("withdrawing an instance", () => {
+  it("cancels its registration, and once more without an error", async () => {
+    const world = await EurekaWorld.open(server);
+    const reader = new EurekaReader({ urls: server.url });
+    const registry = eurekaModule.create(eurekaModule.parseConfig({ urls: server.url }), {
+      ...{ name: "real", logger: silentLogger, metrics: noMetrics, clock: systemClock, baseDir: "/" },
+    });
+    try {
+      const instances = ["a", "b:x", "c", "d"].map((name, index) => ({ name, ip: `10.0.1.${index + 1}` }));
+      await world.set({ name: "haunted", port: 80, instances });
+      await reader.serves(
+        "haunted",
+        instances.map(({ ip }) => `${ip}:80`),
+      );
+      const listed = reader.sink.records.get("default/haunted.eureka" as never)?.instances ?? [];
+      const ghost = listed.find(({ addresses: [first] }) => first.type === "ip" && first.ip === "10.0.1.2");
+      if (ghost === undefined) throw new Error("the ghost is not listed");
+      await registry.withdraw?.(ghost, AbortSignal.timeout(10_000));
+      await reader.serves("haunted", ["10.0.1.1:80", "10.0.1.3:80", "10.0.1.4:80"]);
+      await registry.withdraw?.(ghost, AbortSignal.timeout(10_000));
+    } finally {
+      await reader.stop();
+      await world.close();
+    }
+  }, 120_000);
 });
 
 describe("a server with settings of its own", () => {

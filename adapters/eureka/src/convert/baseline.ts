@@ -50,6 +50,12 @@ interface Part {
 const object = /^APP (?<app>.+?), instance (?<id>.+)$/s;
 const serviceObject = /^(?<by>app|vip) (?<name>.+)$/s;
 
+/** Which instance an endpoint is, by its provenance; undefined where that is not of Eureka. */
+export function placeIn(provenance: string): { readonly app: string; readonly id: string } | undefined {
+  const { app, id } = object.exec(provenance)?.groups ?? {};
+  return app === undefined || id === undefined ? undefined : { app, id };
+}
+
 /** Provenance names the instance; the id must agree with it, because only the id is sure to be what it seems. */
 function partOf({ service }: ServiceRecord, endpoint: ServiceInstance, config: EurekaConfig): Part | undefined {
   const { app, id } = object.exec(endpoint.provenance.object)?.groups ?? {};

@@ -175,11 +175,19 @@ export class FakeEureka {
     const wanted = this.credentials && `Basic ${Buffer.from(this.credentials).toString("base64")}`;
     const isDelta = request.url === "/eureka/apps/delta";
     if (wanted !== undefined && request.headers.authorization !== wanted) response.writeHead(401).end();
+    else if (request.method === "DELETE") this.#cancelled(request, response);
     else if (isDelta && this.noDelta) response.writeHead(403).end();
     else if (!isDelta && request.url !== "/eureka/apps") response.writeHead(404).end();
     else if (request.headers.accept !== "application/json") {
       response.writeHead(200, { "content-type": "application/xml" }).end("<applications/>");
     } else this.#send(isDelta ? this.#delta() : this.#full(), request, response);
+  }
+
+  #cancelled({ url = "" }: IncomingMessage, response: ServerResponse): void {
+    const [app = "", id = ""] = url.replace("/eureka/apps/", "").split("/").map(decodeURIComponent);
+    const known = this.#instances.has(`${app}/${id}`);
+    this.cancel(app, id);
+    response.writeHead(known ? 200 : 404).end();
   }
 
   #send(body: unknown, request: IncomingMessage, response: ServerResponse): void {

@@ -67,6 +67,17 @@ export class ClusterState implements ClusterView {
     return this.#objects.EndpointSlice.get(key);
   }
 
+  /** Whether the host name is that of a service that was told. */
+  hasRecord(namespace: string, hostname: string): boolean {
+    const service = serviceOfHostname(hostname, this.#context.domain);
+    return service?.namespace === namespace && this.#records.has(`${namespace}/${service.name}`);
+  }
+
+  /** Whether the pod `namespace/name` is a workload that was told. */
+  hasWorkload(key: string): boolean {
+    return this.#workloads.has(key);
+  }
+
   /** Whether anything changed since the last `take`; it may turn out to be the same. */
   get changed(): boolean {
     return this.#dirtyServices.size + this.#dirtyPods.size > 0;
@@ -132,7 +143,7 @@ export class ClusterState implements ClusterView {
   #takeService(key: string, records: { readonly upserted: ServiceRecord[]; readonly removed: ServiceKey[] }): void {
     const service = this.#objects.Service.get(key);
     const before = this.#records.get(key);
-    if (service === undefined || !this.#isChosen(service.namespace)) {
+    if (service === undefined || !this.isChosen(service.namespace)) {
       if (before !== undefined) records.removed.push(serviceKey(before.service));
       this.#records.delete(key);
       return;
@@ -146,7 +157,7 @@ export class ClusterState implements ClusterView {
   #takePod(key: string, workloads: { readonly upserted: Workload[]; readonly removed: WorkloadKey[] }): void {
     const pod = this.#objects.Pod.get(key);
     const before = this.#workloads.get(key);
-    if (pod === undefined || !this.#isChosen(pod.namespace)) {
+    if (pod === undefined || !this.isChosen(pod.namespace)) {
       if (before !== undefined) workloads.removed.push(before.key);
       this.#workloads.delete(key);
       return;
@@ -157,7 +168,8 @@ export class ClusterState implements ClusterView {
     workloads.upserted.push(now);
   }
 
-  #isChosen(namespace: string): boolean {
+  /** Whether the configuration wants what is in a namespace. */
+  isChosen(namespace: string): boolean {
     const { include, exclude, selector } = this.#choice;
     if (include.length > 0 && !include.includes(namespace)) return false;
     if (exclude.includes(namespace)) return false;

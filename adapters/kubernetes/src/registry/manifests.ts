@@ -1,13 +1,16 @@
 import { isAbsolute, relative } from "node:path";
 import { parseDocuments, watchDocuments, type FileBatch, type ParsedText } from "@signalbox/files";
+import { istioKinds, type IstioKind } from "@signalbox/istio-objects";
+import type { ConfigObject, RegistryId } from "@signalbox/model";
 import type { Problem } from "@signalbox/registry";
+import { parseIstioObject } from "../convert/istio-object.ts";
 import { objectName } from "../convert/objects.ts";
 import type { KubeSlice } from "../convert/objects.ts";
 import { slicesOfEndpoints, slicesOfPods } from "../convert/derive.ts";
 import { MalformedObjectError, rawMap } from "../convert/raw.ts";
-import { ClusterState } from "./cluster-state.ts";
 import type { KubeKind, KubeObjects } from "./cluster-state.ts";
 import { readers, type FollowOptions } from "./cluster.ts";
+import { WholeState } from "./whole-state.ts";
 
 /** What is wrong with a manifest, and where. Lines and columns count from 1. */
 export interface ManifestFault {
@@ -40,6 +43,8 @@ export function formatManifestFault({ file, line, column, message }: ManifestFau
 
 type Kept = { readonly [K in KubeKind]: Map<string, KubeObjects[K]> } & {
   readonly Endpoints: Map<string, readonly KubeSlice[]>;
+  /** Istio's objects, by `kind/namespace/name`. */
+  readonly Istio: Map<string, ConfigObject>;
 };
 
 /** One file's objects. */
@@ -48,24 +53,57 @@ interface FileContent {
   readonly faults: readonly ManifestFault[];
 }
 
-/** Reads the objects of one file. Never throws: what is wrong is in `faults`. Other kinds than those of a cluster's services are passed over. */
-export function readManifest(file: string, parsed: ParsedText): FileContent {
+/**
+ * Reads the objects of one file. Never throws: what is wrong is in `faults`. Other kinds than those of a cluster's services and of Istio are
+ * passed over. `registry` is for the provenance of Istio's objects; without it they are passed over, too.
+ */
+export function readManifest(file: string, parsed: ParsedText, registry?: RegistryId): FileContent {
   const objects = emptyKept();
   const faults: ManifestFault[] = parsed.errors.map((error) => ({ ...error, severity: "error" }));
   for (const document of parsed.documents) {
-    const fault = (error: unknown, severity: ManifestFault["severity"]) => {
+    const fault = (error: unknown, severity: ManifestFault["severity"], ...place: Parameters<PositionOf>) => {
       const message = error instanceof Error ? error.message : String(error);
-      faults.push({ file, document: document.index, ...document.positionOf([]), severity, message });
+      faults.push({ file, document: document.index, ...document.positionOf(...place), severity, message });
     };
-    for (const item of itemsOf(document.value)) {
+    const items = itemsOf(document.value);
+    for (const [index, item] of items.entries()) {
       try {
-        takeObject(item, objects, (error) => fault(error, "warning"));
+        const kind = registry === undefined ? undefined : istioKindOf(item);
+        if (kind !== undefined && registry !== undefined) {
+          const prefix = item === document.value ? [] : ["items", index];
+          const parsedObject = parseIstioObject(inDefaultNamespace(item), kind, registry);
+          for (const { path, at, severity, message } of parsedObject.faults) {
+            const shown = severity === "error" ? "error" : "warning";
+            fault(`${path.join(".")}: ${message}`, shown, [...prefix, ...path], at);
+          }
+          const { value } = parsedObject;
+          if (value !== undefined) {
+            keep(objects.Istio, "Istio", `${kind.kind}/${value.namespace}/${value.name}`, value);
+          }
+          continue;
+        }
+        takeObject(item, objects, (error) => fault(error, "warning", []));
       } catch (error) {
-        fault(error, "error");
+        fault(error, "error", []);
       }
     }
   }
   return { objects, faults };
+}
+
+type PositionOf = ParsedText["documents"][number]["positionOf"];
+
+/** Istio's kind of a document. A Gateway of the Gateway API is none, though it has the same name. */
+function istioKindOf(value: unknown): IstioKind | undefined {
+  const { apiVersion, kind } = rawMapOrEmpty(value);
+  const [group, version = ""] = typeof apiVersion === "string" ? apiVersion.split("/") : [];
+  return istioKinds.find((known) => known.kind === kind && known.group === group && known.versions.includes(version));
+}
+
+/** As kubectl does for objects that name none. */
+function inDefaultNamespace(value: unknown): Readonly<Record<string, unknown>> {
+  const object = rawMap(value, "document");
+  return { ...object, metadata: { namespace: "default", ...rawMap(object["metadata"], "metadata") } };
 }
 
 /** The items of a list; those of a `ServiceList`, as the API gives it, do not say what they are. */
@@ -114,6 +152,7 @@ function emptyKept(): Kept {
     Node: new Map(),
     Namespace: new Map(),
     Endpoints: new Map(),
+    Istio: new Map(),
   };
 }
 
@@ -164,7 +203,8 @@ function addSlices(objects: Kept): void {
 export async function followManifests(options: FollowOptions & { readonly paths: readonly string[] }): Promise<void> {
   const { config, context, deps, paths, signal, sink } = options;
   const { baseDir, logger, metrics } = deps;
-  const state = new ClusterState(context, config.namespaces);
+  const state = new WholeState(context, config.namespaces);
+  const registry = config.istio === false ? undefined : context.registry;
   const good = new Map<string, FileContent>();
   const wrong = new Map<string, readonly ManifestFault[]>();
   let synced = false;
@@ -176,7 +216,7 @@ export async function followManifests(options: FollowOptions & { readonly paths:
     }
     for (const { path, text } of batch.changed) {
       const file = shownName(path, baseDir);
-      const content = readManifest(file, parseDocuments(text, { file, maxBytes: config.maxFileBytes }));
+      const content = readManifest(file, parseDocuments(text, { file, maxBytes: config.maxFileBytes }), registry);
       for (const fault of content.faults) logger.warn("kubernetes-manifest-fault", fault);
       const errors = content.faults.filter(({ severity }) => severity === "error");
       if (errors.length > 0) metrics.counter("kubernetes_objects_rejected_total", { kind: "Manifest" });
@@ -217,12 +257,16 @@ export async function followManifests(options: FollowOptions & { readonly paths:
 }
 
 /** Fills a state with the objects of manifests. */
-export function putAll(state: ClusterState, objects: Kept): void {
-  state.replace("Namespace", objects.Namespace);
-  state.replace("Node", objects.Node);
-  state.replace("Pod", objects.Pod);
-  state.replace("EndpointSlice", objects.EndpointSlice);
-  state.replace("Service", objects.Service);
+export function putAll({ kube, istio }: WholeState, objects: Kept): void {
+  kube.replace("Namespace", objects.Namespace);
+  kube.replace("Node", objects.Node);
+  kube.replace("Pod", objects.Pod);
+  kube.replace("EndpointSlice", objects.EndpointSlice);
+  kube.replace("Service", objects.Service);
+  for (const { kind } of istioKinds) {
+    const own = [...objects.Istio.values()].filter((object) => object.kind === kind);
+    istio.replace(kind, new Map(own.map((object) => [`${object.namespace}/${object.name}`, object])));
+  }
 }
 
 /** As errors show it: relative to the base folder where it lies below. */

@@ -59,12 +59,13 @@ function explanationOf(text: string, { sources }: RouteContext): ServiceExplanat
 }
 
 function wholeExplanation(explanation: ServiceExplanation): z.input<typeof schemas.ServiceExplanation> {
-  const { aliases, conflicts, departures, identities, lints, merge, service } = explanation;
+  const { aliases, conflicts, departures, identities, lints, merge, service, unserved } = explanation;
   return {
     service,
     aliases: [...aliases].sort(byCodeUnit),
     identities: [...identities],
     merge: mergeRow(merge),
+    ...(unserved && { unserved }),
     candidates: candidateRows(explanation, () => true),
     conflicts: [...conflicts],
     lints: [...lints],

@@ -7,6 +7,7 @@ import { after, limit, registryPattern, serviceName } from "../parameters.ts";
 import { route } from "../route.ts";
 import type { Route } from "../route.ts";
 import type { schemas } from "../schemas.ts";
+import type { CollisionView } from "../sources.ts";
 
 type ServiceSummary = z.input<typeof schemas.ServiceSummary>;
 type Instance = z.input<typeof schemas.Instance>;
@@ -32,7 +33,10 @@ export const serviceRoutes: readonly Route[] = [
         return entry === undefined ? [] : [summary(entry)];
       });
       const last = keys.length > most ? items.at(-1)?.key : undefined;
-      return { items, ...(last !== undefined && { next: last }) };
+      const inNamespace = ({ wanted }: CollisionView): boolean =>
+        namespace === undefined || wanted.startsWith(`${namespace}/`);
+      const collisions = (sources.collisions?.() ?? []).filter(inNamespace);
+      return { items, ...(last !== undefined && { next: last }), collisions };
     },
   }),
   route({

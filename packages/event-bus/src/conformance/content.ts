@@ -54,11 +54,14 @@ export function entryOf(name: string, generation: number): CatalogEntry {
     findings: [],
   };
   const instances = [instance];
-  const versions = entryVersions(service, instances);
+  // Every other one has a part of its traffic that is to fail.
+  const unserved = generation % 2 === 1 ? { http: 1000 + generation } : undefined;
+  const versions = entryVersions(service, instances, unserved);
   return deepFreeze({
     key: serviceKey(service),
     service,
     instances,
+    ...(unserved && { unserved }),
     registries: [provenance.registry],
     versions,
   });

@@ -57,7 +57,10 @@ function checkOutliers(outliers: OutlierDetection, path: ObjectPath, faults: Fau
     if (outliers[field] < 0 || outliers[field] > 100) faults.error([...path, field], "must be from 0 to 100");
   }
   if (outliers.consecutiveErrors !== 0)
-    faults.warning([...path, "consecutiveErrors"], "is out of date: use consecutive5xxErrors or consecutiveGatewayErrors");
+    faults.warning(
+      [...path, "consecutiveErrors"],
+      "is out of date: use consecutive5xxErrors or consecutiveGatewayErrors",
+    );
   if (!outliers.splitExternalLocalOriginErrors && (outliers.consecutiveLocalOriginFailures ?? 0) > 0)
     faults.error([...path, "consecutiveLocalOriginFailures"], "needs splitExternalLocalOriginErrors: true");
 }

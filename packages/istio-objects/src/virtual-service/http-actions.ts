@@ -22,7 +22,8 @@ export function checkRedirect({ match, redirect }: HttpRoute, path: ObjectPath, 
     faults.error(at, "needs one of uri, prefixRewrite, authority, port, derivePort and scheme");
   if (redirectCode !== 0 && (redirectCode < 300 || redirectCode > 399))
     faults.error([...at, "redirectCode"], `${redirectCode} is not a status of a redirect, 300 to 399`);
-  if (!["", "http", "https"].includes(scheme)) faults.error([...at, "scheme"], `must be http or https, not "${scheme}"`);
+  if (!["", "http", "https"].includes(scheme))
+    faults.error([...at, "scheme"], `must be http or https, not "${scheme}"`);
   const portProblem = port === undefined || port === 0 ? undefined : portFault(port);
   if (portProblem !== undefined) faults.error([...at, "port"], portProblem);
 }
@@ -64,5 +65,5 @@ export function statusFault(status: number): string | undefined {
 
 /** How many bytes a text in base64 stands for. */
 function decodedLength(base64: string): number {
-  return Math.floor((base64.replace(/=+$/, "").length * 3) / 4);
+  return Math.floor((base64.replace(/[=\r\n]/g, "").length * 3) / 4);
 }

@@ -19,7 +19,8 @@ export function checkTlsRoute(route: TlsRoute, path: ObjectPath, context: Stream
   for (const [index, match] of route.match.entries()) {
     const at = [...path, "match", index];
     if (match.sniHosts.length === 0) faults.error([...at, "sniHosts"], "at least one host is required");
-    for (const [number, host] of match.sniHosts.entries()) checkSniHost(host, [...at, "sniHosts", number], context, faults);
+    for (const [number, host] of match.sniHosts.entries())
+      checkSniHost(host, [...at, "sniHosts", number], context, faults);
     checkConnectionMatch(match, at, faults);
   }
   checkTargetsOf(route, path, context, faults);

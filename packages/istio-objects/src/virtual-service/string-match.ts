@@ -13,7 +13,10 @@ export function checkStringMatch(match: StringMatch | undefined, path: ObjectPat
 /** Checks only the regular expression of a comparison. */
 export function checkRegexMatch(match: StringMatch | undefined, path: ObjectPath, faults: FaultList): void {
   const fault = match?.regex === undefined ? undefined : regexFault(match.regex);
-  if (fault !== undefined) faults.error([...path, "regex"], fault);
+  if (fault === undefined) return;
+  // Istio serves `*` as "there, with any value".
+  if (match?.regex === "*") faults.rejected([...path, "regex"], `${fault}; write .* for any value`);
+  else faults.error([...path, "regex"], fault);
 }
 
 /** Checks a regular expression by RE2's syntax and the length that Istio allows, in bytes. */

@@ -16,6 +16,8 @@ export interface IdentityRule {
   readonly aliases: readonly string[];
   /** Whether several services of one registry may become one. */
   readonly gather: boolean;
+  /** Whether a service that cannot have its name is left out of the catalog, instead of having another one. Default false. */
+  readonly strict?: boolean;
 }
 
 /** Who a service is. */
@@ -27,6 +29,8 @@ export interface Identity {
   /** Which rule said so; absent where the name is the registry's own. */
   readonly rule?: number;
   readonly gather: boolean;
+  /** Whether the service has this name or none. */
+  readonly strict: boolean;
 }
 
 /** Says who a service of a registry is. Pure, and the same for equal input. A rule whose template comes out empty does not fit. */
@@ -55,7 +59,8 @@ export function identify(
       aliases: [...new Set(aliases)].filter((alias) => alias !== canonical),
       rule: index,
       gather: rule.gather,
+      strict: rule.strict ?? false,
     };
   }
-  return { hostname: service.hostname, namespace: service.namespace, aliases: [], gather: false };
+  return { hostname: service.hostname, namespace: service.namespace, aliases: [], gather: false, strict: false };
 }

@@ -8,6 +8,7 @@ const rules: readonly IdentityRule[] = [
   { registries: ["a/*"], hostnames: ["g*"], hostname: "g.x", namespace: "n", aliases: ["{{hostname}}"], gather: true },
   { registries: ["*"], hostnames: ["*"], hostname: "{{name}}.x", namespace: "n", aliases: [], gather: false },
 ];
+const strict: readonly IdentityRule[] = rules.map((rule) => ({ ...rule, strict: true }));
 const registries = [registryId("a", "1"), registryId("b", "1")];
 const hostnames = ["g1.a", "g_1.a", "g-1.b", "w.a", "W.b", "w_.a", "w:.c"];
 const step = fc.record({
@@ -58,6 +59,31 @@ it("the names do not depend on the order in which services came and went, and ea
         });
         // `W.b` and `w.b` are one key of the registry itself.
         expect(new Set(keys).size).toBe(keys.length);
+      }
+    }),
+  );
+});
+
+it("strict names leave out who would be renamed, whatever the order, and nobody else", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const [renaming, leaving] = [new ServiceNames(rules), new ServiceNames(strict)];
+      for (const { hostname, registry, there } of steps) {
+        const service = { namespace: "d", hostname };
+        for (const names of [renaming, leaving])
+          names.update(registry, serviceKey(service), there ? service : undefined);
+      }
+      const lost = renaming.collisions();
+      expect(leaving.collisions()).toEqual(lost.map(({ renamed: _, ...collision }) => collision));
+      for (const registry of registries) {
+        for (const hostname of hostnames) {
+          const own = serviceKey({ namespace: "d", hostname });
+          const key = renaming.nameOf(registry, own)?.key;
+          if (key === undefined) continue;
+          const isLost = lost.some((one) => one.registry === registry && one.loser === own);
+          expect(renaming.ownKeys(registry, key)).toContain(own);
+          expect(leaving.ownKeys(registry, key).includes(own)).toBe(!isLost);
+        }
       }
     }),
   );

@@ -9,9 +9,9 @@ export interface Collision {
   readonly wanted: ServiceKey;
   /** Who has it: the first by its own key. */
   readonly winner: ServiceKey;
-  /** Who has another name instead, and which. */
+  /** Who has another name instead, and which; without one it is not in the catalog. */
   readonly loser: ServiceKey;
-  readonly renamed: ServiceKey;
+  readonly renamed?: ServiceKey;
 }
 
 interface Named {
@@ -33,7 +33,8 @@ interface RegistryNames {
 /**
  * Which service of which registry has which canonical name. Kept up to date one service at a time; the outcome does not depend on the order in
  * which services come. Services of several registries with one canonical name are one service. Services of one registry are so only
- * where a rule gathers them; else the first by its own key has the name, and the others a name of their own with a stable suffix.
+ * where a rule gathers them; else the first by its own key has the name, and the others a name of their own with a stable suffix, or, where
+ * the rule is strict, no place in the catalog.
  */
 export class ServiceNames {
   readonly #rules: readonly IdentityRule[];
@@ -113,10 +114,12 @@ export class ServiceNames {
   collisions(): readonly Collision[] {
     const found: Collision[] = [];
     for (const [registry, { services, having }] of this.#registries) {
-      for (const [loser, { key, wanted }] of services) {
+      for (const [loser, named] of services) {
+        const { key, wanted } = named;
         if (key === wanted) continue;
         const winner = [...(having.get(wanted) ?? [])].sort(byCodeUnit)[0];
-        if (winner !== undefined) found.push({ registry, wanted, winner, loser, renamed: key });
+        if (winner === undefined) continue;
+        found.push({ registry, wanted, winner, loser, ...(!isLeftOut(named) && { renamed: key }) });
       }
     }
     return found.sort((a, b) => byCodeUnit(a.registry, b.registry) || byCodeUnit(a.loser, b.loser));
@@ -143,7 +146,8 @@ export class ServiceNames {
     drop(names.having, named.key, own);
     this.#countAliases(named, -1);
     named.key = key;
-    put(names.having, key, own);
+    // Who is left out is said by nobody; its key only tells it apart.
+    if (!isLeftOut(named)) put(names.having, key, own);
     this.#countAliases(named, 1);
   }
 
@@ -168,6 +172,10 @@ export class ServiceNames {
     }
     return names;
   }
+}
+
+function isLeftOut({ identity, key, wanted }: Named): boolean {
+  return identity.strict && key !== wanted;
 }
 
 function lostKey({ hostname, namespace }: Identity, registry: RegistryId, own: ServiceKey): ServiceKey {

@@ -18,9 +18,9 @@ export interface MergeResult {
   readonly entry: CatalogEntry | undefined;
   /**
    * The part of the traffic that must fail, 0..1, by name of the service port: the shares of groups without eligible endpoints, where
-   * the rule says `blackhole`. The weights of endpoints cannot say it, as proxies give all traffic to those that there are; whoever
-   * publishes the entry must, as a drop rate beside the endpoints (Envoy's and gRPC's `drop_overloads`). Without that a
-   * `blackhole` is a `spill`.
+   * the rule says `blackhole`. The entry has it in parts of a million. The weights of endpoints cannot say it, as proxies give all traffic
+   * to those that there are; whoever publishes the entry must, as a drop rate beside the endpoints (Envoy's and gRPC's `drop_overloads`).
+   * Without that a `blackhole` is a `spill`.
    */
   readonly unserved: ReadonlyMap<string, number>;
 }
@@ -91,17 +91,28 @@ export function mergeGathered(input: MergeServiceInput, gathered: Gathered): Mer
       standing[at] ?? { priority: 0 },
     ),
   );
+  const unserved = split === undefined ? undefined : inMillionths(split.unserved);
   return {
     entry: {
       key,
       service,
       instances,
+      ...(unserved && { unserved }),
       registries: registriesOf(contributing, instances),
-      versions: entryVersions(service, instances),
+      versions: entryVersions(service, instances, unserved),
     },
     unserved: split?.unserved ?? nothing,
     found,
   };
+}
+
+/** Undefined where there is nothing. What is above 0 and below 1 stays so. */
+function inMillionths(unserved: ReadonlyMap<string, number>): CatalogEntry["unserved"] {
+  if (unserved.size === 0) return undefined;
+  const whole = (part: number): number => Math.min(999_999, Math.max(1, Math.round(part * 1_000_000)));
+  return Object.fromEntries(
+    [...unserved].sort(([a], [b]) => byCodeUnit(a, b)).map(([port, part]): [string, number] => [port, whole(part)]),
+  );
 }
 
 function joinServices(contributing: readonly CandidateRecord[], ports: readonly Port[]): Service | undefined {

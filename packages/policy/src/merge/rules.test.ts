@@ -239,7 +239,13 @@ describe("split", () => {
     { name: "nothing, if nothing can be served anyway", first: "UNHEALTHY", then: "UNHEALTHY", missing: undefined },
   ])("fails, if it is to blackhole, $name", ({ first, missing, then }) => {
     const records = [record(one, [at(one, 1, first)]), record(two, [at(two, 2, then)])];
-    expect(merge(split(3, 1, "blackhole"), records).unserved.get("http")).toBe(missing);
+    const failing = merge(split(3, 1, "blackhole"), records);
+    expect(failing.unserved.get("http")).toBe(missing);
+    expect(failing.entry?.unserved).toEqual(missing === undefined ? undefined : { http: Math.round(missing * 1e6) });
+    const spilling = merge(split(3, 1, "spill"), records);
+    expect(spilling.entry).not.toHaveProperty("unserved");
+    // Who only looks at what endpoints are must see that something changed.
+    expect(failing.entry?.versions.instances === spilling.entry?.versions.instances).toBe(missing === undefined);
     expect(merge(split(3, 1, "spill"), records).unserved.size).toBe(0);
   });
 

@@ -38,6 +38,7 @@ export function apiSources({ aggregate, clock, journal, journalled, parity }: Ap
   return {
     catalog: () => aggregate.catalog(),
     sources: () => aggregate.status(),
+    collisions: () => decisions.collisions(),
     explain: (service) => decisions.explain(service),
     drift: () => decisions.drift().rows,
     guards: () => decisions.guards().map(guardView),

@@ -7,13 +7,14 @@ type AddressExplanation = AnswerOf<"AddressExplanation">;
 
 /** Why a service is as it is, for people. */
 export function explanationText(explanation: ServiceExplanation): string {
-  const { aliases, candidates, conflicts, departures, identities, lints, merge, service } = explanation;
+  const { aliases, candidates, conflicts, departures, identities, lints, merge, service, unserved = {} } = explanation;
   const lines = [
     ...identities.map(({ name, registry, rule }) => [
       "  from",
       `${registry}: ${name}${rule === undefined ? "" : ` (identity rule ${rule})`}`,
     ]),
     ["  merge", mergeText(merge)],
+    ...Object.entries(unserved).map(([port, part]) => ["  fails", `${part / 10_000} % of ${port}`]),
     ...(aliases.length === 0 ? [] : [["  also", aliases.join(", ")]]),
   ];
   const counts = candidates.length === 0 ? "No registry tells of an endpoint.\n" : candidateTable(candidates);

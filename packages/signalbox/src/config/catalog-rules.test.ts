@@ -137,3 +137,25 @@ describe("migration rules of the configuration", () => {
     expect(rulesOf("orders", { match: "orders" })).not.toHaveProperty("migration");
   });
 });
+
+describe("an empty share of the configuration", () => {
+  it("spills unless it is to fail, in a split and in a ramp", () => {
+    const onEmpty = "blackhole";
+    expect(rulesOf("a", { match: "a", merge: { split: split(1, 1) } }).merge).toMatchObject({ onEmpty: "spill" });
+    expect(rulesOf("a", { match: "a", merge: { split: split(1, 1), onEmpty } }).merge).toMatchObject({ onEmpty });
+    expect(rulesOf("a", { match: "a", ramp: { steps, onEmpty } }).ramp).toMatchObject({ onEmpty });
+  });
+});
+
+describe("a slow start of the configuration", () => {
+  it("is a rule with times in milliseconds, with the first entry that has one", () => {
+    expect(
+      rulesOf(
+        "orders",
+        { match: "orders", slowStart: { over: "1m" } },
+        { match: "*", slowStart: { over: "5m", steps: 2 } },
+      ).slowStart,
+    ).toEqual({ overMs: 60_000, steps: 4, flapMs: 30_000 });
+    expect(rulesOf("orders", { match: "orders" }).slowStart).toBeUndefined();
+  });
+});

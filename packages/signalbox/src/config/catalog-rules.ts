@@ -1,4 +1,4 @@
-import type { CatalogRules } from "@signalbox/aggregate";
+import type { CatalogRules, WithdrawalRule } from "@signalbox/aggregate";
 import { registryId, type RegistryId, type ServiceKey } from "@signalbox/model";
 import {
   defaultRules,
@@ -11,11 +11,13 @@ import {
   type RampRule,
   type ServiceRules,
   type Share,
+  type SlowStartRule,
 } from "@signalbox/policy";
 import { durationMs } from "./duration.ts";
 import type { SignalboxConfig } from "./schema.ts";
 
 type ServiceEntry = SignalboxConfig["services"][number];
+type Withdraw = NonNullable<NonNullable<SignalboxConfig["drift"]>["withdraw"]>;
 type GuardFields = NonNullable<ServiceEntry["guard"]>;
 
 /** The rules of the catalog that a configuration asks for. */
@@ -26,7 +28,7 @@ export function catalogRules(
   const { registries: guarded, ...guardFields } = guards;
   const guard = guardRule(guardFields, defaultRules.guard);
   return {
-    identity,
+    identity: identity.map(({ collisions, ...rule }) => ({ ...rule, strict: collisions === "strict" })),
     of: remembered((key) => rulesOf(key, services, guard)),
     guarded,
     guard,
@@ -39,6 +41,17 @@ export function catalogRules(
         serviceLabels: drift.serviceLabels,
       },
     }),
+    ...(drift?.withdraw && { withdrawal: withdrawalRule(drift.withdraw) }),
+  };
+}
+
+function withdrawalRule({ every, ghostFor, mode, registries, services }: Withdraw): WithdrawalRule {
+  return {
+    dryRun: mode !== "delete",
+    registries,
+    services,
+    ghostForMs: durationMs(ghostFor),
+    everyMs: Math.max(1, durationMs(every)),
   };
 }
 
@@ -72,6 +85,7 @@ function rulesOf(key: ServiceKey, entries: readonly ServiceEntry[], guard: Guard
   const migration = fitting.find((entry) => entry.migration !== undefined)?.migration;
   const drift = fitting.find((entry) => entry.drift !== undefined)?.drift;
   const health = fitting.find((entry) => entry.health !== undefined)?.health;
+  const slowStart = fitting.find((entry) => entry.slowStart !== undefined)?.slowStart;
   const own = fitting.find((entry) => entry.guard !== undefined)?.guard;
   return {
     merge: sharing?.merge === undefined ? defaultRules.merge : mergeRule(sharing.merge),
@@ -79,6 +93,7 @@ function rulesOf(key: ServiceKey, entries: readonly ServiceEntry[], guard: Guard
     ...(migration && { migration: migrationRules(migration) }),
     drift: drift === undefined ? defaultRules.drift : driftActions(drift),
     health: health === undefined ? defaultRules.health : healthRule(health),
+    ...(slowStart && { slowStart: slowStartRule(slowStart) }),
     guard: own === undefined ? guard : guardRule(own, guard),
   };
 }
@@ -88,18 +103,18 @@ function mergeRule(merge: NonNullable<ServiceEntry["merge"]>): MergeRule {
   if ("prefer" in merge) return { type: "prefer", order: merge.prefer };
   if ("failover" in merge) return { type: "failover", order: merge.failover };
   if ("authoritative" in merge) return { type: "authoritative", registry: merge.authoritative };
-  return { type: "split", shares: sharesOf(merge.split), onEmpty: "spill" };
+  return { type: "split", shares: sharesOf(merge.split), onEmpty: merge.onEmpty };
 }
 
 function sharesOf(split: Readonly<Record<string, number>>): readonly Share[] {
   return Object.entries(split).map(([registry, weight]) => ({ registry, weight }));
 }
 
-function rampRule({ gates, steps }: NonNullable<ServiceEntry["ramp"]>): RampRule {
+function rampRule({ gates, onEmpty, steps }: NonNullable<ServiceEntry["ramp"]>): RampRule {
   return {
     steps: steps.map(({ at, split }) => ({ at: Date.parse(at), shares: sharesOf(split) })),
     gates,
-    onEmpty: "spill",
+    onEmpty,
   };
 }
 
@@ -118,6 +133,10 @@ function healthRule({ drainFor, ignore }: NonNullable<ServiceEntry["health"]>): 
     ...(ignore && { ignore }),
     ...(drainFor !== undefined && { drainForMs: durationMs(drainFor) }),
   };
+}
+
+function slowStartRule({ flapWindow, over, steps }: NonNullable<ServiceEntry["slowStart"]>): SlowStartRule {
+  return { overMs: durationMs(over), steps, flapMs: durationMs(flapWindow) };
 }
 
 function guardRule({ holdFor, releaseEvery, window, ...plain }: GuardFields, base: GuardRule): GuardRule {

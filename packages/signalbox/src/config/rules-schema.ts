@@ -29,6 +29,12 @@ export const identitySchema = z
           .default([])
           .describe("Further hostnames of the service, in its canonical namespace."),
         gather: z.boolean().default(false).describe("Several services of one registry may become one."),
+        collisions: z
+          .enum(["rename", "strict"])
+          .default("rename")
+          .describe(
+            "What becomes of the second of two services of one registry that want one name: it has another name, or it is left out.",
+          ),
       })
       .describe("Gives services their canonical name; services of several registries with one name are one service."),
   )
@@ -39,6 +45,13 @@ const split = z.record(pattern, weight).refine((shares) => Object.values(shares)
   message: "needs at least one share above 0",
 });
 
+const onEmpty = z
+  .enum(["spill", "blackhole"])
+  .default("spill")
+  .describe(
+    "What becomes of the share of a registry without an endpoint that can take traffic: others take it, or it fails.",
+  );
+
 const mergeSchema = z
   .union([
     z.literal("union"),
@@ -46,6 +59,7 @@ const mergeSchema = z
     z.strictObject({ failover: patterns.describe("Each registry only takes what those before it cannot.") }),
     z.strictObject({
       split: split.describe("Parts of the traffic, by registry; the last one is where the service moves to."),
+      onEmpty,
     }),
     z.strictObject({ authoritative: pattern.describe("Only this registry serves; the others are shown beside it.") }),
   ])
@@ -93,6 +107,7 @@ const rampSchema = z
       })
       .default({})
       .describe("What must hold for a step to be taken."),
+    onEmpty,
   })
   .describe("A split whose shares change over time, in place of `merge`.");
 
@@ -153,6 +168,16 @@ export const servicesSchema = z
           })
           .exactOptional()
           .describe("How health is composed, and how endpoints leave."),
+        slowStart: z
+          .strictObject({
+            over: duration.describe("Over how long the weight rises to its full value."),
+            steps: z.int().min(1).max(20).default(4).describe("In how many steps; each is one change of the service."),
+            flapWindow: duration
+              .default("30s")
+              .describe("Who is away or not healthy for not longer than this goes on where it was."),
+          })
+          .exactOptional()
+          .describe("Endpoints that begin to take traffic get it little by little. Off unless given."),
         guard: z.strictObject(guardFields).exactOptional().describe("Doubts about this service's removals."),
       })
       .refine(({ merge, ramp }) => merge === undefined || ramp === undefined, {
@@ -162,7 +187,7 @@ export const servicesSchema = z
       .describe("Rules for some services. Of each rule, the first entry that fits and has it counts."),
   )
   .default([])
-  .describe("Rules by service: merging, ramps, drift, health, guards.");
+  .describe("Rules by service: merging, ramps, drift, health, slow start, guards.");
 
 /** `drift`: whose workloads are the truth about which addresses. */
 export const driftSchema = z
@@ -186,6 +211,19 @@ export const driftSchema = z
     serviceLabels: patterns
       .default(["app.kubernetes.io/name", "app"])
       .describe("Labels of a workload that name its service."),
+    withdraw: z
+      .strictObject({
+        mode: z
+          .enum(["dry-run", "delete"])
+          .default("dry-run")
+          .describe("Whether registries are told, or it is only logged and journalled that they would be."),
+        registries: patterns.describe("Registries that may be told, as `eureka/main`. Only Eureka can be."),
+        services: patterns.describe("Canonical hostnames of the services whose ghosts may be withdrawn."),
+        ghostFor: duration.default("15m").describe("How long an endpoint must have been a `GHOST`."),
+        every: duration.default("10s").describe("The least time between two of them."),
+      })
+      .exactOptional()
+      .describe("Tells registries of endpoints that are ghosts, so that they list them no longer. Off unless given."),
   })
   .exactOptional()
   .describe("Compares endpoints with the workloads of clusters. Off unless given.");

@@ -16,7 +16,15 @@ afterEach(() => {
 });
 
 const journal = () =>
-  new CatalogJournal({ dir, logger: silentLogger, configHash: "c", now: () => 1, contents: () => [], ramps: () => [] });
+  new CatalogJournal({
+    dir,
+    logger: silentLogger,
+    configHash: "c",
+    now: () => 1,
+    contents: () => [],
+    ramps: () => [],
+    slowStarts: () => [],
+  });
 const read = { type: "read", at: 2, registry: registryId("fake", "one") } as const;
 
 /** Runs a journal for as long as `during` takes. */

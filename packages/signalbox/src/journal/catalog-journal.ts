@@ -9,6 +9,7 @@ import {
   type JournalStatus,
   type RegistryContent,
 } from "@signalbox/journal";
+import type { SavedSlowStart } from "@signalbox/policy";
 import type { Logger } from "@signalbox/registry";
 
 /** What a journal of the catalog works with. */
@@ -23,6 +24,8 @@ export interface CatalogJournalOptions {
   readonly contents: () => readonly RegistryContent[];
   /** How far ramps are, for the same places. */
   readonly ramps: () => readonly SavedRamp[];
+  /** Which endpoints are not at their full weight, for the same places. */
+  readonly slowStarts: () => readonly SavedSlowStart[];
 }
 
 /** Inputs that may wait until the journal is open. More of them are only thinkable where opening hangs. */
@@ -102,7 +105,8 @@ export class CatalogJournal {
   #append(journal: Journal, input: AggregateInput): void {
     if (journal.status().snapshotWanted) {
       const registries = this.#options.contents();
-      journal.append({ type: "snapshot", at: input.at, registries, state: { ramps: this.#options.ramps() } });
+      const state = { ramps: this.#options.ramps(), slowStarts: this.#options.slowStarts() };
+      journal.append({ type: "snapshot", at: input.at, registries, state });
     }
     const entry = entryOf(input);
     if (entry !== undefined) journal.append(entry);
@@ -133,6 +137,10 @@ function entryOf(input: AggregateInput): JournalEntry | undefined {
         registry: input.registry,
         detail: input.decision,
       };
+    case "withdrawal": {
+      const { type: _, at: __, outcome, registry, service, ...detail } = input;
+      return { type: "decision", at, stage: "withdrawal", code: outcome, registry, service, detail };
+    }
     case "override":
       return { type: "operator", at, author: input.override.author, action: "override", detail: input.override };
     case "override-removed":

@@ -2,11 +2,18 @@ import { createAggregate, NoRampError, type AggregateController, type SavedRamp 
 import { createInProcessBus } from "@signalbox/event-bus";
 import type { JournalRecord, RegistryContent } from "@signalbox/journal";
 import type { Catalog, RegistryId, ServiceKey } from "@signalbox/model";
-import { NoGuardError, UnknownOverrideError, type GuardRuling, type Override } from "@signalbox/policy";
+import {
+  NoGuardError,
+  UnknownOverrideError,
+  type GuardRuling,
+  type Override,
+  type SavedSlowStart,
+} from "@signalbox/policy";
 import type { Logger, Problem, Registry, RegistrySink, RegistryUpdate } from "@signalbox/registry";
 import { catalogRules } from "../config/catalog-rules.ts";
 import type { Plan } from "../signalbox.ts";
 import { savedRampsSchema } from "../state/saved-ramps.ts";
+import { savedSlowStartsSchema } from "../state/slow-start-file.ts";
 import { ReplayClock } from "./replay-clock.ts";
 
 /** What came of a replay. */
@@ -36,7 +43,7 @@ export async function replay(
     { readonly aggregate: AggregateController; readonly clock: ReplayClock; readonly ended: Promise<void> } | undefined;
   let count = 0;
   let until = 0;
-  const begin = async (at: number, ramps: readonly SavedRamp[] = []) => {
+  const begin = async (at: number, { ramps, slowStarts }: Kept = { ramps: [], slowStarts: [] }) => {
     const clock = new ReplayClock(at);
     const aggregate = createAggregate({
       bus: createInProcessBus(),
@@ -44,6 +51,7 @@ export async function replay(
       logger,
       rules: catalogRules(config),
       ramps,
+      slowStarts,
       syncDeadlineMs: 0,
     });
     for (const { freshness, id } of registries) {
@@ -58,9 +66,9 @@ export async function replay(
     for await (const record of records) {
       count++;
       until = record.at;
-      // What is known of ramps comes with the first snapshot.
+      // What is known of ramps and slow starts comes with the first snapshot.
       if (stage === undefined && record.type === "config") continue;
-      stage ??= await begin(record.at, record.type === "snapshot" ? rampsOf(record.state) : []);
+      stage ??= await begin(record.at, record.type === "snapshot" ? keptIn(record.state) : undefined);
       await stage.clock.advance(record.at);
       play(record, stage.aggregate, (id) => {
         const actor = actors.get(id);
@@ -127,10 +135,19 @@ function operate(
   }
 }
 
-/** How far ramps were where the journal begins; an older one does not say. */
-function rampsOf(state: unknown): readonly SavedRamp[] {
-  const { ramps } = (state ?? {}) as { readonly ramps?: unknown };
-  return savedRampsSchema.safeParse(ramps).data ?? [];
+/** What was known beside what registries say. */
+interface Kept {
+  readonly ramps: readonly SavedRamp[];
+  readonly slowStarts: readonly SavedSlowStart[];
+}
+
+/** How far ramps and slow starts were where the journal begins; an older one does not say. */
+function keptIn(state: unknown): Kept {
+  const { ramps, slowStarts } = (state ?? {}) as { readonly ramps?: unknown; readonly slowStarts?: unknown };
+  return {
+    ramps: savedRampsSchema.safeParse(ramps).data ?? [],
+    slowStarts: savedSlowStartsSchema.safeParse(slowStarts).data ?? [],
+  };
 }
 
 /** Says what a registry said. */

@@ -161,9 +161,9 @@ export class DestinationRules implements RuleIndex<DestinationRule> {
 
 /** What of a client's place a need names, as one text; empty where the client does not say it. */
 export function placeText(client: Client, need: PlaceNeed): string {
-  const { locality, labels = {} } = placeOf(client, need);
+  const { locality, labels } = placeOf(client, need);
   const where = locality === undefined ? "" : formatLocality(locality);
-  return where === "" && Object.keys(labels).length === 0 ? "" : `${where}|${canonicalJson(labels)}`;
+  return labels === undefined || Object.keys(labels).length === 0 ? where : `${where}|${canonicalJson(labels)}`;
 }
 
 /** The first with a selector for the client, else the last without one. */

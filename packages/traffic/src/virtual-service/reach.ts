@@ -19,3 +19,8 @@ export function reachOf(exportTo: readonly string[], owner: string, namespace: s
 export function isPublic(exportTo: readonly string[]): boolean {
   return exportTo.length === 0 || exportTo.includes("*");
 }
+
+/** Whether something of `owner` with this `exportTo` is seen in a namespace. */
+export function isExportedTo(exportTo: readonly string[], owner: string, namespace: string): boolean {
+  return reachOf(exportTo, owner, namespace) !== undefined;
+}

@@ -62,14 +62,14 @@ export class RoutesBySource {
 
   /** What this client gets; undefined where no route is left. */
   routing(client: Client): Routing | undefined {
-    const held = new Set<string>();
-    for (const [key, condition] of this.#conditions) if (holds(condition, client)) held.add(key);
-    const profile = [...this.#conditions.keys()].map((key) => (held.has(key) ? "1" : "0")).join("");
-    if (!this.#routings.has(profile)) this.#routings.set(profile, this.#same(this.#make(held)));
+    let profile = "";
+    for (const condition of this.#conditions.values()) profile += holds(condition, client) ? "1" : "0";
+    if (!this.#routings.has(profile)) this.#routings.set(profile, this.#same(this.#make(profile)));
     return this.#routings.get(profile);
   }
 
-  #make(held: ReadonlySet<string>): Routing | undefined {
+  #make(profile: string): Routing | undefined {
+    const held = new Set([...this.#conditions.keys()].filter((_, index) => profile[index] === "1"));
     const fits = (fit: Fit) => (typeof fit === "object" ? held.has(canonicalJson(fit)) : fit === "always");
     const http = left<HttpRoute["match"][number], HttpRoute>(this.#resolved.http, (one) => fits(this.#httpFit(one)));
     const layer4 = (one: Source) => fits(this.#layer4Fit(one));

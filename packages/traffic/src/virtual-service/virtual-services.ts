@@ -242,8 +242,9 @@ function inOrder(
   client: Client,
   imports?: Imports,
 ): readonly BoundVirtualService[] {
-  return [...bound]
-    .filter((one) => sees(one, client, imports))
+  const seen = [...bound].filter((one) => sees(one, client, imports));
+  if (seen.length < 2) return seen;
+  return seen
     .map((one) => ({ one, order: reachOrder[one.reach(client.namespace) ?? "public"] }))
     .sort((a, b) => a.order - b.order || byAge(a.one.rule.object, b.one.rule.object))
     .map(({ one }) => one);

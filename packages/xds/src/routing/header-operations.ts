@@ -67,7 +67,10 @@ function removals(operations: Operations): string[] {
 
 function authorityOf(operations: Operations): string {
   for (const headers of [operations?.set ?? {}, operations?.add ?? {}]) {
-    for (const [key, value] of Object.entries(headers)) if (isAuthority(key) && value !== "") return value;
+    const [first] = Object.entries(headers)
+      .filter(([key, value]) => isAuthority(key) && value !== "")
+      .sort(([a], [b]) => byCodeUnit(a, b));
+    if (first !== undefined) return first[1];
   }
   return "";
 }

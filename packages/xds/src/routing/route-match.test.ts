@@ -22,6 +22,7 @@ describe("a match", () => {
       { safeRegex: { regex: "/a/[0-9]+" }, caseSensitive: true },
     ],
     ["a path that says nothing takes every path", { uri: {} }, { prefix: "/", caseSensitive: true }],
+    ["a star for a path takes every path", { uri: { regex: "*" } }, { prefix: "/", caseSensitive: true }],
     [
       "paths may be compared without regard to case",
       { uri: { exact: "/a" }, ignoreUriCase: true },

@@ -50,9 +50,9 @@ export function catchAllLast(routes: readonly RouteInit[]): readonly RouteInit[]
 function pathOf(uri: StringMatch | undefined): PathInit {
   if (uri?.exact !== undefined) return { case: "path", value: uri.exact };
   if (uri?.prefix !== undefined) return { case: "prefix", value: uri.prefix };
-  // Envoy takes no empty expression; no path is empty.
+  // Envoy takes no empty expression; no path is empty. A star alone is no expression: as for headers, it is any text.
   if (uri?.regex === "") return { case: "path", value: "" };
-  if (uri?.regex !== undefined) return { case: "safeRegex", value: { regex: uri.regex } };
+  if (uri?.regex !== undefined && uri.regex !== "*") return { case: "safeRegex", value: { regex: uri.regex } };
   return anyPath;
 }
 

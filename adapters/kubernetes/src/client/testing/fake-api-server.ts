@@ -9,7 +9,9 @@ export interface FakeObject {
 }
 
 /** The collections that it serves. */
-export type Collection = "services" | "endpointslices" | "pods" | "nodes" | "namespaces";
+export type Collection = string;
+
+const builtIn: readonly Collection[] = ["services", "endpointslices", "pods", "nodes", "namespaces"];
 
 /** How the server answers. */
 export type Mood =
@@ -52,6 +54,10 @@ export class FakeApiServer {
   readonly tokens = new Set<string>();
   /** Collections that nobody may read. */
   readonly forbidden = new Set<Collection>();
+  /** Definitions of further collections: `virtualservices` of `networking.istio.io/v1`. */
+  readonly definitions = new Map<Collection, string>();
+  /** Whether nobody may ask what is served. */
+  hidesApis = false;
   /** Method, path and query of every request. */
   readonly requests: string[] = [];
   readonly #objects = new Map<Collection, Map<string, FakeObject>>();
@@ -211,14 +217,37 @@ export class FakeApiServer {
   }
 
   #serve(url: URL, response: ServerResponse): void {
-    const [, namespace, collection] =
-      /^\/(?:api\/v1|apis\/discovery\.k8s\.io\/v1)(?:\/namespaces\/([^/]+))?\/(services|endpointslices|pods|nodes|namespaces)$/.exec(
-        url.pathname,
-      ) ?? [];
-    if (collection === undefined) sendStatus(response, 404, "NotFound", "no such path");
-    else if (this.forbidden.has(collection as Collection)) sendStatus(response, 403, "Forbidden", "may not list");
-    else if (url.searchParams.get("watch") === "1") this.#watch(url, collection as Collection, namespace, response);
-    else this.#list(url, collection as Collection, namespace, response);
+    if (url.pathname === "/apis" || /^\/apis\/[^/]+\/[^/]+$/.test(url.pathname)) {
+      this.#discover(url.pathname.slice("/apis/".length), response);
+      return;
+    }
+    const [, group, namespace, collection] =
+      /^\/(?:api|apis\/([^/]+))\/v[^/]+(?:\/namespaces\/([^/]+))?\/([a-z]+)$/.exec(url.pathname) ?? [];
+    const version = this.definitions.get(collection ?? "");
+    const isServed = version === undefined ? builtIn.includes(collection ?? "") : version.startsWith(`${group ?? ""}/`);
+    if (collection === undefined || !isServed) sendStatus(response, 404, "NotFound", "no such path");
+    else if (this.forbidden.has(collection)) sendStatus(response, 403, "Forbidden", "may not list");
+    else if (url.searchParams.get("watch") === "1") this.#watch(url, collection, namespace, response);
+    else this.#list(url, collection, namespace, response);
+  }
+
+  /** Says what is served: all groups, or the collections of one version. */
+  #discover(groupVersion: string, response: ServerResponse): void {
+    const versions = [...new Set(this.definitions.values())];
+    if (this.hidesApis) sendStatus(response, 403, "Forbidden", "may not ask");
+    else if (groupVersion === "") {
+      const groups = [...new Set(versions.map((version) => version.split("/", 1)[0]))].map((name) => ({
+        name,
+        versions: versions.flatMap((version) =>
+          version.startsWith(`${name ?? ""}/`) ? [{ groupVersion: version }] : [],
+        ),
+      }));
+      sendJson(response, 200, { kind: "APIGroupList", groups });
+    } else if (!versions.includes(groupVersion)) sendStatus(response, 404, "NotFound", "no such version");
+    else {
+      const names = [...this.definitions].flatMap(([name, version]) => (version === groupVersion ? [{ name }] : []));
+      sendJson(response, 200, { kind: "APIResourceList", groupVersion, resources: names });
+    }
   }
 
   #list(url: URL, collection: Collection, namespace: string | undefined, response: ServerResponse): void {

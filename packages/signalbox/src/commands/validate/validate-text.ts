@@ -37,11 +37,15 @@ export function validateText(text: string, file: string): readonly DocumentVerdi
     const errors = [{ line, column, field: "", message }];
     return { document, kind: "", namespace: "", name: "", errors, warnings: [] };
   });
+  const ambiguous = new Map<number, Remark[]>();
+  for (const { column, document, line, message } of parsed.warnings) {
+    const remarks = ambiguous.get(document) ?? [];
+    remarks.push({ line, column, field: "", message });
+    ambiguous.set(document, remarks);
+  }
   const whole = parsed.documents.map((document) => {
     const verdict = validateDocument(document);
-    const ambiguous = parsed.warnings.filter((warning) => warning.document === document.index);
-    const warnings = ambiguous.map(({ column, line, message }) => ({ line, column, field: "", message }));
-    return { ...verdict, warnings: [...warnings, ...verdict.warnings] };
+    return { ...verdict, warnings: inOrder([...(ambiguous.get(document.index) ?? []), ...verdict.warnings]) };
   });
   return [...broken, ...whole].sort((a, b) => a.document - b.document);
 }
