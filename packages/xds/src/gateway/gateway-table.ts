@@ -1,0 +1,150 @@
+import { VirtualHost_TlsRequirementType } from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
+import { byCodeUnit } from "@signalbox/model";
+import type { Client, Routing, RuleBook } from "@signalbox/traffic";
+import { resourceOf, type Resource } from "@signalbox/xds-server";
+import type { MeshSettings } from "../mesh.ts";
+import { encodeRouteConfiguration, encodeVirtualHost, virtualHost, type RouteInit } from "../routes.ts";
+import { httpRoutes } from "../routing/http-routes.ts";
+import { catchAllLast } from "../routing/route-match.ts";
+import type { MergedServer } from "./merge.ts";
+import type { RouterDestinations } from "./router-destinations.ts";
+import { commonHosts } from "./server-hosts.ts";
+
+/** What route tables are made from. */
+export interface TableContext {
+  readonly book: Pick<RuleBook, "gatewayRoutings">;
+  readonly client: Client;
+  readonly destinations: RouterDestinations;
+  readonly settings: MeshSettings;
+}
+
+/** The routes of one VirtualService at one server. */
+interface Part {
+  /** Equal text, equal routes. */
+  readonly key: string;
+  readonly routes: readonly RouteInit[];
+}
+
+/** The routes of one host. */
+interface Host {
+  readonly name: string;
+  readonly parts: Map<string, Part>;
+  redirects: boolean;
+}
+
+/** One route table of a router. What was encoded stays until the rules or the services behind it change. */
+export class GatewayTable {
+  readonly #name: string;
+  readonly #context: TableContext;
+  #parts: ReadonlyMap<string, Part> = new Map();
+  #encoded: ReadonlyMap<string, Uint8Array> = new Map();
+  #destinations: ReadonlySet<string> = new Set();
+
+  constructor(name: string, context: TableContext) {
+    this.#name = name;
+    this.#context = context;
+  }
+
+  /** Hosts to which the routes of the last table lead, in the form that compares. */
+  get destinations(): ReadonlySet<string> {
+    return this.#destinations;
+  }
+
+  /**
+   * The table with the virtual hosts of these servers. Where several VirtualServices have a host at a server, the routes of all are tried in
+   * order of precedence, those that take every request last. Without any virtual host it answers 404. Throws when a route cannot be made.
+   */
+  build(servers: readonly MergedServer[]): Resource {
+    const parts = new Map<string, Part>();
+    const destinations = new Set<string>();
+    const hosts = this.#hosts(servers, parts, destinations);
+    this.#destinations = destinations;
+    const encoded = new Map<string, Uint8Array>();
+    const bytes = virtualHostsOf(hosts, servers[0]?.port ?? 0).map(({ domains, host, name }) => {
+      const key = JSON.stringify([name, domains, host.redirects, ...host.parts.keys()]);
+      const known = this.#encoded.get(key) ?? encodeHost(name, domains, host);
+      encoded.set(key, known);
+      return known;
+    });
+    const table = resourceOf(this.#name, encodeRouteConfiguration(this.#name, bytes, true));
+    this.#parts = parts;
+    this.#encoded = encoded;
+    return table;
+  }
+
+  #hosts(
+    servers: readonly MergedServer[],
+    parts: Map<string, Part>,
+    destinations: Set<string>,
+  ): ReadonlyMap<string, Host> {
+    const { book, client } = this.#context;
+    const hosts = new Map<string, Host>();
+    const hostOf = (host: string, { port }: MergedServer): Host => {
+      const known = hosts.get(host) ?? { name: `${host}:${String(port)}`, parts: new Map(), redirects: false };
+      hosts.set(host, known);
+      return known;
+    };
+    for (const merged of servers) {
+      const redirects = merged.server.tls?.httpsRedirect === true;
+      for (const routing of book.gatewayRoutings(merged.gateway, client)) {
+        const common = commonHosts(merged.hosts, routing.namespace, routing.hosts);
+        if (common.length === 0) continue;
+        for (const host of routing.destinations) destinations.add(host.toLowerCase());
+        const part = this.#part(routing, merged);
+        parts.set(part.key, part);
+        if (part.routes.length === 0) continue;
+        for (const name of common) {
+          const host = hostOf(name, merged);
+          host.parts.set(part.key, part);
+          host.redirects ||= redirects;
+        }
+      }
+      if (redirects) for (const { host } of merged.hosts) hostOf(host, merged).redirects = true;
+    }
+    return hosts;
+  }
+
+  #part(routing: Routing, { gateway, port, server }: MergedServer): Part {
+    const { destinations, settings } = this.#context;
+    const tls = server.tls !== undefined;
+    const { name, namespace, version } = routing;
+    const known = routing.destinations.map((host) => destinations.keyOf(host));
+    const key = JSON.stringify([gateway, port, tls, namespace, name, version, known]);
+    const routes = () =>
+      httpRoutes(routing, { port, destinations, settings, gateway: { names: new Set([gateway]), tls } });
+    return this.#parts.get(key) ?? { key, routes: routes() };
+  }
+}
+
+interface NamedHost {
+  readonly name: string;
+  readonly domains: readonly string[];
+  readonly host: Host;
+}
+
+/** Hosts with the same routes share a virtual host, which has the name of the most specific one. Sorted by name. */
+function virtualHostsOf(hosts: ReadonlyMap<string, Host>, port: number): readonly NamedHost[] {
+  if (hosts.size === 0) {
+    const name = `blackhole:${String(port)}`;
+    return [{ name, domains: ["*"], host: { name, parts: new Map(), redirects: false } }];
+  }
+  const found = new Map<string, { name: string; domains: string[]; host: Host }>();
+  for (const [domain, host] of [...hosts].sort(([a], [b]) => bySpecificity(a, b))) {
+    const key = JSON.stringify([host.redirects, ...host.parts.keys()]);
+    const same = found.get(key);
+    if (same === undefined) found.set(key, { name: host.name, domains: [domain], host });
+    else same.domains.push(domain);
+  }
+  return [...found.values()].sort((a, b) => byCodeUnit(a.name, b.name));
+}
+
+/** Names before wildcards, long before short. */
+function bySpecificity(a: string, b: string): number {
+  return Number(a.startsWith("*")) - Number(b.startsWith("*")) || b.length - a.length || byCodeUnit(a, b);
+}
+
+function encodeHost(name: string, domains: readonly string[], { parts, redirects }: Host): Uint8Array {
+  const routes = catchAllLast([...parts.values()].flatMap((part) => part.routes));
+  const host = virtualHost(name, domains, routes);
+  return encodeVirtualHost(redirects ? { ...host, requireTls: VirtualHost_TlsRequirementType.ALL } : host);
+}

@@ -1,0 +1,154 @@
+import type { ConfigObject } from "@signalbox/model";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import type { ServiceSketch } from "../testing/catalog.ts";
+import type { RouterScope } from "./router-scope.ts";
+import { gateway, object, server, World } from "./testing/router.ts";
+
+const hosts = fc.uniqueArray(
+  fc.constantFrom("*", "*.test", "a.test", "b.test", "./a.test", "shop/*.test", "pay/b.test", "*/a.test"),
+  { minLength: 1, maxLength: 3 },
+);
+
+const tls = fc.constantFrom(
+  {},
+  { tls: { mode: "SIMPLE", credentialName: "cert" } },
+  { tls: { mode: "PASSTHROUGH" } },
+  { tls: { mode: "AUTO_PASSTHROUGH" } },
+  { tls: { httpsRedirect: true } },
+);
+
+const anyServer = fc
+  .tuple(
+    fc.constantFrom("HTTP 80", "HTTP2 80", "HTTP 90", "HTTPS 443", "TLS 443", "TCP 9000", "TCP 80"),
+    hosts,
+    tls,
+    fc.constantFrom("one", "two"),
+    fc.constantFrom("", "0.0.0.0", "10.0.0.1"),
+  )
+  .map(([port, names, more, name, bind]) => server(port, names, { ...more, name, bind }));
+
+const anyGateway = fc
+  .tuple(fc.constantFrom("edge/gw", "edge/two", "shop/gw"), fc.array(anyServer, { maxLength: 3 }))
+  .map(([name, servers]) => gateway(name, ...servers));
+
+const destination = fc.constantFrom("web.test", "db.test", "none.test").map((host) => ({ destination: { host } }));
+
+const anyRoutes = fc
+  .record({
+    name: fc.constantFrom("shop/one", "shop/two", "pay/one", "edge/one"),
+    hosts: fc.uniqueArray(fc.constantFrom("*", "*.test", "a.test", "b.test"), { minLength: 1, maxLength: 2 }),
+    gateways: fc.uniqueArray(fc.constantFrom("edge/gw", "edge/two", "shop/gw", "mesh"), { minLength: 1 }),
+    prefix: fc.constantFrom("/", "/a", "/b"),
+    to: destination,
+    at: fc.integer({ min: 0, max: 3 }),
+  })
+  .map(({ at, gateways, hosts: names, name, prefix, to }) =>
+    object(
+      "VirtualService",
+      name,
+      {
+        hosts: names,
+        gateways,
+        http: [{ match: [{ uri: { prefix } }], route: [to] }],
+        tcp: [{ route: [to] }],
+        tls: [
+          {
+            match: [
+              {
+                sniHosts: [names.find((one) => one !== "*") ?? "z.test"],
+              },
+            ],
+            route: [to],
+          },
+        ],
+      },
+      at,
+    ),
+  );
+
+const anyRule = fc.constantFrom("web.test", "*.test").chain((host) =>
+  fc.constantFrom({ tcp: { idleTimeout: "5s" } }, { tcp: { idleTimeout: "9s" } }).map((connectionPool) =>
+    object("DestinationRule", `edge/${host === "web.test" ? "web" : "all"}`, {
+      host,
+      trafficPolicy: { connectionPool },
+    }),
+  ),
+);
+
+const anyService = fc
+  .record({
+    hostname: fc.constantFrom("web.test", "db.test"),
+    ports: fc.constantFrom(
+      [{ number: 80, protocol: "HTTP" as const }],
+      [{ number: 81, protocol: "HTTP" as const }],
+      [
+        { number: 80, protocol: "TCP" as const },
+        { number: 90, protocol: "HTTP" as const },
+      ],
+    ),
+    resolution: fc.constantFrom("STATIC" as const, "DYNAMIC_DNS" as const),
+    instances: fc.constantFrom([], [{ address: "10.0.0.1:80" }], [{ address: "10.0.0.2:80" }]),
+  })
+  .map((sketch): ServiceSketch => sketch);
+
+interface Step {
+  readonly objects: readonly ConfigObject[];
+  readonly gone: readonly ConfigObject[];
+  readonly services: readonly ServiceSketch[];
+  readonly goneServices: readonly ServiceSketch[];
+}
+
+const step: fc.Arbitrary<Step> = fc
+  .record({
+    objects: fc.array(fc.oneof(anyGateway, anyRoutes, anyRule), { maxLength: 3 }),
+    gone: fc.array(fc.oneof(anyGateway, anyRoutes, anyRule), { maxLength: 1 }),
+    services: fc.array(anyService, { maxLength: 2 }),
+    goneServices: fc.array(anyService, { maxLength: 1 }),
+  })
+  .map(({ gone, goneServices, objects, services }) => {
+    // A key is in one of the two lists, and once.
+    const one = [...new Map(objects.map((each) => [`${each.kind} ${each.namespace}/${each.name}`, each])).values()];
+    const some = [...new Map(services.map((each) => [each.hostname, each])).values()];
+    const isSame = (a: ConfigObject, b: ConfigObject) =>
+      a.kind === b.kind && a.namespace === b.namespace && a.name === b.name;
+    return {
+      objects: one,
+      gone: gone.filter((each) => !one.some((other) => isSame(each, other))),
+      services: some,
+      goneServices: goneServices.filter((each) => !some.some(({ hostname }) => hostname === each.hostname)),
+    };
+  });
+
+function versions({ clusters, listeners, routes }: RouterScope): Readonly<Record<string, unknown>> {
+  const of = (table: typeof routes) => [...table.resources].map(([name, { version }]) => `${name} ${version}`).sort();
+  return { clusters: of(clusters), listeners: of(listeners), routes: of(routes) };
+}
+
+it("a router that follows changes has what one has that is made afterwards, and says what changed", () => {
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 6 }), (steps) => {
+      const world = new World([], { services: [] });
+      for (const { gone, goneServices, objects, services } of steps) {
+        const before = new Map(
+          [...world.scope.routes.resources, ...world.scope.listeners.resources].map(([name, { version }]) => [
+            name,
+            version,
+          ]),
+        );
+        world.change(objects, gone, services, goneServices);
+        const { listeners, routes } = world.scope;
+        expect(versions(world.scope)).toEqual(versions(world.fresh()));
+        expect([...world.scope.faults]).toEqual([]);
+        const after = new Map(
+          [...routes.resources, ...listeners.resources].map(([name, { version }]) => [name, version]),
+        );
+        const moved = [...new Set([...before.keys(), ...after.keys()])].filter(
+          (name) => before.get(name) !== after.get(name),
+        );
+        expect([...routes.changed, ...listeners.changed].sort()).toEqual(moved.sort());
+      }
+    }),
+    { numRuns: 150, seed: 20_240_615 },
+  );
+});

@@ -1,0 +1,229 @@
+import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
+import type { Gateway } from "@signalbox/istio-objects";
+import { byCodeUnit } from "@signalbox/model";
+import type { Client, Rule, RuleBook } from "@signalbox/traffic";
+import { resourceOf } from "@signalbox/xds-server";
+import type { CompiledService } from "../compiled-service.ts";
+import type { Touched, TranslationFault } from "../directory.ts";
+import type { MeshSettings } from "../mesh.ts";
+import { encoded } from "../messages.ts";
+import type { Scope } from "../scope.ts";
+import type { Sight } from "../sight.ts";
+import { ResourceTable } from "../tables.ts";
+import { gatewayListener, listenerName, type RouterStyle, type ServerRules } from "./gateway-listener.ts";
+import { GatewayTable, type TableContext } from "./gateway-table.ts";
+import { isAuto, mergeGateways, type ListenPort, type MergedServer, type TargetPorts } from "./merge.ts";
+import { RouterDestinations } from "./router-destinations.ts";
+import { hostNames } from "./server-hosts.ts";
+import { routingsAt, tcpTarget, tlsTargets } from "./server-rules.ts";
+import { isPassedTo, sniClusters, sniNames } from "./sni-clusters.ts";
+
+/** What the scope of a router is made from. */
+export interface RouterScopeOptions {
+  readonly book: Pick<RuleBook, "destination" | "gatewayRoutings" | "gateways">;
+  readonly client: Client;
+  readonly sight: Pick<Sight, "hosts" | "visible">;
+  /** The service that the router reaches by a name, for an alias the one that it stands for. What the sight shows where absent. */
+  readonly find?: (host: string) => CompiledService | undefined;
+  readonly settings: MeshSettings;
+  readonly targetPorts: TargetPorts;
+  readonly style: RouterStyle;
+}
+
+/** A listener or a route table with what it was made of. */
+interface Made {
+  readonly servers: readonly MergedServer[];
+  readonly destinations: ReadonlySet<string>;
+}
+
+/** What a listener and the servers behind it are put together from. */
+type Listeners = ReadonlyMap<string, ListenPort>;
+
+const noServers: readonly MergedServer[] = [];
+
+/**
+ * Listeners, route tables and AUTO_PASSTHROUGH clusters of routers that equal Gateways select. A change rebuilds the listeners and tables
+ * whose servers, routes or destinations it touches; what cannot be built stays as it was and is a fault.
+ */
+export class RouterScope implements Scope {
+  readonly listeners = new ResourceTable();
+  readonly routes = new ResourceTable();
+  /** Clusters behind AUTO_PASSTHROUGH, beside those that the router has as every client has them. Their endpoints are those of the others. */
+  readonly clusters = new ResourceTable();
+  readonly #options: RouterScopeOptions;
+  readonly #context: TableContext;
+  readonly #rules: ServerRules;
+  readonly #tables = new Map<string, { readonly table: GatewayTable; made: Made }>();
+  readonly #ports = new Map<string, Made>();
+  readonly #faults = new Map<string, TranslationFault>();
+  readonly #passed = new Map<string, ReadonlySet<string>>();
+  #gateways: readonly Rule<Gateway>[] = [];
+  #listen: Listeners = new Map();
+  #served: ReadonlyMap<string, readonly MergedServer[]> = new Map();
+  #passedHosts: readonly string[] = [];
+
+  constructor(options: RouterScopeOptions) {
+    const { book, client, settings, sight } = options;
+    const find = options.find ?? ((host: string) => sight.visible(host));
+    this.#options = options;
+    this.#context = { book, client, settings, destinations: new RouterDestinations(find, book, client) };
+    this.#rules = {
+      tcp: (server) => tcpTarget(server, this.#context),
+      tls: (server) => tlsTargets(server, this.#context),
+      passed: (server) => this.#passedBy(server),
+      dynamicDns: (table) => this.#dynamicDns(table),
+    };
+    this.#merge();
+    this.#pass(sight.hosts());
+    this.#publish(() => true);
+    this.settle();
+  }
+
+  get faults(): Iterable<TranslationFault> {
+    return this.#faults.values();
+  }
+
+  update({ hosts, rules }: Touched): void {
+    const changed = new Set([...hosts].flatMap(([host, touch]) => (touch === "service" ? [host] : [])));
+    const passedBefore = this.#passedHosts;
+    this.#merge();
+    const moved = passedBefore.join(" ") !== this.#passedHosts.join(" ");
+    const passing = this.#pass(moved ? this.#options.sight.hosts() : hosts.keys());
+    this.#publish(
+      ({ destinations, servers }) =>
+        servers.some((merged) => rules.gateways.has(merged.gateway) || (passing && isAuto(merged))) ||
+        [...destinations].some((host) => changed.has(host)),
+    );
+  }
+
+  settle(): void {
+    this.listeners.settle();
+    this.routes.settle();
+    this.clusters.settle();
+  }
+
+  #merge(): void {
+    const { book, client, style, targetPorts } = this.#options;
+    const gateways = book.gateways(client);
+    if (gateways === this.#gateways) return;
+    this.#gateways = gateways;
+    const merged = mergeGateways(gateways, targetPorts);
+    const listen = new Map<string, ListenPort>();
+    // One server may name the address that is another's default.
+    for (const port of merged.ports) {
+      const name = listenerName(port, style);
+      const servers = listen.get(name)?.servers ?? noServers;
+      listen.set(name, { ...port, servers: [...servers, ...port.servers] });
+    }
+    this.#listen = listen;
+    this.#served = merged.tables;
+    const auto = merged.ports.flatMap(({ servers }) => servers).filter(isAuto);
+    this.#passedHosts = hostNames(auto.flatMap(({ hosts }) => hosts));
+  }
+
+  /** Brings the clusters behind AUTO_PASSTHROUGH to what these hosts are now. Says whether any came or went. */
+  #pass(hosts: Iterable<string>): boolean {
+    if (this.#passedHosts.length === 0 && this.#passed.size === 0) return false;
+    let moved = false;
+    for (const host of new Set([...hosts, ...(this.#passedHosts.length === 0 ? this.#passed.keys() : [])])) {
+      const before = this.#passed.get(host) ?? new Set<string>();
+      const service = this.#options.sight.visible(host);
+      const seen = service !== undefined && isPassedTo(service, this.#passedHosts);
+      try {
+        const names = this.clusters.replace(before, seen ? sniClusters(service) : []);
+        moved ||= [...before].sort(byCodeUnit).join(" ") !== [...names].sort(byCodeUnit).join(" ");
+        if (names.size === 0) this.#passed.delete(host);
+        else this.#passed.set(host, names);
+        this.#faults.delete(`passed ${host}`);
+      } catch (cause) {
+        this.#faults.set(`passed ${host}`, { subject: `clusters of ${host} for AUTO_PASSTHROUGH`, cause });
+      }
+    }
+    return moved;
+  }
+
+  #publish(isTouched: (made: Made) => boolean): void {
+    for (const name of this.#tables.keys()) {
+      if (this.#served.has(name)) continue;
+      this.#tables.delete(name);
+      this.#faults.delete(`table ${name}`);
+      this.routes.remove(name);
+    }
+    for (const name of this.#ports.keys()) {
+      if (this.#listen.has(name)) continue;
+      this.#ports.delete(name);
+      this.#faults.delete(`listener ${name}`);
+      this.listeners.remove(name);
+    }
+    for (const [name, servers] of this.#served) this.#publishTable(name, servers, isTouched);
+    for (const [name, port] of this.#listen) this.#publishListener(name, port, isTouched);
+  }
+
+  #publishTable(name: string, servers: readonly MergedServer[], isTouched: (made: Made) => boolean): void {
+    const known = this.#tables.get(name);
+    const fault = `table ${name}`;
+    if (known !== undefined && !this.#faults.has(fault) && sameServers(known.made.servers, servers)) {
+      if (!isTouched(known.made)) return;
+    }
+    const table = known?.table ?? new GatewayTable(name, this.#context);
+    this.#attempt(fault, `route table ${name}`, () => {
+      this.routes.put(table.build(servers));
+    });
+    this.#tables.set(name, { table, made: { servers, destinations: table.destinations } });
+  }
+
+  #publishListener(name: string, port: ListenPort, isTouched: (made: Made) => boolean): void {
+    const known = this.#ports.get(name);
+    const fault = `listener ${name}`;
+    const { servers } = port;
+    if (known !== undefined && !this.#faults.has(fault) && sameServers(known.servers, servers) && !isTouched(known))
+      return;
+    this.#ports.set(name, { servers, destinations: known?.destinations ?? new Set() });
+    this.#attempt(fault, `listener ${name}`, () => {
+      this.#ports.set(name, { servers, destinations: this.#destinationsAt(servers) });
+      const listener = gatewayListener(port, this.#options.style, this.#rules);
+      if (listener === undefined) this.listeners.remove(name);
+      else this.listeners.put(resourceOf(name, encoded(ListenerSchema, listener)));
+    });
+  }
+
+  #attempt(fault: string, subject: string, make: () => void): void {
+    this.#faults.delete(fault);
+    try {
+      make();
+    } catch (cause) {
+      this.#faults.set(fault, { subject, cause });
+    }
+  }
+
+  /** Hosts on which a listener depends: by rules for connections, and by names that its HTTP filters have to look up. */
+  #destinationsAt(servers: readonly MergedServer[]): ReadonlySet<string> {
+    const routings = servers.filter((server) => !isAuto(server)).flatMap((server) => routingsAt(server, this.#context));
+    return new Set(routings.flatMap(({ destinations }) => destinations.map((host) => host.toLowerCase())));
+  }
+
+  #passedBy({ hosts }: MergedServer): readonly string[] {
+    const names = hostNames(hosts);
+    return [...this.#passed.keys()].sort(byCodeUnit).flatMap((host) => {
+      const service = this.#options.sight.visible(host);
+      return service !== undefined && isPassedTo(service, names) ? sniNames(service) : [];
+    });
+  }
+
+  #dynamicDns(table: string): readonly string[] {
+    const { destinations } = this.#context;
+    const hosts = [...(this.#tables.get(table)?.made.destinations ?? [])].sort(byCodeUnit);
+    return hosts.flatMap((host) => destinations.dynamicDns(host));
+  }
+}
+
+/** The same servers, read from the same objects, in the same order. */
+function sameServers(before: readonly MergedServer[], after: readonly MergedServer[]): boolean {
+  return (
+    before.length === after.length &&
+    before.every(({ gateway, server }, index) => {
+      const other = after[index];
+      return other !== undefined && other.server === server && other.gateway === gateway;
+    })
+  );
+}
