@@ -38,10 +38,11 @@ function checkPacked(any: Any, path: string): Violation | undefined {
 
 function checkField(message: ReflectMessage, field: DescField, path: string): Violation | undefined {
   const rule = hasOption(field, rules) ? getOption(field, rules) : undefined;
-  // A member of a oneof and a message that is not there break no rule but "required".
+  // A message that is not there breaks no rule but "required", and a member of a oneof that was not chosen breaks none.
   if (!message.isSet(field)) {
+    if (field.oneof !== undefined) return undefined;
     if (rule?.message?.required === true || requiredByType(rule)) return { path, message: "is required" };
-    if (field.fieldKind === "message" || field.oneof !== undefined || field.presence === 1) return undefined;
+    if (field.fieldKind === "message" || field.presence === 1) return undefined;
   }
   switch (field.fieldKind) {
     case "list": {
