@@ -28,7 +28,9 @@ const patches = [
     name: "envoy.filters.http.lua",
     typed_config: {
       "@type": typeOf("filters.http.lua.v3.Lua"),
-      default_source_code: { inline_string: "function envoy_on_request(handle)\n  handle:headers():add('x-seen', 'yes')\nend" },
+      default_source_code: {
+        inline_string: "function envoy_on_request(handle)\n  handle:headers():add('x-seen', 'yes')\nend",
+      },
     },
   }),
   beforeRouter({
@@ -69,10 +71,15 @@ function bootstrapOf(view: PatchedView): JsonObject {
   const list = (type: TypeUrl) => [...view.resources(type).values()].map((one) => jsonOf(type, one));
   return {
     node: { id: "test", cluster: "test" },
-    dynamic_resources: { ads_config: { api_type: "GRPC", grpc_services: [{ envoy_grpc: { cluster_name: "control" } }] } },
+    dynamic_resources: {
+      ads_config: { api_type: "GRPC", grpc_services: [{ envoy_grpc: { cluster_name: "control" } }] },
+    },
     static_resources: {
       listeners: list(typeUrls.listener),
-      clusters: [...list(typeUrls.cluster), { name: "control", connect_timeout: "1s", type: "STATIC", load_assignment: { cluster_name: "control" } }],
+      clusters: [
+        ...list(typeUrls.cluster),
+        { name: "control", connect_timeout: "1s", type: "STATIC", load_assignment: { cluster_name: "control" } },
+      ],
     },
   };
 }
@@ -85,7 +92,7 @@ describe.skipIf(!existsSync(envoy))("Envoy", () => {
         hostname: "web.shop.svc.cluster.local",
         addresses: ["10.0.0.1"],
         ports: [{ name: "http", number: 80, protocol: "HTTP" }],
-      } as never),
+      }),
     ];
     translator.apply({ v: 1, type: "snapshot", catalog: catalogOf(services) });
     const base = translator.view(parseNode({ id: "sidecar~10.9.9.9~a.shop~shop.svc.cluster.local" }));

@@ -40,8 +40,7 @@ function patchListenerFilters(listener: Listener, placed: Placed): void {
     const name = listenerFilterName(patch);
     rearrange(placed, "LISTENER_FILTER", patch, listener.listenerFilters, name);
     if (name === undefined) continue;
-    for (const filter of listener.listenerFilters)
-      if (filter.name === name) mergeFilter(placed, patch, filter, false);
+    for (const filter of listener.listenerFilters) if (filter.name === name) mergeFilter(placed, patch, filter, false);
   }
 }
 
@@ -68,8 +67,7 @@ function patchChain(listener: Listener, chain: FilterChain, placed: Placed): boo
     if (isMerge(patch) && !mergeTransport(chain, patch, placed)) placed.merge("FILTER_CHAIN", patch, chain);
   }
   const network = placed.of("NETWORK_FILTER").filter(fits);
-  for (const patch of network)
-    rearrange(placed, "NETWORK_FILTER", patch, chain.filters, networkFilterName(patch));
+  for (const patch of network) rearrange(placed, "NETWORK_FILTER", patch, chain.filters, networkFilterName(patch));
   for (const filter of chain.filters) {
     for (const patch of network)
       if ((networkFilterName(patch) ?? filter.name) === filter.name) mergeFilter(placed, patch, filter, true);
@@ -104,10 +102,7 @@ function patchHttpFilters(filter: Filter, patches: readonly CompiledPatch[], pla
 }
 
 function patchInlineRoutes(listener: Listener, placed: Placed, context: PatchContext): void {
-  if (
-    placed.of("ROUTE_CONFIGURATION").length + placed.of("VIRTUAL_HOST").length + placed.of("HTTP_ROUTE").length ===
-    0
-  )
+  if (placed.of("ROUTE_CONFIGURATION").length + placed.of("VIRTUAL_HOST").length + placed.of("HTTP_ROUTE").length === 0)
     return;
   const last = listener.defaultFilterChain;
   for (const { filters } of last === undefined ? listener.filterChains : [...listener.filterChains, last])

@@ -51,7 +51,11 @@ describe("a patched view", () => {
     const base = new ChangingView();
     for (let index = 0; index < 50; index++) base.put(typeUrls.cluster, { name: `outbound|80||h${String(index)}` });
     const untouched = base.put(typeUrls.cluster, { name: "outbound|81||z" });
-    const patch = { applyTo: "CLUSTER", match: { cluster: { portNumber: 80 } }, patch: { operation: "MERGE", value: { lb_policy: "RANDOM" } } };
+    const patch = {
+      applyTo: "CLUSTER",
+      match: { cluster: { portNumber: 80 } },
+      patch: { operation: "MERGE", value: { lb_policy: "RANDOM" } },
+    };
     const view = new PatchedView(base, new Patcher(compilePatches(patchesOf(patch)), sidecar));
     const before = new Map(view.resources(typeUrls.cluster));
     expect(before.get("outbound|81||z")).toBe(untouched);

@@ -37,7 +37,8 @@ export class PatchedView implements ResourceView {
     const changed = new Map<TypeUrl, ReadonlySet<string>>();
     for (const [type, names] of base) {
       const patched = this.#types.get(type);
-      const here = patched === undefined ? names : new Set([...names].filter((name) => this.#take(type, patched, name)));
+      const here =
+        patched === undefined ? names : new Set([...names].filter((name) => this.#take(type, patched, name)));
       if (here.size > 0) changed.set(type, here);
     }
     return changed;
@@ -67,7 +68,9 @@ export class PatchedView implements ResourceView {
     const hidden = result?.resource !== undefined && own !== undefined && type !== extensionConfigType;
     const fault =
       result?.fault ??
-      (hidden ? { object: "", patch: -1, path: name, message: "is there already: what a patch adds is not shown" } : undefined);
+      (hidden
+        ? { object: "", patch: -1, path: name, message: "is there already: what a patch adds is not shown" }
+        : undefined);
     if (fault === undefined) patched.faults.delete(name);
     else patched.faults.set(name, fault);
     const before = patched.resources.get(name);

@@ -12,11 +12,20 @@ const tcp = (name: string) => ({
 });
 const lua = (name: string) => ({
   name,
-  typedConfig: { "@type": typeOf("http.lua.v3.Lua"), defaultSourceCode: { inlineString: "function envoy_on_request(h) end" } },
+  typedConfig: {
+    "@type": typeOf("http.lua.v3.Lua"),
+    defaultSourceCode: { inlineString: "function envoy_on_request(h) end" },
+  },
 });
 const router = { name: "envoy.filters.http.router", typedConfig: { "@type": typeOf("http.router.v3.Router") } };
-const inspector = { name: "envoy.filters.listener.tls_inspector", typedConfig: { "@type": typeOf("listener.tls_inspector.v3.TlsInspector") } };
-const original = { name: "envoy.filters.listener.original_dst", typedConfig: { "@type": typeOf("listener.original_dst.v3.OriginalDst") } };
+const inspector = {
+  name: "envoy.filters.listener.tls_inspector",
+  typedConfig: { "@type": typeOf("listener.tls_inspector.v3.TlsInspector") },
+};
+const original = {
+  name: "envoy.filters.listener.original_dst",
+  typedConfig: { "@type": typeOf("listener.original_dst.v3.OriginalDst") },
+};
 const manager = "envoy.filters.network.http_connection_manager";
 const hcm = {
   name: manager,
@@ -67,7 +76,11 @@ function outline(value: unknown): unknown {
   const names = (list: readonly { name?: string; typedConfig?: { httpFilters?: never[] } }[]): unknown[] =>
     list.map(({ name, typedConfig }) => (typedConfig?.httpFilters ? names(typedConfig.httpFilters) : short(name)));
   const chain = ({ filters = [] }: { filters?: never[] }) => names(filters);
-  return [names(listenerFilters), ...filterChains.map(chain), ...(defaultFilterChain ? [chain(defaultFilterChain as object)] : [])];
+  return [
+    names(listenerFilters),
+    ...filterChains.map(chain),
+    ...(defaultFilterChain ? [chain(defaultFilterChain as object)] : []),
+  ];
 }
 
 function short(name = ""): string {
@@ -82,7 +95,12 @@ const [inspectors, http, rest] = before;
 describe("patches of listeners", () => {
   it.each<[string, string, object, unknown]>([
     ["HTTP_FILTER", "INSERT_BEFORE", subFilter(router.name), [inspectors, [["cors", "x", "router"]], rest]],
-    ["HTTP_FILTER", "INSERT_AFTER", subFilter("envoy.filters.http.cors"), [inspectors, [["cors", "x", "router"]], rest]],
+    [
+      "HTTP_FILTER",
+      "INSERT_AFTER",
+      subFilter("envoy.filters.http.cors"),
+      [inspectors, [["cors", "x", "router"]], rest],
+    ],
     ["HTTP_FILTER", "INSERT_FIRST", {}, [inspectors, [["x", "cors", "router"]], rest]],
     ["HTTP_FILTER", "INSERT_BEFORE", {}, [inspectors, [["x", "cors", "router"]], rest]],
     ["HTTP_FILTER", "ADD", {}, [inspectors, [["cors", "router", "x"]], rest]],
@@ -98,14 +116,29 @@ describe("patches of listeners", () => {
     ["HTTP_FILTER", "ADD", { proxy: { metadata: { tier: "gold" } } }, "untouched"],
     ["NETWORK_FILTER", "INSERT_BEFORE", network("b"), [inspectors, http, ["a", "x", "b"]]],
     ["NETWORK_FILTER", "INSERT_AFTER", network("a"), [inspectors, http, ["a", "x", "b"]]],
-    ["NETWORK_FILTER", "INSERT_FIRST", { listener: { filterChain: { name: "rest" } } }, [inspectors, http, ["x", "a", "b"]]],
+    [
+      "NETWORK_FILTER",
+      "INSERT_FIRST",
+      { listener: { filterChain: { name: "rest" } } },
+      [inspectors, http, ["x", "a", "b"]],
+    ],
     ["NETWORK_FILTER", "ADD", { listener: { filterChain: { name: "rest" } } }, [inspectors, http, ["a", "b", "x"]]],
     ["NETWORK_FILTER", "REPLACE", network("a"), [inspectors, http, ["x", "b"]]],
     ["NETWORK_FILTER", "REMOVE", network("a"), [inspectors, http, ["b"]]],
     ["LISTENER_FILTER", "ADD", {}, [["tls_inspector", "original_dst"], http, rest]],
     ["LISTENER_FILTER", "INSERT_FIRST", {}, [["original_dst", "tls_inspector"], http, rest]],
-    ["LISTENER_FILTER", "INSERT_BEFORE", { listener: { listenerFilter: inspector.name } }, [["original_dst", "tls_inspector"], http, rest]],
-    ["LISTENER_FILTER", "INSERT_AFTER", { listener: { listenerFilter: inspector.name } }, [["tls_inspector", "original_dst"], http, rest]],
+    [
+      "LISTENER_FILTER",
+      "INSERT_BEFORE",
+      { listener: { listenerFilter: inspector.name } },
+      [["original_dst", "tls_inspector"], http, rest],
+    ],
+    [
+      "LISTENER_FILTER",
+      "INSERT_AFTER",
+      { listener: { listenerFilter: inspector.name } },
+      [["tls_inspector", "original_dst"], http, rest],
+    ],
     ["LISTENER_FILTER", "REPLACE", { listener: { listenerFilter: inspector.name } }, [["original_dst"], http, rest]],
     ["LISTENER_FILTER", "REMOVE", { listener: { listenerFilter: inspector.name } }, [[], http, rest]],
     ["FILTER_CHAIN", "REMOVE", { listener: { filterChain: { name: "rest" } } }, [inspectors, http]],
@@ -121,28 +154,60 @@ describe("patches of listeners", () => {
       LISTENER_FILTER: original,
       FILTER_CHAIN: { name: "new", filters: [tcp("n")] },
     };
-    const patch = { applyTo, match, patch: { operation, ...(operation === "REMOVE" ? {} : { value: values[applyTo] }) } };
+    const patch = {
+      applyTo,
+      match,
+      patch: { operation, ...(operation === "REMOVE" ? {} : { value: values[applyTo] }) },
+    };
     expect(outline(patched(typeUrls.listener, listener, patch))).toEqual(expected);
   });
 
   it("merges what an HTTP connection manager is configured with", () => {
-    const value = { typed_config: { "@type": hcm.typedConfig["@type"], server_name: "shop", upgrade_configs: [{ upgrade_type: "connect" }] } };
-    const result = patched(typeUrls.listener, listener, { applyTo: "NETWORK_FILTER", match: network(manager), patch: { operation: "MERGE", value } });
+    const value = {
+      typed_config: {
+        "@type": hcm.typedConfig["@type"],
+        server_name: "shop",
+        upgrade_configs: [{ upgrade_type: "connect" }],
+      },
+    };
+    const result = patched(typeUrls.listener, listener, {
+      applyTo: "NETWORK_FILTER",
+      match: network(manager),
+      patch: { operation: "MERGE", value },
+    });
     expect(result).toMatchObject({
-      filterChains: [{ filters: [{ name: manager, typedConfig: { statPrefix: "http", serverName: "shop", upgradeConfigs: [{ upgradeType: "connect" }] } }] }],
+      filterChains: [
+        {
+          filters: [
+            {
+              name: manager,
+              typedConfig: { statPrefix: "http", serverName: "shop", upgradeConfigs: [{ upgradeType: "connect" }] },
+            },
+          ],
+        },
+      ],
     });
   });
 
   it("merges into a listener: lists come after, or alone", () => {
     const merge = (operation: string) =>
-      outline(patched(typeUrls.listener, listener, { applyTo: "LISTENER", patch: { operation, value: { listener_filters: [original] } } }));
+      outline(
+        patched(typeUrls.listener, listener, {
+          applyTo: "LISTENER",
+          patch: { operation, value: { listener_filters: [original] } },
+        }),
+      );
     expect(merge("MERGE")).toEqual([["tls_inspector", "original_dst"], http, rest]);
     expect(merge("MERGE_AND_REPLACE_LIST")).toEqual([["original_dst"], http, rest]);
   });
 
   it("keeps a listener as it was where a merge joins filters of two types", () => {
     const compiled = compilePatches(
-      patchesOf({ applyTo: "HTTP_FILTER", match: subFilter(router.name), patch: { operation: "MERGE", value: lua(router.name) } }),
+      patchesOf({
+        applyTo: "HTTP_FILTER",
+        match: subFilter(router.name),
+        patch: { operation: "MERGE", value: lua(router.name) },
+      }),
     );
     const resource = resourceFromJson(typeUrls.listener, JSON.parse(JSON.stringify(listener)));
     const { resource: after, fault } = new Patcher(compiled, sidecar).patch(typeUrls.listener, resource);
@@ -158,7 +223,12 @@ describe("patches of routes", () => {
   it.each<[string, string, object, unknown]>([
     ["HTTP_ROUTE", "ADD", web, [["one", "two", "x"], []]],
     ["HTTP_ROUTE", "INSERT_FIRST", web, [["x", "one", "two"], []]],
-    ["HTTP_ROUTE", "INSERT_FIRST", { routeConfiguration: { vhost: { route: { name: "two" } } } }, [["x", "one", "two"], []]],
+    [
+      "HTTP_ROUTE",
+      "INSERT_FIRST",
+      { routeConfiguration: { vhost: { route: { name: "two" } } } },
+      [["x", "one", "two"], []],
+    ],
     ["HTTP_ROUTE", "INSERT_BEFORE", one, [["x", "one", "two"], []]],
     ["HTTP_ROUTE", "INSERT_AFTER", one, [["one", "x", "two"], []]],
     ["HTTP_ROUTE", "REMOVE", one, [["two"], []]],
@@ -173,19 +243,57 @@ describe("patches of routes", () => {
     const value = applyTo === "HTTP_ROUTE" ? route : { name: "new", domains: ["new"] };
     const result = patched(typeUrls.route, table, { applyTo, match, patch: { operation, value } });
     const { virtualHosts = [] } = result as { virtualHosts?: { routes?: { name: string }[] }[] };
-    expect(result === "untouched" ? result : virtualHosts.map(({ routes = [] }) => routes.map(({ name }) => name))).toEqual(expected);
+    expect(
+      result === "untouched" ? result : virtualHosts.map(({ routes = [] }) => routes.map(({ name }) => name)),
+    ).toEqual(expected);
   });
 
   it("replaces a duration as a whole and merges the rest of a route", () => {
     const value = { route: { timeout: "0.5s", prefix_rewrite: "/" } };
-    expect(patched(typeUrls.route, table, { applyTo: "HTTP_ROUTE", match: one, patch: { operation: "MERGE", value } })).toMatchObject({
+    expect(
+      patched(typeUrls.route, table, { applyTo: "HTTP_ROUTE", match: one, patch: { operation: "MERGE", value } }),
+    ).toMatchObject({
       virtualHosts: [{ routes: [{ route: { cluster: "one", timeout: "0.500s", prefixRewrite: "/" } }, {}] }, {}],
     });
   });
 
   it("merges into a route table", () => {
-    const patch = { applyTo: "ROUTE_CONFIGURATION", patch: { operation: "MERGE", value: { response_headers_to_remove: ["server"] } } };
+    const patch = {
+      applyTo: "ROUTE_CONFIGURATION",
+      patch: { operation: "MERGE", value: { response_headers_to_remove: ["server"] } },
+    };
     expect(patched(typeUrls.route, table, patch)).toMatchObject({ name: "80", responseHeadersToRemove: ["server"] });
+  });
+});
+
+describe("routes that stand in an inbound listener", () => {
+  it("take patches for inbound routes", () => {
+    const inline = {
+      ...hcm,
+      typedConfig: {
+        "@type": hcm.typedConfig["@type"],
+        statPrefix: "http",
+        routeConfig: { name: "inbound|8080||", virtualHosts: table.virtualHosts },
+        httpFilters: [router],
+      },
+    };
+    const inbound = {
+      ...listener,
+      name: "virtualInbound",
+      trafficDirection: "INBOUND",
+      filterChains: [{ filters: [inline] }],
+    };
+    const patch = {
+      applyTo: "VIRTUAL_HOST",
+      match: { context: "SIDECAR_INBOUND", routeConfiguration: { portNumber: 8080, vhost: { name: "pay:80" } } },
+      patch: { operation: "MERGE", value: { include_request_attempt_count: true } },
+    };
+    expect(patched(typeUrls.listener, inbound, patch)).toMatchObject({
+      filterChains: [
+        { filters: [{ typedConfig: { routeConfig: { virtualHosts: [{}, { includeRequestAttemptCount: true }] } } }] },
+      ],
+    });
+    expect(patched(typeUrls.listener, listener, patch)).toBe("untouched");
   });
 });
 
@@ -209,7 +317,11 @@ describe("patches of clusters", () => {
 
   it("removes a cluster, and adds others once", () => {
     expect(patched(typeUrls.cluster, cluster, { applyTo: "CLUSTER", patch: { operation: "REMOVE" } })).toBeUndefined();
-    const add = (name: string, context: string) => ({ applyTo: "CLUSTER", match: { context }, patch: { operation: "ADD", value: { name } } });
+    const add = (name: string, context: string) => ({
+      applyTo: "CLUSTER",
+      match: { context },
+      patch: { operation: "ADD", value: { name } },
+    });
     const compiled = compilePatches(patchesOf(add("a", "ANY"), add("b", "SIDECAR_INBOUND"), add("c", "GATEWAY")));
     expect([...new Patcher(compiled, sidecar).added(typeUrls.cluster).keys()]).toEqual(["a", "b"]);
     expect([...new Patcher(compiled, { ...sidecar, router: true }).added(typeUrls.cluster).keys()]).toEqual(["a", "c"]);

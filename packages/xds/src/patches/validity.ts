@@ -89,7 +89,8 @@ function requiredByType(rule: FieldRules | undefined): boolean {
 
 /** The value of a message such as `google.protobuf.UInt32Value`: rules of numbers stand at the field that holds it. */
 function wrappedValue(message: ReflectMessage): unknown {
-  if (!message.desc.typeName.startsWith("google.protobuf.") || !message.desc.typeName.endsWith("Value")) return undefined;
+  if (!message.desc.typeName.startsWith("google.protobuf.") || !message.desc.typeName.endsWith("Value"))
+    return undefined;
   const [only, ...more] = message.desc.fields;
   return only !== undefined && more.length === 0 && only.fieldKind === "scalar" ? message.get(only) : undefined;
 }
