@@ -159,7 +159,8 @@ function versionExpression(text: string): RegExp | undefined | null {
   if (text === "") return undefined;
   if (text.length > maximumVersionExpression) return /(?!)/;
   try {
-    return new RegExp(text, "u");
+    // The one inline flag that Go's expressions commonly begin with.
+    return text.startsWith("(?i)") ? new RegExp(text.slice("(?i)".length), "i") : new RegExp(text);
   } catch {
     return null;
   }

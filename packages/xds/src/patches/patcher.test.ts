@@ -1,3 +1,4 @@
+import type { JsonValue } from "@bufbuild/protobuf";
 import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
 import { resourceFromJson } from "@signalbox/xds-server";
 import { describe, expect, it } from "vitest";
@@ -61,12 +62,16 @@ const table = {
 const cluster = { name: "outbound|80|v1|web.shop", connectTimeout: "1s", type: "STRICT_DNS" };
 
 function patched(type: TypeUrl, json: object, ...patches: readonly object[]): unknown {
-  const resource = resourceFromJson(type, JSON.parse(JSON.stringify(json)));
+  const resource = resourceFromJson(type, jsonValue(json));
   const compiled = compilePatches(patchesOf(...patches));
   expect(compiled.faults).toEqual([]);
   const { resource: after, fault } = new Patcher(compiled, sidecar).patch(type, resource);
   expect(fault).toBeUndefined();
   return after === undefined ? undefined : after === resource ? "untouched" : jsonOf(type, after);
+}
+
+function jsonValue(value: object): JsonValue {
+  return JSON.parse(JSON.stringify(value)) as JsonValue;
 }
 
 /** Names of all filters, from the outside in. */
@@ -209,7 +214,7 @@ describe("patches of listeners", () => {
         patch: { operation: "MERGE", value: lua(router.name) },
       }),
     );
-    const resource = resourceFromJson(typeUrls.listener, JSON.parse(JSON.stringify(listener)));
+    const resource = resourceFromJson(typeUrls.listener, jsonValue(listener));
     const { resource: after, fault } = new Patcher(compiled, sidecar).patch(typeUrls.listener, resource);
     expect(after).toBe(resource);
     expect(fault?.message).toContain("cannot merge");

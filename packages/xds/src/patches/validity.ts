@@ -1,6 +1,6 @@
 import { fromBinary, getOption, hasOption, type DescField, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { reflect, type ReflectMessage } from "@bufbuild/protobuf/reflect";
-import { AnySchema, type Any } from "@bufbuild/protobuf/wkt";
+import { AnySchema, FeatureSet_FieldPresence, type Any } from "@bufbuild/protobuf/wkt";
 import { anyRegistry } from "@signalbox/envoy-api";
 import { required, rules, type FieldRules } from "@signalbox/envoy-api/validate/validate";
 
@@ -42,7 +42,7 @@ function checkField(message: ReflectMessage, field: DescField, path: string): Vi
   if (!message.isSet(field)) {
     if (field.oneof !== undefined) return undefined;
     if (rule?.message?.required === true || requiredByType(rule)) return { path, message: "is required" };
-    if (field.fieldKind === "message" || field.presence === 1) return undefined;
+    if (field.fieldKind === "message" || !implicit(field)) return undefined;
   }
   switch (field.fieldKind) {
     case "list": {
@@ -72,7 +72,7 @@ function checkField(message: ReflectMessage, field: DescField, path: string): Vi
       return wrapped === undefined ? check(inner, path) : checkScalar(wrapped, rule, path);
     }
     case "enum": {
-      const value = message.get(field) as number;
+      const value = message.get(field);
       if (rule?.type.case === "enum" && rule.type.value.definedOnly && field.enum.value[value] === undefined)
         return { path, message: `has no meaning for ${String(value)}` };
       return undefined;
@@ -80,6 +80,11 @@ function checkField(message: ReflectMessage, field: DescField, path: string): Vi
     case "scalar":
       return checkScalar(message.get(field), rule, path);
   }
+}
+
+/** Does the field have no "not set", but a zero that rules hold for? */
+function implicit({ presence }: DescField): boolean {
+  return presence === FeatureSet_FieldPresence.IMPLICIT;
 }
 
 function requiredByType(rule: FieldRules | undefined): boolean {
@@ -99,7 +104,7 @@ function checkScalar(value: unknown, rule: FieldRules | undefined, path: string)
   if (rule === undefined) return undefined;
   const { type } = rule;
   if (type.case === "string" && typeof value === "string") {
-    const length = BigInt([...value].length);
+    const length = BigInt(Array.from(value).length);
     if (type.value.ignoreEmpty && value === "") return undefined;
     if (length < type.value.minLen || BigInt(Buffer.byteLength(value)) < type.value.minBytes)
       return { path, message: "is too short" };
