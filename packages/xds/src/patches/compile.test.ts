@@ -33,6 +33,7 @@ describe("compilePatches", () => {
       }),
       /short/,
     ],
+    ["a list that is too short", add("VIRTUAL_HOST", { name: "a" }), /items/],
     ["no value", { applyTo: "CLUSTER", patch: { operation: "ADD" } }, /required/],
     ["no operation", { applyTo: "CLUSTER", patch: { value: {} } }, /operation/],
     [

@@ -320,6 +320,28 @@ describe("patches of clusters", () => {
     expect(result).toEqual(fits ? { ...cluster, lbPolicy: "RANDOM", connectTimeout: "0.200s" } : "untouched");
   });
 
+  it("merge a transport socket of the same name and leave the rest of the patch out", () => {
+    const socket = (fields: object) => ({
+      name: "envoy.transport_sockets.tls",
+      typedConfig: {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        ...fields,
+      },
+    });
+    const result = patched(
+      typeUrls.cluster,
+      { ...cluster, transportSocket: socket({ sni: "web" }) },
+      {
+        applyTo: "CLUSTER",
+        patch: {
+          operation: "MERGE",
+          value: { lbPolicy: "RANDOM", transportSocket: socket({ allowRenegotiation: true }) },
+        },
+      },
+    );
+    expect(result).toEqual({ ...cluster, transportSocket: socket({ sni: "web", allowRenegotiation: true }) });
+  });
+
   it("removes a cluster, and adds others once", () => {
     expect(patched(typeUrls.cluster, cluster, { applyTo: "CLUSTER", patch: { operation: "REMOVE" } })).toBeUndefined();
     const add = (name: string, context: string) => ({
