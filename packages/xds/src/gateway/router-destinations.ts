@@ -2,7 +2,7 @@ import type { Service } from "@signalbox/model";
 import { portPolicy, type Client, type PortPolicy, type RuleBook } from "@signalbox/traffic";
 import type { CompiledService } from "../compiled-service.ts";
 import { outboundCluster } from "../names.ts";
-import { portKind } from "../outbound-listeners.ts";
+import { portKind } from "../port-kind.ts";
 import type { Destinations } from "../routing/context.ts";
 
 /** What a router knows of the hosts to which its rules send. */
