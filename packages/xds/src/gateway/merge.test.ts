@@ -2,7 +2,7 @@ import { FaultList, readGateway } from "@signalbox/istio-objects";
 import { objectKey } from "@signalbox/model";
 import { describe, expect, it } from "vitest";
 import { mergeGateways, type TargetPorts } from "./merge.ts";
-import { gateway, server } from "./testing/router.ts";
+import { object, server } from "./testing/router.ts";
 
 const simple = { tls: { mode: "SIMPLE", credentialName: "c" } };
 const passthrough = { tls: { mode: "PASSTHROUGH" } };
@@ -11,8 +11,8 @@ const redirect = { tls: { httpsRedirect: true } };
 /** Ports as `bind:number route tables|server names`, tables and rejections of Gateways `edge/g0`, `edge/g1`, …, each with these servers. */
 function merged(gateways: readonly (readonly object[])[], targetPorts?: TargetPorts) {
   const rules = gateways.map((servers, index) => {
-    const object = gateway(`edge/g${String(index)}`, ...servers);
-    return { key: objectKey(object), object, spec: readGateway(object.spec, [], new FaultList()) };
+    const gateway = object("Gateway", `edge/g${String(index)}`, { servers });
+    return { key: objectKey(gateway), object: gateway, spec: readGateway(gateway.spec, [], new FaultList()) };
   });
   const { ports, rejected, tables } = mergeGateways(rules, targetPorts);
   return {

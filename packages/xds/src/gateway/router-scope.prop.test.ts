@@ -3,33 +3,34 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { ServiceSketch } from "../testing/catalog.ts";
 import type { RouterScope } from "./router-scope.ts";
-import { gateway, object, server, World } from "./testing/router.ts";
+import { gateway, object, server, World, type Json } from "./testing/router.ts";
 
 const hosts = fc.uniqueArray(
   fc.constantFrom("*", "*.test", "a.test", "b.test", "./a.test", "shop/*.test", "pay/b.test", "*/a.test"),
   { minLength: 1, maxLength: 3 },
 );
 
-const tls = fc.constantFrom(
-  {},
-  { tls: { mode: "SIMPLE", credentialName: "cert" } },
-  { tls: { mode: "PASSTHROUGH" } },
-  { tls: { mode: "AUTO_PASSTHROUGH" } },
-  { tls: { httpsRedirect: true } },
+const simple = { tls: { mode: "SIMPLE", credentialName: "cert" } };
+
+const portAndTls = fc.constantFrom<readonly [string, Json]>(
+  ["HTTP 80", {}],
+  ["HTTP2 80", {}],
+  ["HTTP 80", { tls: { httpsRedirect: true } }],
+  ["HTTP 90", {}],
+  ["HTTPS 443", simple],
+  ["TLS 443", simple],
+  ["TLS 443", { tls: { mode: "PASSTHROUGH" } }],
+  ["TLS 443", { tls: { mode: "AUTO_PASSTHROUGH" } }],
+  ["TCP 9000", {}],
+  ["TCP 80", {}],
 );
 
 const anyServer = fc
-  .tuple(
-    fc.constantFrom("HTTP 80", "HTTP2 80", "HTTP 90", "HTTPS 443", "TLS 443", "TCP 9000", "TCP 80"),
-    hosts,
-    tls,
-    fc.constantFrom("one", "two"),
-    fc.constantFrom("", "0.0.0.0", "10.0.0.1"),
-  )
-  .map(([port, names, more, name, bind]) => server(port, names, { ...more, name, bind }));
+  .tuple(portAndTls, hosts, fc.constantFrom("one", "two"), fc.constantFrom("", "0.0.0.0", "10.0.0.1"))
+  .map(([[port, more], names, name, bind]) => server(port, names, { ...more, name, bind }));
 
 const anyGateway = fc
-  .tuple(fc.constantFrom("edge/gw", "edge/two", "shop/gw"), fc.array(anyServer, { maxLength: 3 }))
+  .tuple(fc.constantFrom("edge/gw", "edge/two", "shop/gw"), fc.array(anyServer, { minLength: 1, maxLength: 3 }))
   .map(([name, servers]) => gateway(name, ...servers));
 
 const destination = fc.constantFrom("web.test", "db.test", "none.test").map((host) => ({ destination: { host } }));
@@ -37,8 +38,8 @@ const destination = fc.constantFrom("web.test", "db.test", "none.test").map((hos
 const anyRoutes = fc
   .record({
     name: fc.constantFrom("shop/one", "shop/two", "pay/one", "edge/one"),
-    hosts: fc.uniqueArray(fc.constantFrom("*", "*.test", "a.test", "b.test"), { minLength: 1, maxLength: 2 }),
-    gateways: fc.uniqueArray(fc.constantFrom("edge/gw", "edge/two", "shop/gw", "mesh"), { minLength: 1 }),
+    hosts: fc.constantFrom(["*"], ["*.test"], ["a.test"], ["b.test"], ["a.test", "b.test"]),
+    gateways: fc.uniqueArray(fc.constantFrom("edge/gw", "edge/two", "shop/gw"), { minLength: 1 }),
     prefix: fc.constantFrom("/", "/a", "/b"),
     to: destination,
     at: fc.integer({ min: 0, max: 3 }),
@@ -126,6 +127,7 @@ function versions({ clusters, listeners, routes }: RouterScope): Readonly<Record
 }
 
 it("a router that follows changes has what one has that is made afterwards, and says what changed", () => {
+  let built = 0;
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 6 }), (steps) => {
       const world = new World([], { services: [] });
@@ -138,6 +140,7 @@ it("a router that follows changes has what one has that is made afterwards, and 
         );
         world.change(objects, gone, services, goneServices);
         const { listeners, routes } = world.scope;
+        built += listeners.resources.size > 1 ? 1 : 0;
         expect(versions(world.scope)).toEqual(versions(world.fresh()));
         expect([...world.scope.faults]).toEqual([]);
         const after = new Map(
@@ -151,4 +154,6 @@ it("a router that follows changes has what one has that is made afterwards, and 
     }),
     { numRuns: 150, seed: 20_240_615 },
   );
+  // Where the book refused most of what is made here, this would prove nothing.
+  expect(built).toBeGreaterThan(150);
 });

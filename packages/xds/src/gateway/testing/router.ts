@@ -18,15 +18,28 @@ export function object(kind: string, name: string, spec: object, at?: number): C
   return at === undefined ? base : { ...base, createdAt: at * 1000 };
 }
 
-/** A Gateway for the routers of these tests. */
-export function gateway(name: string, ...servers: readonly object[]): ConfigObject {
-  return object("Gateway", name, { selector: { app: "edge" }, servers });
+/** A Gateway for the routers of these tests. Servers whose port names are the same get others, as they must. */
+export function gateway(name: string, ...servers: readonly Server[]): ConfigObject {
+  const seen = new Set<string>();
+  const named = servers.map((one, index) => {
+    const own = seen.has(one.port.name) ? `${one.port.name}-${String(index)}` : one.port.name;
+    seen.add(own);
+    return { ...one, port: { ...one.port, name: own } };
+  });
+  return object("Gateway", name, { selector: { app: "edge" }, servers: named });
+}
+
+/** A server as JSON. */
+export interface Server {
+  readonly port: { readonly number: number; readonly protocol: string; readonly name: string };
+  readonly hosts: readonly string[];
 }
 
 /** A server of a Gateway: `HTTP 80`, hosts, and what else it says. */
-export function server(port: string, hosts: readonly string[], more: Json = {}): object {
+export function server(port: string, hosts: readonly string[], more: Json = {}): Server {
   const [protocol = "", number = ""] = port.split(" ");
-  const { name = protocol.toLowerCase(), ...rest } = more;
+  const { name: given, ...rest } = more;
+  const name = typeof given === "string" ? given : protocol.toLowerCase();
   return { port: { number: Number(number), protocol, name }, hosts, ...rest };
 }
 
