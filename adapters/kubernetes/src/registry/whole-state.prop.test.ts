@@ -52,11 +52,13 @@ function apply(state: WholeState, step: Step): void {
   const metadata = { name, namespace, creationTimestamp: created };
   if (put === "Service") {
     const spec = { clusterIP: address, ports: [{ name: "http", port: 80 }] };
-    const item = readService({ metadata, spec }, () => {});
-    if (item !== undefined) state.kube.put("Service", key, item);
+    state.kube.put(
+      "Service",
+      key,
+      readService({ metadata, spec }, () => {}),
+    );
   } else if (put === "Pod") {
-    const item = readPod({ metadata, spec: {}, status: { podIP: address } });
-    if (item !== undefined) state.kube.put("Pod", key, item);
+    state.kube.put("Pod", key, readPod({ metadata, spec: {}, status: { podIP: address } }));
   } else {
     const kind = istioKinds.find((one) => one.kind === put);
     if (kind === undefined) throw new Error(`there is no ${put}`);
