@@ -1,3 +1,4 @@
+import type { NameDomain } from "./host-name.ts";
 import {
   readDestinationRule,
   readEnvoyFilter,
@@ -24,7 +25,7 @@ export interface RuleBookOptions {
   /** The namespace whose rules are for all; `istio-system` where absent. */
   readonly rootNamespace?: string;
   /** How short names end; `cluster.local` where absent. */
-  readonly domain?: string;
+  readonly domain?: NameDomain;
   /** The mesh's `localityLbSetting`; where absent, Istio's default: failover by locality where endpoints can be ejected. */
   readonly localityLoadBalancing?: LocalityDefault;
 }

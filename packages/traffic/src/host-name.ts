@@ -6,13 +6,21 @@ export function isWildcard(host: string): boolean {
 }
 
 /**
+ * How short names end: the DNS domain of the cluster, or a function that says it for each `<name>.<namespace>`; empty where nothing follows
+ * the namespace.
+ */
+export type NameDomain = string | ((name: string) => string);
+
+/**
  * The whole name of a host that an object of `namespace` writes, in lower case: a name without a dot is a service of that namespace. `*`
  * and IP addresses stay what they are.
  */
-export function wholeHost(host: string, namespace: string, domain: string): string {
+export function wholeHost(host: string, namespace: string, domain: NameDomain): string {
   const name = host.toLowerCase();
   if (name === "" || name === "*" || name.includes(".") || isIpAddress(name)) return name;
-  return `${name}${namespace === "" ? "" : `.${namespace}`}${domain === "" ? "" : `.svc.${domain}`}`;
+  const inNamespace = namespace === "" ? name : `${name}.${namespace}`;
+  const end = typeof domain === "string" ? domain : domain(inNamespace);
+  return end === "" ? inNamespace : `${inNamespace}.svc.${end}`;
 }
 
 /**

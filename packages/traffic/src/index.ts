@@ -14,4 +14,5 @@ export type { LocalityDefault } from "./destination-rule/place.ts";
 export type { EgressImports } from "./egress-imports.ts";
 export type { DestinationPolicy, HostRules, PortPolicy, Routing } from "./host-rules.ts";
 export type { EnvoyPatch, Imports, Owners, RuleBook, RuleStatus, RuleTouches } from "./rule-book.ts";
+export type { NameDomain } from "./host-name.ts";
 export type { Rule } from "./rule.ts";

@@ -51,7 +51,7 @@ export class Directory {
   constructor(settings: MeshSettings, book: RuleBook) {
     this.#settings = settings;
     this.#book = book;
-    this.#ruled = new RuledServices(book, settings, (host, client) => this.#unruled(host, client));
+    this.#ruled = new RuledServices(book, settings, (host, client) => this.reached(host, client.namespace));
   }
 
   get size(): number {
@@ -289,6 +289,12 @@ export class Directory {
       current = this.resolve(host, namespace);
     }
     return undefined;
+  }
+
+  /** As `resolve`; for an alias the service that it stands for. */
+  reached(host: string, namespace: string): CompiledService | undefined {
+    const found = this.resolve(host, namespace);
+    return found === undefined ? undefined : (this.target(found, namespace) ?? found);
   }
 
   /** Names of the aliases of a service that clients in a namespace see, sorted. */

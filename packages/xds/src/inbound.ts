@@ -1,6 +1,6 @@
 import { TrafficDirection } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { ListenerFilterChainMatchPredicateSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener_components";
-import type { Protocol } from "@signalbox/model";
+import { byCodeUnit, type Protocol } from "@signalbox/model";
 import type { CompiledService } from "./compiled-service.ts";
 import {
   httpConnectionManager,
@@ -48,6 +48,23 @@ export function inboundPorts(
     }
   }
   return [...ports.values()].sort((a, b) => a.number - b.number);
+}
+
+/** Hosts of the services behind each port of the workload with these addresses. */
+export function inboundHosts(
+  services: readonly CompiledService[],
+  addresses: readonly string[],
+): ReadonlyMap<number, readonly string[]> {
+  const hosts = new Map<number, Set<string>>();
+  for (const { entry } of services) {
+    for (const instance of entry.instances) {
+      for (const address of instance.addresses) {
+        if (address.type !== "ip" || !addresses.includes(address.ip)) continue;
+        hosts.set(address.port, (hosts.get(address.port) ?? new Set()).add(entry.service.hostname));
+      }
+    }
+  }
+  return new Map([...hosts].sort(([a], [b]) => a - b).map(([port, all]) => [port, [...all].sort(byCodeUnit)]));
 }
 
 /**

@@ -24,6 +24,8 @@ export interface ProxyNode {
   readonly listenAddress: string;
   /** False for a node that cannot bind ports below 1024 (`UNPRIVILEGED_POD: "true"`). */
   readonly privileged: boolean;
+  /** The texts in the node's metadata, for rules that choose nodes by them. */
+  readonly metadata: Labels;
   /** False for a node that asked for clusters and endpoints only (`SIGNALBOX_LISTENERS: "none"`). */
   readonly listeners: boolean;
 }
@@ -40,6 +42,7 @@ type Metadata = Readonly<Record<string, unknown>>;
 /** Longest text taken from a node; longer values are cut, so that a client cannot make keys of any size. */
 const maximumText = 512;
 const maximumAddresses = 64;
+const maximumMetadata = 128;
 
 /**
  * Reads a node. Accepts any value: what is missing or of the wrong kind gets its default. Istio's ids are
@@ -69,6 +72,7 @@ export function parseNode(node: unknown): ProxyNode {
     interception: type === "sidecar" && interception !== "NONE" ? "CAPTURED" : "NONE",
     listenAddress: isIP(listenAddress) === 0 ? "127.0.0.1" : listenAddress,
     privileged: text(metadata["UNPRIVILEGED_POD"]).toLowerCase() !== "true",
+    metadata: labelsOf(Object.fromEntries(Object.entries(metadata).slice(0, maximumMetadata))),
     listeners: text(metadata["SIGNALBOX_LISTENERS"]).toLowerCase() !== "none",
   };
 }
@@ -94,7 +98,7 @@ function namespaceOf(podAndNamespace: string, dnsDomain: string): string {
 
 function labelsOf(value: unknown): Labels {
   const labels = Object.entries(recordOf(value)).flatMap(([key, label]) =>
-    typeof label === "string" ? [[key, label] as const] : [],
+    typeof label === "string" ? [[key, text(label)] as const] : [],
   );
   return Object.fromEntries(labels);
 }

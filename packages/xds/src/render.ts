@@ -25,9 +25,15 @@ const schemas: ReadonlyMap<TypeUrl, DescMessage> = new Map<TypeUrl, DescMessage>
   [typeUrls.endpoint, ClusterLoadAssignmentSchema],
 ]);
 
-/** What a node would get from this catalog. */
+/**
+ * What a node would get from this catalog. Short names in rules are completed with the cluster's domain where that names a service of the
+ * catalog, and with the namespace alone where it does not: rules can be looked at without their cluster.
+ */
 export function renderProxy(catalog: Catalog, node: ProxyNode, options: TranslatorOptions = {}): RenderedProxy {
-  const translator = createTranslator(options);
+  const { domain = "cluster.local" } = options;
+  const hosts = new Set([...catalog.entries.values()].map(({ service }) => service.hostname.toLowerCase()));
+  const shortNames = (name: string) => (hosts.has(`${name}.svc.${domain}`) ? domain : "");
+  const translator = createTranslator({ shortNames, ...options });
   translator.apply({ v: 1, type: "snapshot", catalog });
   return renderView(translator.view(node));
 }

@@ -12,19 +12,27 @@ import {
   type ObjectKey,
   type Revision,
 } from "@signalbox/model";
-import { anyClient, createRuleBook, type Client, type Rule, type RuleBook } from "@signalbox/traffic";
+import { anyClient, createRuleBook, type Client, type NameDomain, type Rule, type RuleBook } from "@signalbox/traffic";
 import { resourceOf, type ChangedNames, type ResourceView } from "@signalbox/xds-server";
 import { inboundClusters } from "./clusters.ts";
 import type { Flavour } from "./compiled-service.ts";
 import { Directory, type Touched, type TranslationFault } from "./directory.ts";
+import type { TargetPorts } from "./gateway/merge.ts";
+import { RouterScope } from "./gateway/router-scope.ts";
+import { targetPorts } from "./gateway/target-ports.ts";
 import { GrpcScope } from "./grpc-scope.ts";
-import { inboundPorts, virtualInbound, type InboundPort } from "./inbound.ts";
+import { inboundHosts, inboundPorts, virtualInbound, type InboundPort } from "./inbound.ts";
+import { JoinedTable } from "./joined-table.ts";
 import { meshSettings, type MeshConfig, type MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import { inboundCluster } from "./names.ts";
 import type { ProxyNode } from "./node.ts";
 import type { ListenerStyle } from "./outbound-listeners.ts";
 import { OverlayTable } from "./overlay-table.ts";
+import type { PatchContext } from "./patches/match.ts";
+import { PatchedView } from "./patches/patched-view.ts";
+import type { Patcher } from "./patches/patcher.ts";
+import { faultOf, Patchers } from "./patches/patchers.ts";
 import type { Fallback } from "./routes.ts";
 import { ScopeOverlay } from "./scope-overlay.ts";
 import { EnvoyScope, type Scope } from "./scope.ts";
@@ -39,6 +47,8 @@ export interface TranslatorOptions {
   readonly mesh?: MeshConfig;
   /** DNS domain of the cluster, for nodes that name only their namespace. Default `cluster.local`. */
   readonly domain?: string;
+  /** How short names in rules end. The domain where absent. */
+  readonly shortNames?: NameDomain;
 }
 
 /** What one event changed. */
@@ -70,8 +80,12 @@ export interface Translator {
 }
 
 /** Makes a translator with an empty catalog. Throws a MeshConfigError when a mesh setting cannot be used. */
-export function createTranslator({ mesh = {}, domain = "cluster.local" }: TranslatorOptions = {}): Translator {
-  return new CatalogTranslator(meshSettings(mesh), domain);
+export function createTranslator({
+  mesh = {},
+  domain = "cluster.local",
+  shortNames = domain,
+}: TranslatorOptions = {}): Translator {
+  return new CatalogTranslator(meshSettings(mesh), domain, shortNames);
 }
 
 interface BuiltScope {
@@ -91,6 +105,9 @@ interface NodeScope {
   readonly clientKey: string;
   readonly sidecar: Rule<Sidecar> | undefined;
   readonly settings: MeshSettings;
+  /** Where a router listens for ports that Gateways name; undefined for all others. */
+  readonly targets: TargetPorts | undefined;
+  readonly patcher: Patcher | undefined;
   readonly key: string;
 }
 
@@ -108,6 +125,7 @@ class CatalogTranslator implements Translator {
   readonly #directory: Directory;
   readonly #objects = new Map<ObjectKey, ConfigObject>();
   readonly #clients = new Map<string, Client>();
+  readonly #patchers: Patchers;
   readonly #sharedTables = new Map<Flavour, SharedTables>();
   readonly #tables = new Map<string, ServiceTables>();
   readonly #sharedScopes = new Map<string, EnvoyScope>();
@@ -117,16 +135,17 @@ class CatalogTranslator implements Translator {
   readonly #idle = new Set<ResourceView>();
   #revision: Revision | undefined;
 
-  constructor(settings: MeshSettings, domain: string) {
+  constructor(settings: MeshSettings, domain: string, shortNames: NameDomain) {
     this.#settings = settings;
     this.#opposite = { ...settings, registryOnly: !settings.registryOnly };
     this.#domain = domain;
     this.#book = createRuleBook({
       rootNamespace: settings.rootNamespace,
-      domain,
+      domain: shortNames,
       localityLoadBalancing: settings.localityLb,
     });
     this.#directory = new Directory(settings, this.#book);
+    this.#patchers = new Patchers(this.#book);
   }
 
   get revision(): Revision | undefined {
@@ -155,6 +174,7 @@ class CatalogTranslator implements Translator {
     for (const { scope } of this.#scopes.values()) {
       if (scope === undefined) continue;
       const { listeners, routes } = scope;
+      if (scope instanceof RouterScope) add(typeUrls.cluster, scope.clusters.resources.size);
       add(typeUrls.listener, (listeners instanceof OverlayTable ? listeners.own : listeners).resources.size);
       add(typeUrls.route, (routes instanceof OverlayTable ? routes.own : routes).resources.size);
     }
@@ -171,10 +191,12 @@ class CatalogTranslator implements Translator {
     );
     const parts = this.#parts();
     for (const part of parts) part.update(touched);
+    if (rules.envoyFilters.size > 0 || rules.signatures) this.#patchers.forget();
     const everyone = rules.signatures || rules.sidecars.size > 0 || rules.envoyFilters.size > 0;
-    const faults = [...this.#directory.faults, ...parts.flatMap((part) => [...part.faults])];
     this.#revision = event.type === "snapshot" ? event.catalog.revision : event.revision;
-    return { views: this.#takeChanges(), addresses: touched.addresses, everyone, faults };
+    const views = this.#takeChanges();
+    const faults = [...this.#directory.faults, ...parts.flatMap((part) => [...part.faults]), ...this.#patchFaults()];
+    return { views, addresses: touched.addresses, everyone, faults };
   }
 
   /** The delta from what is held to these objects. */
@@ -203,6 +225,7 @@ class CatalogTranslator implements Translator {
     let view = built.views.get(key);
     if (view === undefined) {
       view = inbound === undefined ? built.base : this.#layer(built.base, inbound, styleOf(node));
+      if (wanted.patcher !== undefined) view = new PatchedView(view, wanted.patcher);
       built.views.set(key, view);
       this.#owners.set(view, { scope: wanted.key, key });
     }
@@ -223,6 +246,10 @@ class CatalogTranslator implements Translator {
     }
     const sidecar = node.type === "sidecar" ? this.#book.sidecar(client) : undefined;
     const settings = this.#settingsFor(sidecar);
+    const targets = isRouter(node)
+      ? targetPorts(this.#directory.servicesAt(node.addresses), node.addresses)
+      : undefined;
+    const chosen = this.#patchers.of(node, client, () => this.#aroundPatches(node, targets));
     const parts = hasListeners(node)
       ? [dnsDomain, styleOf(node), fallbackOf(node, settings)]
       : [nothing, flavourOf(node)];
@@ -231,8 +258,34 @@ class CatalogTranslator implements Translator {
       clientKey,
       sidecar === undefined ? "" : `${sidecar.key} ${contentHash(sidecar.spec)}`,
       ...parts,
+      targets === undefined ? "" : [node.privileged, wildcardsOf(node.addresses), ...targets],
+      chosen?.key ?? "",
     ]);
-    return { node, dnsDomain, client, clientKey, sidecar, settings, key };
+    return { node, dnsDomain, client, clientKey, sidecar, settings, targets, patcher: chosen?.patcher, key };
+  }
+
+  /** What patches may ask of a proxy beside its resources. */
+  #aroundPatches(
+    node: ProxyNode,
+    targets: TargetPorts | undefined,
+  ): Pick<PatchContext, "inboundHosts" | "gatewayPorts"> {
+    if (targets !== undefined) {
+      const gatewayPorts = new Map<number, Set<number>>();
+      for (const [port, target] of targets) {
+        const ports = gatewayPorts.get(target) ?? new Set();
+        gatewayPorts.set(target, ports.add(port));
+      }
+      return { gatewayPorts };
+    }
+    return isCaptured(node)
+      ? { inboundHosts: inboundHosts(this.#directory.servicesAt(node.addresses), node.addresses) }
+      : {};
+  }
+
+  #patchFaults(): readonly TranslationFault[] {
+    const views = [...this.#scopes.values()].flatMap((built) => [...built.views.values()]);
+    const patched = views.flatMap((view) => (view instanceof PatchedView ? view.faults : []));
+    return [...this.#patchers.faults, ...patched.map(faultOf)];
   }
 
   /** A Sidecar may say otherwise than the mesh what becomes of traffic to unknown hosts. */
@@ -307,7 +360,18 @@ class CatalogTranslator implements Translator {
     });
   }
 
-  #buildScope({ client, dnsDomain, node, settings }: NodeScope): Scope | undefined {
+  #buildScope({ client, dnsDomain, node, settings, targets }: NodeScope): Scope | undefined {
+    if (targets !== undefined) {
+      return new RouterScope({
+        book: this.#book,
+        client,
+        sight: this.#directory.sight(client),
+        find: (host) => this.#directory.reached(host, client.namespace),
+        settings,
+        targetPorts: targets,
+        style: { wildcards: wildcardsOf(node.addresses), privileged: node.privileged },
+      });
+    }
     if (node.type === "grpc") return new GrpcScope(this.#directory.sight(client), dnsDomain);
     if (!hasListeners(node)) return undefined;
     const options = { dnsDomain: searchedBy(dnsDomain), style: styleOf(node), fallback: fallbackOf(node, settings) };
@@ -354,7 +418,11 @@ class CatalogTranslator implements Translator {
     const views = new Map<ResourceView, ChangedNames>();
     for (const { base, views: handedOut } of this.#scopes.values()) {
       const changed = nonEmpty([...base.tables].map(([type, table]) => [type, table.changed] as const));
-      if (changed.size > 0) for (const view of handedOut.values()) views.set(view, changed);
+      if (changed.size === 0) continue;
+      for (const view of handedOut.values()) {
+        const seen = view instanceof PatchedView ? view.changedNames(changed) : changed;
+        if (seen.size > 0) views.set(view, seen);
+      }
     }
     for (const tables of [...this.#sharedTables.values(), ...this.#tables.values()]) tables.settle();
     for (const scope of this.#sharedScopes.values()) scope.settle();
@@ -369,7 +437,7 @@ function tableView(
 ): TableView {
   return new TableView(
     new Map([
-      [typeUrls.cluster, clusters],
+      [typeUrls.cluster, scope instanceof RouterScope ? new JoinedTable(clusters, scope.clusters) : clusters],
       [typeUrls.endpoint, assignments],
       ...(scope === undefined
         ? []
@@ -398,7 +466,11 @@ function isCaptured(node: ProxyNode): boolean {
   return node.type === "sidecar" && node.interception === "CAPTURED";
 }
 
-/** A router has no listeners before a Gateway gives it some. */
+/** Gateways give a router its listeners. */
+function isRouter(node: ProxyNode): boolean {
+  return node.type === "router" && node.listeners;
+}
+
 function hasListeners(node: ProxyNode): boolean {
   return node.type !== "router" && node.listeners;
 }
@@ -417,8 +489,12 @@ function flavourOf(node: ProxyNode): Flavour {
 function styleOf(node: ProxyNode): ListenerStyle {
   if (!isCaptured(node))
     return { captured: false, bindAddress: node.listenAddress, wildcards: ["0.0.0.0"], privileged: node.privileged };
-  const v4 = node.addresses.some((address) => !address.includes(":")) || node.addresses.length === 0;
-  const v6 = node.addresses.some((address) => address.includes(":"));
-  const wildcards: ListenerStyle["wildcards"] = v4 ? (v6 ? ["0.0.0.0", "::"] : ["0.0.0.0"]) : ["::"];
-  return { captured: true, bindAddress: v4 ? "127.0.0.1" : "::1", wildcards, privileged: true };
+  const wildcards = wildcardsOf(node.addresses);
+  return { captured: true, bindAddress: wildcards[0] === "::" ? "::1" : "127.0.0.1", wildcards, privileged: true };
+}
+
+function wildcardsOf(addresses: readonly string[]): ListenerStyle["wildcards"] {
+  const v4 = addresses.some((address) => !address.includes(":")) || addresses.length === 0;
+  const v6 = addresses.some((address) => address.includes(":"));
+  return v4 ? (v6 ? ["0.0.0.0", "::"] : ["0.0.0.0"]) : ["::"];
 }

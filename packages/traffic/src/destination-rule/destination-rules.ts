@@ -1,7 +1,7 @@
 import type { DestinationRule } from "@signalbox/istio-objects";
 import { canonicalJson, formatLocality, type Labels } from "@signalbox/model";
 import type { Client } from "../client.ts";
-import { wholeHost } from "../host-name.ts";
+import { wholeHost, type NameDomain } from "../host-name.ts";
 import type { DestinationPolicy } from "../host-rules.ts";
 import { selects } from "../labels.ts";
 import type { Owners } from "../rule-book.ts";
@@ -15,7 +15,7 @@ import { DestinationPool, type Mergers } from "./pool.ts";
 /** Where DestinationRules are looked up, and by which mesh-wide settings. */
 export interface DestinationOptions {
   readonly rootNamespace: string;
-  readonly domain: string;
+  readonly domain: NameDomain;
   readonly localityLoadBalancing: LocalityDefault;
 }
 

@@ -1,6 +1,6 @@
 import type { Destination, HttpRoute, TcpRoute, TlsRoute, VirtualService } from "@signalbox/istio-objects";
 import { byCodeUnit } from "@signalbox/model";
-import { meshGateway, wholeGateway, wholeHost } from "../host-name.ts";
+import { meshGateway, wholeGateway, wholeHost, type NameDomain } from "../host-name.ts";
 import type { Rule } from "../rule.ts";
 import { delegatedRoutes } from "./delegate.ts";
 import { reachOf } from "./reach.ts";
@@ -36,7 +36,7 @@ export function delegatesOf({ object, spec }: Rule<VirtualService>): readonly st
 export function resolveVirtualService(
   { object, spec }: Rule<VirtualService>,
   find: FindVirtualService,
-  domain: string,
+  domain: NameDomain,
 ): ResolvedVirtualService {
   const names = namesOf(object.namespace, domain);
   return {
@@ -80,7 +80,7 @@ interface Sending {
 }
 
 /** Gives names that one namespace wrote their whole form. */
-function namesOf(namespace: string, domain: string) {
+function namesOf(namespace: string, domain: NameDomain) {
   const gateway = (name: string) => wholeGateway(name, namespace);
   const destination = <D extends Destination | undefined>(to: D): D =>
     to === undefined ? to : { ...to, host: wholeHost(to.host, namespace, domain) };

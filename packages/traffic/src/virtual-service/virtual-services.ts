@@ -3,7 +3,7 @@ import type { Labels } from "@signalbox/model";
 import { byAge } from "../age.ts";
 import { anyClient, type Client } from "../client.ts";
 import { HostIndex } from "../host-index.ts";
-import { hostsMatch, isWildcard, meshGateway } from "../host-name.ts";
+import { hostsMatch, isWildcard, meshGateway, type NameDomain } from "../host-name.ts";
 import type { Routing } from "../host-rules.ts";
 import type { Imports } from "../rule-book.ts";
 import type { RuleIndex, Touched } from "../rule-index.ts";
@@ -19,7 +19,7 @@ const nobody: ReadonlySet<BoundVirtualService> = new Set();
 
 /** All VirtualServices by what they are for. */
 export class VirtualServices implements RuleIndex<VirtualService> {
-  readonly #domain: string;
+  readonly #domain: NameDomain;
   readonly #resolve: typeof resolveVirtualService;
   /** By `<namespace>/<name>`, delegates too. */
   readonly #rules = new Map<string, Rule<VirtualService>>();
@@ -39,7 +39,7 @@ export class VirtualServices implements RuleIndex<VirtualService> {
   readonly #common = new Map<string, number>();
   readonly #routed = new RoutedHosts();
 
-  constructor(domain: string, resolve: typeof resolveVirtualService) {
+  constructor(domain: NameDomain, resolve: typeof resolveVirtualService) {
     this.#domain = domain;
     this.#resolve = resolve;
   }
