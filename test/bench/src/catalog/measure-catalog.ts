@@ -44,8 +44,8 @@ export async function measureCatalog(task: CatalogTask, signal: AbortSignal): Pr
   const bus = createInProcessBus();
   const source = new Source();
   let staged = 0;
-  const aggregate = createAggregate({ bus, registries: [source], onStaged: () => void staged++ });
-  const events: AsyncIterator<ChangeEvent, undefined> = bus.subscribe("bench", stop)[Symbol.asyncIterator]();
+  const aggregate = createAggregate({ bus, registries: [source], onStaged: () => (staged += 1) });
+  const events = bus.subscribe("bench", stop)[Symbol.asyncIterator]() as AsyncIterator<ChangeEvent, undefined>;
   const running = aggregate.run(stop);
   try {
     const sink = await source.sink;
