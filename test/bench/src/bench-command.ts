@@ -2,15 +2,17 @@ import { extname } from "node:path";
 import { parseArgs } from "node:util";
 import { adaptersCommand } from "./adapters-command.ts";
 import { busCommand } from "./bus-command.ts";
+import { catalogCommand } from "./catalog-command.ts";
 import { parsed, UsageError } from "./option-values.ts";
 
 const parts: ReadonlyMap<string, (args: readonly string[]) => Promise<number>> = new Map([
   ["adapters", adaptersCommand],
   ["bus", busCommand],
+  ["catalog", catalogCommand],
 ]);
 
 const usage = `npm run bench -- [part] [options]
-  part            ${[...parts.keys()].join(" or ")}, with the options of that part; without it, both with
+  part            ${[...parts.keys()].join(" or ")}, with the options of that part; without it, all with
   --runs N        how often everything is measured; medians are shown (1)
   --json FILE     writes all figures to files as well; the part becomes part of their names
 `;

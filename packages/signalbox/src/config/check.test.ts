@@ -10,7 +10,7 @@ describe("checking a configuration", () => {
       identity: [],
       services: [],
       guards: { registries: ["eureka/*", "consul/*"] },
-      api: {},
+      api: { replicas: 1 },
       mesh: {},
       bus: { type: "in-process" },
       xds: { plaintext: { host: "127.0.0.1", port: 15010 }, insecure: false, drainMs: 1000, limits: {} },
