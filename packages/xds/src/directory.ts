@@ -366,6 +366,18 @@ export class Directory {
     touch: Touch,
     changed: Set<string>,
   ): void {
+    // A new service, and at first all are, has nothing to compare its addresses with.
+    if (before === undefined) {
+      for (const { addresses } of next?.entry.instances ?? []) {
+        for (const address of addresses) {
+          if (address.type !== "ip") continue;
+          const ip = canonicalIp(address.ip);
+          changed.add(ip);
+          this.#addAddress(key, ip);
+        }
+      }
+      return;
+    }
     const old = endpointsByAddress(before);
     const now = endpointsByAddress(next);
     for (const [address, ports] of old) {
@@ -377,11 +389,15 @@ export class Directory {
     }
     for (const [address, ports] of now) {
       if (touch === "service" || old.get(address) !== ports) changed.add(address);
-      const keys = this.#byAddress.get(address);
-      if (keys === undefined) this.#byAddress.set(address, key);
-      else if (keys instanceof Set) keys.add(key);
-      else if (keys !== key) this.#byAddress.set(address, new Set([keys, key]));
+      this.#addAddress(key, address);
     }
+  }
+
+  #addAddress(key: ServiceKey, address: string): void {
+    const keys = this.#byAddress.get(address);
+    if (keys === undefined) this.#byAddress.set(address, key);
+    else if (keys instanceof Set) keys.add(key);
+    else if (keys !== key) this.#byAddress.set(address, new Set([keys, key]));
   }
 
   #keysAt(address: string): readonly ServiceKey[] {
