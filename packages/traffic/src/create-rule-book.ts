@@ -1,5 +1,6 @@
 import type { NameDomain } from "./host-name.ts";
 import {
+  istioKinds,
   readDestinationRule,
   readEnvoyFilter,
   readGateway,
@@ -30,6 +31,8 @@ export interface RuleBookOptions {
   readonly localityLoadBalancing?: LocalityDefault;
 }
 
+type AnyRuleSet = Pick<RuleSet<unknown>, "upsert" | "remove" | "settle" | "statuses">;
+
 /** Makes an empty book of rules. `resolve` is for tests that count how often it is called. */
 export function createRuleBook(options: RuleBookOptions = {}, resolve = resolveVirtualService): RuleBook {
   const { rootNamespace = "istio-system", domain = "cluster.local", localityLoadBalancing } = options;
@@ -38,10 +41,9 @@ export function createRuleBook(options: RuleBookOptions = {}, resolve = resolveV
   const gateways = new Gateways();
   const sidecars = new Sidecars(rootNamespace);
   const envoyFilters = new EnvoyFilters(rootNamespace);
-  const kinds: ReadonlyMap<string, Pick<RuleSet<unknown>, "upsert" | "remove" | "settle" | "statuses">> = new Map<
-    string,
-    Pick<RuleSet<unknown>, "upsert" | "remove" | "settle" | "statuses">
-  >([
+  const kinds = new Map<string, AnyRuleSet>([
+    // What has no index below is read and checked, so that its faults are told.
+    ...istioKinds.map(({ kind, read }) => [kind, new RuleSet(read)] as const),
     ["VirtualService", new RuleSet(readVirtualService, virtualServices)],
     ["DestinationRule", new RuleSet(readDestinationRule, destinationRules)],
     ["Gateway", new RuleSet(readGateway, gateways)],

@@ -11,26 +11,33 @@ describe("the routing of a host", () => {
   it("has whole names for hosts, destinations and mirrors, and leaves wildcards, whole names and addresses as they are", () => {
     const book = bookOf([
       object("VirtualService", "shop/a", {
-        hosts: ["reviews", "*.example.com", "Other.example.com", "10.0.0.1", "*"],
-        http: [to("ratings", { mirror: { host: "copy" }, mirrors: [{ destination: { host: "more.test" } }] })],
+        hosts: ["reviews", "*.example.com", "Other.example.org", "10.0.0.1"],
+        http: [
+          to("ratings", { match: [{ uri: { exact: "/" } }], mirror: { host: "copy" } }),
+          to("ratings", { mirrors: [{ destination: { host: "more.test" } }] }),
+        ],
         tcp: [to("db")],
       }),
+      vs("shop/all", ["*"], { gateways: ["edge"] }),
     ]);
     const routing = book.routing(fqdn("reviews"), anyClient);
-    expect(routing?.hosts).toEqual([fqdn("reviews"), "*.example.com", "other.example.com", "10.0.0.1", "*"]);
+    expect(routing?.hosts).toEqual([fqdn("reviews"), "*.example.com", "other.example.org", "10.0.0.1"]);
     expect(routing?.destinations).toEqual([fqdn("copy"), fqdn("db"), "more.test", fqdn("ratings")].sort());
-    expect(book.routing("OTHER.example.com", anyClient)).toBe(routing);
+    expect(book.routing("OTHER.example.org", anyClient)).toBe(routing);
+    expect(book.gatewayRoutings("shop/edge", router("shop"))[0]?.hosts).toEqual(["*"]);
   });
 
   it.each([
     ["the exact host before wildcards", "a.example.com", "ns/exact"],
     ["the longest wildcard", "b.example.com", "ns/near"],
-    ["the wildcard of all", "example.org", "ns/all"],
+    ["the only wildcard that covers it", "a.example.org", "ns/org"],
+    ["a wildcard that covers more labels than one", "b.c.org", "ns/org"],
+    ["nothing where no wildcard covers it", "example.net", "/"],
     ["a wildcard for itself", "*.example.com", "ns/near"],
     ["a wildcard for a longer one", "*.b.example.com", "ns/near"],
   ])("comes from %s", (_, host, winner) => {
     const book = bookOf([
-      vs("ns/all", ["*"], {}, 1),
+      vs("ns/org", ["*.org"], {}, 1),
       vs("ns/far", ["*.com"], {}, 1),
       vs("ns/near", ["*.example.com"], {}, 2),
       vs("ns/exact", ["a.example.com"], {}, 3),
@@ -203,21 +210,63 @@ describe("a change", () => {
   });
 
   it("to a form that cannot be used leaves the last good one in force and says so", () => {
-    const book = bookOf([vs("ns/a", ["a.test"]), object("Gateway", "ns/bad", { servers: 3 })]);
+    const book = createRuleBook();
+    book.apply(change([vs("ns/a", ["a.test"]), object("Gateway", "ns/bad", { servers: 3 })]));
     book.apply(change([vs("ns/a", ["a.test"], { http: "no" })]));
     expect(book.routing("a.test", anyClient)?.http).toHaveLength(1);
     expect(book.status().map(({ key, accepted }) => [key, accepted])).toEqual([
       ["Gateway/ns/bad", false],
       ["VirtualService/ns/a", false],
     ]);
-    expect(book.status()[1]?.errors).toEqual(['spec.http: must be a list, not the text "no"']);
+    expect(book.status()[1]?.errors).toContain('spec.http: must be a list, not the text "no"');
     book.apply(change([vs("ns/a", ["a.test"])], ["Gateway/ns/bad"]));
     expect(book.status().map(({ accepted }) => accepted)).toEqual([true]);
   });
 
-  it("ignores objects that are no rules", () => {
-    const book = bookOf([object("PeerAuthentication", "ns/a", {})]);
+  it("ignores objects of other kinds than Istio's", () => {
+    const book = bookOf([object("ConfigMap", "ns/a", {})]);
     expect(book.status()).toEqual([]);
-    expect([...book.apply(change([], ["PeerAuthentication/ns/a"])).hosts]).toEqual([]);
+    expect([...book.apply(change([], ["ConfigMap/ns/a"])).hosts]).toEqual([]);
+  });
+});
+
+describe("the status of an object", () => {
+  it("says what is wrong with kinds that decide nothing here", () => {
+    const book = createRuleBook();
+    const mtls = (mode: string) => ({ mtls: { mode } });
+    book.apply(
+      change([
+        object("PeerAuthentication", "ns/good", mtls("STRICT")),
+        object("PeerAuthentication", "ns/bad", mtls("SOMETIMES")),
+      ]),
+    );
+    const [bad, good] = book.status();
+    expect(good).toEqual({
+      key: "PeerAuthentication/ns/good",
+      accepted: true,
+      inForce: false,
+      errors: [],
+      warnings: [],
+    });
+    expect([bad?.accepted, bad?.inForce, bad?.errors.length]).toEqual([false, false, 1]);
+    book.apply(change([], ["PeerAuthentication/ns/bad"]));
+    expect(book.status()).toEqual([good]);
+  });
+
+  it("says whether a form of it is in force, be it an older one", () => {
+    const broken = (name: string) => vs(name, ["a.test"], { http: "no" });
+    const book = bookOf([vs("ns/good", ["a.test"]), vs("ns/was", ["a.test"])]);
+    book.apply(change([broken("ns/was"), broken("ns/never")]));
+    expect(book.status().map(({ key, accepted, inForce }) => [key, accepted, inForce])).toEqual([
+      ["VirtualService/ns/good", true, true],
+      ["VirtualService/ns/never", false, false],
+      ["VirtualService/ns/was", false, true],
+    ]);
+  });
+
+  it("keeps warnings and errors apart", () => {
+    const wide = { configPatches: [{ applyTo: "CLUSTER", patch: { operation: "ADD", value: {} } }] };
+    const [filter] = bookOf([object("EnvoyFilter", "ns/a", wide)]).status();
+    expect([filter?.accepted, filter?.errors, filter?.warnings.length]).toEqual([true, [], 1]);
   });
 });
