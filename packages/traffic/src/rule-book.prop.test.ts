@@ -182,6 +182,28 @@ function answers(book: RuleBook, asker: Client): Said {
   return said;
 }
 
+/** Keys of the objects that answers to a client name. */
+function namedBy(book: RuleBook, asker: Client): readonly string[] {
+  const keys = new Set<string>();
+  const hosts = [...asked, ...book.routedHosts(asker)];
+  const gateways = asker.kind === "router" ? book.gateways(asker) : [];
+  const routings =
+    asker.kind === "router"
+      ? gateways.flatMap(({ object: { name: short, namespace } }) =>
+          book.gatewayRoutings(`${namespace}/${short}`, asker),
+        )
+      : hosts.flatMap((host) => book.routing(host, asker) ?? []);
+  for (const { name: short, namespace } of routings) keys.add(`VirtualService/${namespace}/${short}`);
+  for (const host of asked)
+    for (const owner of namespaces)
+      for (const id of book.destination(host, owner, asker)?.objects ?? []) keys.add(`DestinationRule/${id}`);
+  for (const { key } of gateways) keys.add(key);
+  for (const { object: id } of book.envoyPatches(asker)) keys.add(`EnvoyFilter/${id}`);
+  const sidecar = book.sidecar(asker);
+  if (sidecar !== undefined) keys.add(sidecar.key);
+  return [...keys];
+}
+
 const text = (said: unknown) => (said === undefined ? "nothing" : canonicalJson(said));
 const hostOf = (question: string) => question.split(" ")[1] ?? "";
 
@@ -299,6 +321,28 @@ describe("a book of rules", () => {
         expect(book.particular(anyClient)).toEqual([]);
       }),
       { numRuns: 150 },
+    );
+  });
+
+  it("says that an object governs a client exactly where an answer names it, but for parts of VirtualServices", () => {
+    fc.assert(
+      fc.property(fc.array(rule, { maxLength: 10 }), (all) => {
+        const objects = new Map(all.map((one) => [objectKey(one), one]));
+        const book = bookOf([...objects.values()]);
+        const services = (host: string) =>
+          asked
+            .filter((hostname) => hostsMatch(host, hostname))
+            .flatMap((hostname) => namespaces.map((namespace) => ({ hostname, namespace })));
+        for (const asker of clients) {
+          const governing = [...objects.keys()].filter((key) => book.governs(key, asker, { services }));
+          const named = namedBy(book, asker);
+          expect(governing, asker.namespace).toEqual(expect.arrayContaining([...named]));
+          const deciding = governing.filter((key) => !named.includes(key));
+          // What has a part without being named: routes of connections beside the first, delegates, hosts that nobody asked for.
+          for (const key of deciding) expect(key).toMatch(/^VirtualService\//);
+        }
+      }),
+      { numRuns: 100 },
     );
   });
 

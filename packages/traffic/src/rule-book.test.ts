@@ -230,6 +230,72 @@ describe("a change", () => {
   });
 });
 
+describe("what governs a client", () => {
+  const gateway = object("Gateway", "ns/edge", {
+    selector: { app: "gw" },
+    servers: [{ port: { number: 80, name: "http", protocol: "HTTP" }, hosts: ["*"] }],
+  });
+  const routeTo = (name: string, hosts: readonly string[], more: object = {}) => vs(name, hosts, more, 1);
+  const delegating = { http: [{ delegate: { name: "part", namespace: "ns" } }] };
+  const part = object("VirtualService", "ns/part", { http: [to("x")] });
+  const everything = { services: () => [] };
+
+  it.each([
+    ["a VirtualService that the client sees", [routeTo("ns/v", ["a.test"])], "VirtualService/ns/v", true],
+    ["one for other namespaces", [routeTo("ns/v", ["a.test"], { exportTo: ["."] })], "VirtualService/ns/v", false],
+    ["one for gateways", [routeTo("ns/v", ["a.test"], { gateways: ["edge"] })], "VirtualService/ns/v", false],
+    [
+      "one behind an older one",
+      [routeTo("ns/a", ["a.test"]), vs("ns/v", ["a.test"], {}, 2)],
+      "VirtualService/ns/v",
+      false,
+    ],
+    [
+      "one behind an older one that has routes of TCP",
+      [routeTo("ns/a", ["a.test"]), vs("ns/v", ["a.test"], { tcp: [to("x")] }, 2)],
+      "VirtualService/ns/v",
+      true,
+    ],
+    [
+      "one that has a host to itself",
+      [routeTo("ns/a", ["a.test"]), vs("ns/v", ["a.test", "b.test"], {}, 2)],
+      "VirtualService/ns/v",
+      true,
+    ],
+    ["a delegate", [routeTo("ns/v", ["a.test"], delegating), part], "VirtualService/ns/part", true],
+    [
+      "a delegate of one that the client does not see",
+      [routeTo("ns/v", ["a.test"], { ...delegating, exportTo: ["."] }), part],
+      "VirtualService/ns/part",
+      false,
+    ],
+    ["a delegate that nobody names", [part], "VirtualService/ns/part", false],
+    ["a Gateway", [gateway], "Gateway/ns/edge", false],
+    ["what is not there", [], "VirtualService/ns/none", false],
+    ["another kind", [], "PeerAuthentication/ns/none", false],
+  ])("may be %s", (_, objects, key, expected) => {
+    expect(bookOf(objects).governs(key, client("me"), everything)).toBe(expected);
+  });
+
+  it("is for a router its Gateways, and VirtualServices that are bound to them", () => {
+    const book = bookOf([gateway, routeTo("ns/v", ["a.test"], { gateways: ["edge"] }), routeTo("ns/mesh", ["a.test"])]);
+    const governs = (key: string, labels: Record<string, string>) =>
+      book.governs(key, router("me", labels), everything);
+    const keys = ["Gateway/ns/edge", "VirtualService/ns/v", "VirtualService/ns/mesh"];
+    expect(keys.map((key) => governs(key, { app: "gw" }))).toEqual([true, true, false]);
+    expect(keys.map((key) => governs(key, {}))).toEqual([false, false, false]);
+  });
+
+  it("is a VirtualService or DestinationRule only where the client knows what it is for", () => {
+    const book = bookOf([routeTo("ns/v", ["a.test"]), object("DestinationRule", "ns/d", { host: "*.test" })]);
+    const service = { hostname: "a.test", namespace: "ns" };
+    const knows = { services: (host: string) => (host === "*.test" ? [service] : []) };
+    expect(book.governs("DestinationRule/ns/d", client("me"), knows)).toBe(true);
+    expect(book.governs("DestinationRule/ns/d", client("me"), everything)).toBe(false);
+    expect(book.governs("VirtualService/ns/v", client("me"), { ...everything, imports: () => false })).toBe(false);
+  });
+});
+
 describe("the status of an object", () => {
   it("says what is wrong with kinds that decide nothing here", () => {
     const book = createRuleBook();

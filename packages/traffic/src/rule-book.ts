@@ -46,6 +46,14 @@ export type Imports = (routing: Pick<Routing, "namespace" | "hosts">) => boolean
 /** Which namespaces services of a host are in. */
 export type Owners = (host: string) => readonly string[];
 
+/** What a client may know of the world beside rules. */
+export interface Knowledge {
+  /** VirtualServices that it knows; all where absent. */
+  readonly imports?: Imports;
+  /** Services that it knows, of those whose name a host is or covers. */
+  readonly services: (host: string) => Iterable<{ readonly hostname: string; readonly namespace: string }>;
+}
+
 /**
  * All rules of the catalog by what they are for. Pure: no clock, no I/O. Equal objects in any order of arrival give equal answers; equal
  * answers are the same object until something that they depend on changes.
@@ -84,6 +92,11 @@ export interface RuleBook {
   gatewayRoutings(gateway: string, client: Client): readonly Routing[];
   /** Patches for this client, in the order in which they are applied. */
   envoyPatches(client: Client): readonly EnvoyPatch[];
+  /**
+   * Whether an object (`<kind>/<namespace>/<name>`) has a part in what a client gets; a delegate has one where a VirtualService has that names it. Costs
+   * work for each host of the object.
+   */
+  governs(key: string, client: Client, knowledge: Knowledge): boolean;
   /** How every object of Istio's kinds fares, by key; also those of kinds that are read and checked, and no more. */
   status(): readonly RuleStatus[];
 }

@@ -49,6 +49,11 @@ export class RuleSet<Spec> {
     this.#index?.settle?.(touched);
   }
 
+  /** The form of an object that is in force. */
+  rule(key: string): Rule<Spec> | undefined {
+    return this.#held.get(key)?.rule;
+  }
+
   /** How each object of the kind fares, in no order. */
   *statuses(): Generator<RuleStatus, void, undefined> {
     for (const { status } of this.#held.values()) yield status;

@@ -12,7 +12,15 @@ import {
   type ObjectKey,
   type Revision,
 } from "@signalbox/model";
-import { anyClient, createRuleBook, type Client, type NameDomain, type Rule, type RuleBook } from "@signalbox/traffic";
+import {
+  anyClient,
+  createRuleBook,
+  type Client,
+  type NameDomain,
+  type Rule,
+  type RuleBook,
+  type RuleStatus,
+} from "@signalbox/traffic";
 import { resourceOf, type ChangedNames, type ResourceView } from "@signalbox/xds-server";
 import { inboundClusters } from "./clusters.ts";
 import type { Flavour } from "./compiled-service.ts";
@@ -34,6 +42,7 @@ import { PatchedView } from "./patches/patched-view.ts";
 import type { Patcher } from "./patches/patcher.ts";
 import { faultOf, Patchers } from "./patches/patchers.ts";
 import type { Fallback } from "./routes.ts";
+import { RuleUse } from "./rule-use.ts";
 import { ScopeOverlay } from "./scope-overlay.ts";
 import { EnvoyScope, type Scope } from "./scope.ts";
 import { ServiceTables, SharedTables } from "./service-tables.ts";
@@ -63,6 +72,12 @@ export interface TranslationChanges {
   readonly faults: readonly TranslationFault[];
 }
 
+/** How one Istio object fares here. */
+export interface RuleReport extends RuleStatus {
+  /** What of it cannot be put into resources now, for some client. Faults that name no object are the translator's alone. */
+  readonly faults: readonly string[];
+}
+
 /** From catalog events to resources. Pure: no clock, no I/O; equal events give equal bytes. */
 export interface Translator {
   /** Revision of the last event; undefined before the first snapshot. */
@@ -75,6 +90,13 @@ export interface Translator {
   apply(event: ChangeEvent): TranslationChanges;
   /** What a node may see. Nodes of equal scope get the same object, which stays true until it is forgotten. */
   view(node: ProxyNode): ResourceView;
+  /** How every Istio object fares, by key. */
+  rules(): readonly RuleReport[];
+  /**
+   * The nodes whose resources each of these objects (`<kind>/<namespace>/<name>`) has a part in, in their order. Work is proportional to the objects and to the
+   * nodes that rules tell apart.
+   */
+  ruleUsers(keys: readonly string[], nodes: readonly ProxyNode[]): ReadonlyMap<string, readonly ProxyNode[]>;
   /** Lets go of a view that no client holds. The last 64 of them are kept true for those who come back. */
   forget(view: ResourceView): void;
 }
@@ -233,11 +255,42 @@ class CatalogTranslator implements Translator {
     return view;
   }
 
+  rules(): readonly RuleReport[] {
+    const faults = new Map<string, string[]>();
+    for (const { cause, subject } of this.#patchFaults()) {
+      const key = subject.replace(" ", "/");
+      const told = faults.get(key) ?? [];
+      faults.set(key, told);
+      const text = cause instanceof Error ? cause.message : String(cause);
+      if (!told.includes(text)) told.push(text);
+    }
+    return this.#book.status().map((status) => ({ ...status, faults: faults.get(status.key) ?? [] }));
+  }
+
+  ruleUsers(keys: readonly string[], nodes: readonly ProxyNode[]): ReadonlyMap<string, readonly ProxyNode[]> {
+    const use = new RuleUse(this.#book, this.#directory);
+    const used = new Map<string, ReadonlySet<string>>();
+    const users = new Map<string, ProxyNode[]>(keys.map((key) => [key, []]));
+    for (const node of nodes) {
+      const client = clientOf(node);
+      const { listeners, type } = node;
+      const like = JSON.stringify([type, listeners, client.namespace, this.#book.signature(client)]);
+      let own = used.get(like);
+      if (own === undefined) {
+        const sidecar = type === "sidecar" ? this.#book.sidecar(client) : undefined;
+        own = use.of(keys, { client, sidecar, serves: isRouter(node), patched: type !== "grpc" });
+        used.set(like, own);
+      }
+      for (const key of own) users.get(key)?.push(node);
+    }
+    return users;
+  }
+
   #scopeOf(node: ProxyNode): NodeScope {
-    const { namespace, labels, locality } = node;
+    const { namespace } = node;
     const dnsDomain = node.dnsDomain || [namespace, "svc", this.#domain].filter((part) => part !== "").join(".");
-    const kind = node.type === "router" ? "router" : "mesh";
-    const asking: Client = { namespace, labels, locality, kind };
+    const asking = clientOf(node);
+    const { kind } = asking;
     const clientKey = JSON.stringify([kind, namespace, this.#book.signature(asking)]);
     let client = this.#clients.get(clientKey);
     if (client === undefined) {
@@ -429,6 +482,11 @@ class CatalogTranslator implements Translator {
     for (const { scope } of this.#scopes.values()) scope?.settle();
     return views;
   }
+}
+
+/** A node as rules see it. */
+function clientOf({ labels, locality, namespace, type }: ProxyNode): Client {
+  return { namespace, labels, locality, kind: type === "router" ? "router" : "mesh" };
 }
 
 function tableView(
