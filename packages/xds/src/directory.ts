@@ -109,6 +109,12 @@ export class Directory {
     };
   }
 
+  /** The services whose host name a host is or, as a wildcard, covers. Work for a wildcard is proportional to all host names. */
+  *within(host: string): IterableIterator<CompiledService> {
+    if (!isWildcard(host)) yield* this.#byHost.get(host) ?? [];
+    else for (const [name, services] of this.#byHost) if (coversHost(host, name)) yield* services;
+  }
+
   /** Every host name in use, by services and by rules, in the form that compares. */
   *hosts(): IterableIterator<string> {
     yield* this.#byHost.keys();

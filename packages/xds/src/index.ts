@@ -18,4 +18,4 @@ export type { PatchContext } from "./patches/match.ts";
 export type { Patched } from "./patches/patcher.ts";
 export type { Publisher, PublisherLogger, XdsPublisher, XdsPublisherOptions, XdsPublisherStatus } from "./publisher.ts";
 export type { RenderedProxy } from "./render.ts";
-export type { TranslationChanges, Translator, TranslatorOptions } from "./translator.ts";
+export type { RuleReport, TranslationChanges, Translator, TranslatorOptions } from "./translator.ts";

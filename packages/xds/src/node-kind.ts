@@ -1,8 +1,14 @@
+import type { Client } from "@signalbox/traffic";
 import type { Flavour } from "./compiled-service.ts";
 import type { MeshSettings } from "./mesh.ts";
 import type { ProxyNode } from "./node.ts";
 import type { ListenerStyle } from "./outbound-listeners.ts";
 import type { Fallback } from "./routes.ts";
+
+/** What of a node decides which rules it gets. */
+export function clientOf({ labels, locality, namespace, type }: ProxyNode): Client {
+  return { namespace, labels, locality, kind: type === "router" ? "router" : "mesh" };
+}
 
 /** Does the kernel bring the proxy what its workload sends and gets? */
 export function isCaptured(node: ProxyNode): boolean {

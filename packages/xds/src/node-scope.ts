@@ -6,7 +6,16 @@ import type { TargetPorts } from "./gateway/merge.ts";
 import { targetPorts } from "./gateway/target-ports.ts";
 import { inboundHosts } from "./inbound.ts";
 import type { MeshSettings } from "./mesh.ts";
-import { fallbackOf, flavourOf, hasListeners, isCaptured, isRouter, styleOf, wildcardsOf } from "./node-kind.ts";
+import {
+  clientOf,
+  fallbackOf,
+  flavourOf,
+  hasListeners,
+  isCaptured,
+  isRouter,
+  styleOf,
+  wildcardsOf,
+} from "./node-kind.ts";
 import type { ProxyNode } from "./node.ts";
 import type { PatchContext } from "./patches/match.ts";
 import type { Patcher } from "./patches/patcher.ts";
@@ -60,11 +69,10 @@ export class NodeScopes {
 
   /** The scope of a node by what is known now. Nodes with equal keys get the same but for their inbound ports. */
   of(node: ProxyNode): NodeScope {
-    const { namespace, labels, locality } = node;
+    const { namespace } = node;
     const dnsDomain = node.dnsDomain || [namespace, "svc", this.#domain].filter((part) => part !== "").join(".");
-    const kind = node.type === "router" ? "router" : "mesh";
-    const asking: Client = { namespace, labels, locality, kind };
-    const clientKey = JSON.stringify([kind, namespace, this.#book.signature(asking)]);
+    const asking = clientOf(node);
+    const clientKey = JSON.stringify([asking.kind, namespace, this.#book.signature(asking)]);
     let client = this.#clients.get(clientKey);
     if (client === undefined) {
       client = asking;

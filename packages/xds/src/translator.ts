@@ -2,7 +2,14 @@ import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
 import type { ChangeEvent } from "@signalbox/event-bus";
 import type { Sidecar } from "@signalbox/istio-objects";
 import type { Revision } from "@signalbox/model";
-import { anyClient, createRuleBook, type NameDomain, type Rule, type RuleBook } from "@signalbox/traffic";
+import {
+  anyClient,
+  createRuleBook,
+  type NameDomain,
+  type Rule,
+  type RuleBook,
+  type RuleStatus,
+} from "@signalbox/traffic";
 import type { ChangedNames, ResourceView } from "@signalbox/xds-server";
 import type { Flavour } from "./compiled-service.ts";
 import { Directory, type Touched, type TranslationFault } from "./directory.ts";
@@ -12,12 +19,22 @@ import { inboundLayer, inboundOf } from "./inbound-layer.ts";
 import { JoinedTable } from "./joined-table.ts";
 import { KnownObjects } from "./known-objects.ts";
 import { meshSettings, type MeshConfig, type MeshSettings } from "./mesh.ts";
-import { fallbackOf, flavourOf, hasListeners, isCaptured, styleOf, wildcardsOf } from "./node-kind.ts";
+import {
+  clientOf,
+  fallbackOf,
+  flavourOf,
+  hasListeners,
+  isCaptured,
+  isRouter,
+  styleOf,
+  wildcardsOf,
+} from "./node-kind.ts";
 import { NodeScopes, type NodeScope } from "./node-scope.ts";
 import type { ProxyNode } from "./node.ts";
 import { OverlayTable } from "./overlay-table.ts";
 import { PatchedView } from "./patches/patched-view.ts";
 import { faultOf, Patchers } from "./patches/patchers.ts";
+import { RuleUse } from "./rule-use.ts";
 import { ScopeOverlay } from "./scope-overlay.ts";
 import { EnvoyScope, type Scope } from "./scope.ts";
 import { ServiceTables, SharedTables } from "./service-tables.ts";
@@ -46,6 +63,12 @@ export interface TranslationChanges {
   readonly faults: readonly TranslationFault[];
 }
 
+/** How one Istio object fares here. */
+export interface RuleReport extends RuleStatus {
+  /** What of it cannot be put into resources now, for some client. Faults that name no object are the translator's alone. */
+  readonly faults: readonly string[];
+}
+
 /** From catalog events to resources. Pure: no clock, no I/O; equal events give equal bytes. */
 export interface Translator {
   /** Revision of the last event; undefined before the first snapshot. */
@@ -58,6 +81,13 @@ export interface Translator {
   apply(event: ChangeEvent): TranslationChanges;
   /** What a node may see. Nodes of equal scope get the same object, which stays true until it is forgotten. */
   view(node: ProxyNode): ResourceView;
+  /** How every Istio object fares, by key. */
+  rules(): readonly RuleReport[];
+  /**
+   * The nodes whose resources each of these objects (`<kind>/<namespace>/<name>`) has a part in, in their order. Work is proportional to the objects and to the
+   * nodes that rules tell apart.
+   */
+  ruleUsers(keys: readonly string[], nodes: readonly ProxyNode[]): ReadonlyMap<string, readonly ProxyNode[]>;
   /** Lets go of a view that no client holds. The last 64 of them are kept true for those who come back. */
   forget(view: ResourceView): void;
 }
@@ -188,6 +218,37 @@ class CatalogTranslator implements Translator {
     }
     this.#idle.delete(view);
     return view;
+  }
+
+  rules(): readonly RuleReport[] {
+    const faults = new Map<string, string[]>();
+    for (const { cause, subject } of this.#patchFaults()) {
+      const key = subject.replace(" ", "/");
+      const told = faults.get(key) ?? [];
+      faults.set(key, told);
+      const text = cause instanceof Error ? cause.message : String(cause);
+      if (!told.includes(text)) told.push(text);
+    }
+    return this.#book.status().map((status) => ({ ...status, faults: faults.get(status.key) ?? [] }));
+  }
+
+  ruleUsers(keys: readonly string[], nodes: readonly ProxyNode[]): ReadonlyMap<string, readonly ProxyNode[]> {
+    const use = new RuleUse(this.#book, this.#directory);
+    const used = new Map<string, ReadonlySet<string>>();
+    const users = new Map<string, ProxyNode[]>(keys.map((key) => [key, []]));
+    for (const node of nodes) {
+      const client = clientOf(node);
+      const { listeners, type } = node;
+      const like = JSON.stringify([type, listeners, client.namespace, this.#book.signature(client)]);
+      let own = used.get(like);
+      if (own === undefined) {
+        const sidecar = type === "sidecar" ? this.#book.sidecar(client) : undefined;
+        own = use.of(keys, { client, sidecar, serves: isRouter(node), patched: type !== "grpc" });
+        used.set(like, own);
+      }
+      for (const key of own) users.get(key)?.push(node);
+    }
+    return users;
   }
 
   #patchFaults(): readonly TranslationFault[] {
