@@ -16,6 +16,16 @@ export type { NodeLike, ProxyNode } from "./node.ts";
 export type { CompiledPatch, CompiledPatches, PatchFault } from "./patches/compile.ts";
 export type { PatchContext } from "./patches/match.ts";
 export type { Patched } from "./patches/patcher.ts";
-export type { Publisher, PublisherLogger, XdsPublisher, XdsPublisherOptions, XdsPublisherStatus } from "./publisher.ts";
+export type { Credential } from "./gateway/secrets.ts";
+export type { FoundSecret, FoundSecrets, SecretSource } from "./secrets/secret-source.ts";
+export type { SecretChanges } from "./secrets/router-secrets.ts";
+export type {
+  PublishedSecrets,
+  Publisher,
+  PublisherLogger,
+  XdsPublisher,
+  XdsPublisherOptions,
+  XdsPublisherStatus,
+} from "./publisher.ts";
 export type { RenderedProxy } from "./render.ts";
 export type { TranslationChanges, Translator, TranslatorOptions } from "./translator.ts";

@@ -36,6 +36,7 @@ import { faultOf, Patchers } from "./patches/patchers.ts";
 import type { Fallback } from "./routes.ts";
 import { ScopeOverlay } from "./scope-overlay.ts";
 import { EnvoyScope, type Scope } from "./scope.ts";
+import { RouterSecrets, SecretTable, type SecretChanges } from "./secrets/router-secrets.ts";
 import { ServiceTables, SharedTables } from "./service-tables.ts";
 import { atEndpoint, ingressPorts } from "./sidecar-ingress.ts";
 import { SidecarScope } from "./sidecar-scope.ts";
@@ -73,8 +74,13 @@ export interface Translator {
   resources(): ReadonlyMap<TypeUrl, number>;
   /** Takes in one event and rebuilds what it touches. Views that were handed out change with it. */
   apply(event: ChangeEvent): TranslationChanges;
-  /** What a node may see. Nodes of equal scope get the same object, which stays true until it is forgotten. */
-  view(node: ProxyNode): ResourceView;
+  /** Takes in secrets that came, changed or went, and rebuilds what names them. */
+  setSecrets(changes: SecretChanges): TranslationChanges;
+  /**
+   * What a node may see. Nodes of equal scope get the same object, which stays true until it is forgotten. Secrets are in it only for a router
+   * that was found to be what it says (`trusted`).
+   */
+  view(node: ProxyNode, trusted?: boolean): ResourceView;
   /** Lets go of a view that no client holds. The last 64 of them are kept true for those who come back. */
   forget(view: ResourceView): void;
 }
@@ -90,6 +96,7 @@ export function createTranslator({
 
 interface BuiltScope {
   readonly scope: Scope | undefined;
+  readonly secrets: SecretTable | undefined;
   /** Undefined where the scope has clusters and assignments of its own. */
   readonly tables: string | undefined;
   readonly clientKey: string;
@@ -108,6 +115,7 @@ interface NodeScope {
   /** Where a router listens for ports that Gateways name; undefined for all others. */
   readonly targets: TargetPorts | undefined;
   readonly patcher: Patcher | undefined;
+  readonly secrets: boolean;
   readonly key: string;
 }
 
@@ -126,6 +134,7 @@ class CatalogTranslator implements Translator {
   readonly #objects = new Map<ObjectKey, ConfigObject>();
   readonly #clients = new Map<string, Client>();
   readonly #patchers: Patchers;
+  readonly #secrets: RouterSecrets;
   readonly #sharedTables = new Map<Flavour, SharedTables>();
   readonly #tables = new Map<string, ServiceTables>();
   readonly #sharedScopes = new Map<string, EnvoyScope>();
@@ -146,6 +155,7 @@ class CatalogTranslator implements Translator {
     });
     this.#directory = new Directory(settings, this.#book);
     this.#patchers = new Patchers(this.#book);
+    this.#secrets = new RouterSecrets(this.#book);
   }
 
   get revision(): Revision | undefined {
@@ -171,7 +181,8 @@ class CatalogTranslator implements Translator {
       add(typeUrls.listener, listeners.resources.size);
       add(typeUrls.route, routes.resources.size);
     }
-    for (const { scope } of this.#scopes.values()) {
+    for (const { scope, secrets } of this.#scopes.values()) {
+      if (secrets !== undefined) add(typeUrls.secret, secrets.resources.size);
       if (scope === undefined) continue;
       const { listeners, routes } = scope;
       if (scope instanceof RouterScope) add(typeUrls.cluster, scope.clusters.resources.size);
@@ -182,21 +193,40 @@ class CatalogTranslator implements Translator {
   }
 
   apply(event: ChangeEvent): TranslationChanges {
-    const rules = this.#book.apply(
-      event.type === "snapshot" ? this.#difference(event.catalog.objects) : this.#remember(event.delta.objects),
-    );
+    const objects =
+      event.type === "snapshot" ? this.#difference(event.catalog.objects) : this.#remember(event.delta.objects);
+    const rules = this.#book.apply(objects);
     const touched = this.#directory.apply(
       event.type === "snapshot" ? this.#directory.difference(event.catalog) : event.delta.entries,
       rules,
     );
     const parts = this.#parts();
     for (const part of parts) part.update(touched);
+    if (this.#secrets.apply(objects, rules)) for (const table of this.#secretTables()) table.update();
     if (rules.envoyFilters.size > 0 || rules.signatures) this.#patchers.forget();
     const everyone = rules.signatures || rules.sidecars.size > 0 || rules.envoyFilters.size > 0;
     this.#revision = event.type === "snapshot" ? event.catalog.revision : event.revision;
     const views = this.#takeChanges();
-    const faults = [...this.#directory.faults, ...parts.flatMap((part) => [...part.faults]), ...this.#patchFaults()];
-    return { views, addresses: touched.addresses, everyone, faults };
+    return { views, addresses: touched.addresses, everyone, faults: this.#faults() };
+  }
+
+  setSecrets(changes: SecretChanges): TranslationChanges {
+    this.#secrets.set(changes);
+    for (const table of this.#secretTables()) table.update();
+    return { views: this.#takeChanges(), addresses: new Set(), everyone: false, faults: this.#faults() };
+  }
+
+  #secretTables(): readonly SecretTable[] {
+    return [...this.#scopes.values()].flatMap(({ secrets }) => (secrets === undefined ? [] : [secrets]));
+  }
+
+  #faults(): readonly TranslationFault[] {
+    return [
+      ...this.#directory.faults,
+      ...this.#parts().flatMap((part) => [...part.faults]),
+      ...this.#secretTables().flatMap(({ faults }) => faults),
+      ...this.#patchFaults(),
+    ];
   }
 
   /** The delta from what is held to these objects. */
@@ -213,8 +243,8 @@ class CatalogTranslator implements Translator {
     return delta;
   }
 
-  view(node: ProxyNode): ResourceView {
-    const wanted = this.#scopeOf(node);
+  view(node: ProxyNode, trusted = false): ResourceView {
+    const wanted = this.#scopeOf(node, trusted);
     let built = this.#scopes.get(wanted.key);
     if (built === undefined) {
       built = this.#build(wanted);
@@ -233,7 +263,7 @@ class CatalogTranslator implements Translator {
     return view;
   }
 
-  #scopeOf(node: ProxyNode): NodeScope {
+  #scopeOf(node: ProxyNode, trusted: boolean): NodeScope {
     const { namespace, labels, locality } = node;
     const dnsDomain = node.dnsDomain || [namespace, "svc", this.#domain].filter((part) => part !== "").join(".");
     const kind = node.type === "router" ? "router" : "mesh";
@@ -250,6 +280,7 @@ class CatalogTranslator implements Translator {
       ? targetPorts(this.#directory.servicesAt(node.addresses), node.addresses)
       : undefined;
     const chosen = this.#patchers.of(node, client, () => this.#aroundPatches(node, targets));
+    const secrets = trusted && node.type === "router" && namespace !== "";
     const parts = hasListeners(node)
       ? [dnsDomain, styleOf(node), fallbackOf(node, settings)]
       : [nothing, flavourOf(node)];
@@ -260,8 +291,9 @@ class CatalogTranslator implements Translator {
       ...parts,
       targets === undefined ? "" : [node.privileged, wildcardsOf(node.addresses), ...targets],
       chosen?.key ?? "",
+      secrets,
     ]);
-    return { node, dnsDomain, client, clientKey, sidecar, settings, targets, patcher: chosen?.patcher, key };
+    return { node, dnsDomain, client, clientKey, sidecar, settings, targets, patcher: chosen?.patcher, secrets, key };
   }
 
   /** What patches may ask of a proxy beside its resources. */
@@ -335,7 +367,14 @@ class CatalogTranslator implements Translator {
     const { client, clientKey, node, sidecar } = wanted;
     if (sidecar !== undefined && sidecar.spec.egress.length > 0) {
       const scope = this.#behindSidecar(wanted, sidecar);
-      return { scope, tables: undefined, clientKey, base: tableView(scope.tables, scope), views: new Map() };
+      return {
+        scope,
+        tables: undefined,
+        clientKey,
+        base: tableView(scope.tables, scope),
+        secrets: undefined,
+        views: new Map(),
+      };
     }
     const flavour = flavourOf(node);
     const tablesKey = JSON.stringify([flavour, clientKey]);
@@ -345,7 +384,9 @@ class CatalogTranslator implements Translator {
       this.#tables.set(tablesKey, tables);
     }
     const scope = this.#buildScope(wanted);
-    return { scope, tables: tablesKey, clientKey, base: tableView(tables, scope), views: new Map() };
+    const secrets = wanted.secrets ? new SecretTable(this.#secrets, client) : undefined;
+    const base = tableView(tables, scope, secrets);
+    return { scope, secrets, tables: tablesKey, clientKey, base, views: new Map() };
   }
 
   #behindSidecar({ client, dnsDomain, node, settings }: NodeScope, sidecar: Rule<Sidecar>): SidecarScope {
@@ -426,7 +467,10 @@ class CatalogTranslator implements Translator {
     }
     for (const tables of [...this.#sharedTables.values(), ...this.#tables.values()]) tables.settle();
     for (const scope of this.#sharedScopes.values()) scope.settle();
-    for (const { scope } of this.#scopes.values()) scope?.settle();
+    for (const { scope, secrets } of this.#scopes.values()) {
+      scope?.settle();
+      secrets?.settle();
+    }
     return views;
   }
 }
@@ -434,6 +478,7 @@ class CatalogTranslator implements Translator {
 function tableView(
   { assignments, clusters }: Record<"clusters" | "assignments", Table>,
   scope: Scope | undefined,
+  secrets?: SecretTable,
 ): TableView {
   return new TableView(
     new Map([
@@ -445,6 +490,7 @@ function tableView(
             [typeUrls.listener, scope.listeners],
             [typeUrls.route, scope.routes],
           ] as const)),
+      ...(secrets === undefined ? [] : ([[typeUrls.secret, secrets]] as const)),
     ]),
   );
 }
