@@ -9,6 +9,7 @@ export { compilePatches } from "./patches/compile.ts";
 export { PatchedView } from "./patches/patched-view.ts";
 export { extensionConfigType, Patcher } from "./patches/patcher.ts";
 export { configDump, renderProxy, renderView } from "./render.ts";
+export { secretKeys } from "./secrets/secret-source.ts";
 export { createTranslator } from "./translator.ts";
 export type { TranslationFault } from "./directory.ts";
 export type { HttpRetry, MeshConfig, MeshSettings } from "./mesh.ts";

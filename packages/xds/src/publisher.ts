@@ -5,7 +5,7 @@ import type { ChangedNames, Peer, ResourceSource, ResourceView, ViewLease } from
 import { parseNode, type NodeLike, type ProxyNode } from "./node.ts";
 import type { Credential } from "./gateway/secrets.ts";
 import { credentialFault } from "./secrets/credential-fault.ts";
-import type { FoundSecrets, SecretSource } from "./secrets/secret-source.ts";
+import { credentialOf, type FoundSecrets, type SecretSource } from "./secrets/secret-source.ts";
 import type { TranslationChanges, Translator } from "./translator.ts";
 
 /** A consumer of the event bus. */
@@ -127,9 +127,10 @@ class TranslatingPublisher implements XdsPublisher {
   #takeSecrets(found: FoundSecrets): void {
     const usable = new Map<string, Credential | undefined>();
     for (const [secret, one] of found) {
-      const fault = one === undefined ? undefined : credentialFault(one.credential);
-      if (fault === undefined) usable.set(secret, one?.credential);
-      else this.#logger?.error("secret-rejected", { secret, origin: one?.origin, reason: fault });
+      const credential = one && credentialOf(one.parts);
+      const reason = credential && credentialFault(credential);
+      if (reason === undefined) usable.set(secret, credential);
+      else this.#logger?.error("secret-rejected", { secret, origin: one?.origin, reason });
     }
     const changes = this.#translator.setSecrets(usable);
     this.#logger?.info("secrets-read", { changed: usable.size });
