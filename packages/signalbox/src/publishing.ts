@@ -50,7 +50,8 @@ export function composePublishing(
     logger,
     clock,
     onTranslated: (seconds) => metrics.translated(seconds),
-    ...(secrets && { secrets: publishedSecrets(secrets, context) }),
+    // Only who serves streams needs them.
+    ...(serve && secrets && { secrets: publishedSecrets(secrets, context) }),
   });
 
   // xDS server: brings it to the clients, by stream, as files or by REST.

@@ -1,8 +1,8 @@
 import { HttpError } from "@signalbox/http-client";
 import { SourceError, type Clock, type Logger } from "@signalbox/registry";
-import { ApiClient, problemOf } from "../client.ts";
-import { connect, serviceAccountDir } from "../client/connect.ts";
-import { reflect, type ReflectorTarget } from "../client/reflector.ts";
+import { ApiClient, problemOf } from "../../client.ts";
+import { connect, serviceAccountDir } from "../../client/connect.ts";
+import { reflect, type ReflectorTarget } from "../../client/reflector.ts";
 import type { KubernetesSecretsConfig } from "./config.ts";
 import { readSecret, secretTypes, type KubernetesSecret } from "./read-secret.ts";
 

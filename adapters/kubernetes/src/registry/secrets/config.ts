@@ -1,8 +1,8 @@
 import { ConfigError } from "@signalbox/registry";
 import { listOf, parseWith } from "@signalbox/registry/config";
 import { z } from "zod";
-import type { ConnectionConfig } from "../client/connect.ts";
-import { connectionFaults, connectionFields, namespaceName, readFields, type KubernetesConfig } from "../config.ts";
+import type { ConnectionConfig } from "../../client/connect.ts";
+import { connectionFaults, connectionFields, namespaceName, readFields, type KubernetesConfig } from "../../config.ts";
 
 /** Where Secrets are read. */
 export interface KubernetesSecretsConfig

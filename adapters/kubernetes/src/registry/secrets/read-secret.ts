@@ -1,5 +1,5 @@
-import type { ReadObject } from "../client/reflector.ts";
-import { MalformedObjectError, rawMap, rawName, rawText } from "../convert/raw.ts";
+import type { ReadObject } from "../../client/reflector.ts";
+import { MalformedObjectError, rawMap, rawName, rawText } from "../../convert/raw.ts";
 
 /** What is kept of a Secret. */
 export interface KubernetesSecret {
