@@ -32,6 +32,8 @@ export interface NodeScope {
   /** Where a router listens for ports that Gateways name; undefined for all others. */
   readonly targets: TargetPorts | undefined;
   readonly patcher: Patcher | undefined;
+  /** Whether the node gets the secrets that its Gateways name. */
+  readonly secrets: boolean;
   readonly key: string;
 }
 
@@ -67,8 +69,11 @@ export class NodeScopes {
     this.#patchers = patchers;
   }
 
-  /** The scope of a node by what is known now. Nodes with equal keys get the same but for their inbound ports. */
-  of(node: ProxyNode): NodeScope {
+  /**
+   * The scope of a node by what is known now. Nodes with equal keys get the same but for their inbound ports. `trusted`: the node was found to
+   * be what it says.
+   */
+  of(node: ProxyNode, trusted: boolean): NodeScope {
     const { namespace } = node;
     const dnsDomain = node.dnsDomain || [namespace, "svc", this.#domain].filter((part) => part !== "").join(".");
     const asking = clientOf(node);
@@ -84,6 +89,7 @@ export class NodeScopes {
       ? targetPorts(this.#directory.servicesAt(node.addresses), node.addresses)
       : undefined;
     const chosen = this.#patchers.of(node, client, () => this.#aroundPatches(node, targets));
+    const secrets = trusted && node.type === "router" && namespace !== "";
     const parts = hasListeners(node)
       ? [dnsDomain, styleOf(node), fallbackOf(node, settings)]
       : [nothing, flavourOf(node)];
@@ -94,8 +100,9 @@ export class NodeScopes {
       ...parts,
       targets === undefined ? "" : [node.privileged, wildcardsOf(node.addresses), ...targets],
       chosen?.key ?? "",
+      secrets,
     ]);
-    return { node, dnsDomain, client, clientKey, sidecar, settings, targets, patcher: chosen?.patcher, key };
+    return { node, dnsDomain, client, clientKey, sidecar, settings, targets, patcher: chosen?.patcher, secrets, key };
   }
 
   /** Lets go of a kind of clients of which no scope is left. */

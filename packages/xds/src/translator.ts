@@ -37,6 +37,7 @@ import { faultOf, Patchers } from "./patches/patchers.ts";
 import { RuleUse } from "./rule-use.ts";
 import { ScopeOverlay } from "./scope-overlay.ts";
 import { EnvoyScope, type Scope } from "./scope.ts";
+import { RouterSecrets, SecretTable, type SecretChanges } from "./secrets/router-secrets.ts";
 import { ServiceTables, SharedTables } from "./service-tables.ts";
 import { SidecarScope } from "./sidecar-scope.ts";
 import type { Table } from "./tables.ts";
@@ -79,8 +80,13 @@ export interface Translator {
   resources(): ReadonlyMap<TypeUrl, number>;
   /** Takes in one event and rebuilds what it touches. Views that were handed out change with it. */
   apply(event: ChangeEvent): TranslationChanges;
-  /** What a node may see. Nodes of equal scope get the same object, which stays true until it is forgotten. */
-  view(node: ProxyNode): ResourceView;
+  /** Takes in secrets that came, changed or went, and rebuilds what names them. */
+  setSecrets(changes: SecretChanges): TranslationChanges;
+  /**
+   * What a node may see. Nodes of equal scope get the same object, which stays true until it is forgotten. Secrets are in it only for a router
+   * that was found to be what it says (`trusted`).
+   */
+  view(node: ProxyNode, trusted?: boolean): ResourceView;
   /** How every Istio object fares, by key. */
   rules(): readonly RuleReport[];
   /**
@@ -103,6 +109,7 @@ export function createTranslator({
 
 interface BuiltScope {
   readonly scope: Scope | undefined;
+  readonly secrets: SecretTable | undefined;
   /** Undefined where the scope has clusters and assignments of its own. */
   readonly tables: string | undefined;
   readonly clientKey: string;
@@ -120,6 +127,7 @@ class CatalogTranslator implements Translator {
   readonly #objects = new KnownObjects();
   readonly #patchers: Patchers;
   readonly #nodes: NodeScopes;
+  readonly #secrets: RouterSecrets;
   readonly #sharedTables = new Map<Flavour, SharedTables>();
   readonly #tables = new Map<string, ServiceTables>();
   readonly #sharedScopes = new Map<string, EnvoyScope>();
@@ -145,6 +153,7 @@ class CatalogTranslator implements Translator {
       directory: this.#directory,
       patchers: this.#patchers,
     });
+    this.#secrets = new RouterSecrets(this.#book);
   }
 
   get revision(): Revision | undefined {
@@ -170,7 +179,8 @@ class CatalogTranslator implements Translator {
       add(typeUrls.listener, listeners.resources.size);
       add(typeUrls.route, routes.resources.size);
     }
-    for (const { scope } of this.#scopes.values()) {
+    for (const { scope, secrets } of this.#scopes.values()) {
+      if (secrets !== undefined) add(typeUrls.secret, secrets.resources.size);
       if (scope === undefined) continue;
       const { listeners, routes } = scope;
       if (scope instanceof RouterScope) add(typeUrls.cluster, scope.clusters.resources.size);
@@ -181,27 +191,46 @@ class CatalogTranslator implements Translator {
   }
 
   apply(event: ChangeEvent): TranslationChanges {
-    const rules = this.#book.apply(
+    const objects =
       event.type === "snapshot"
         ? this.#objects.takeAll(event.catalog.objects)
-        : this.#objects.take(event.delta.objects),
-    );
+        : this.#objects.take(event.delta.objects);
+    const rules = this.#book.apply(objects);
     const touched = this.#directory.apply(
       event.type === "snapshot" ? this.#directory.difference(event.catalog) : event.delta.entries,
       rules,
     );
     const parts = this.#parts();
     for (const part of parts) part.update(touched);
+    if (this.#secrets.apply(objects, rules)) for (const table of this.#secretTables()) table.update();
     if (rules.envoyFilters.size > 0 || rules.signatures) this.#patchers.forget();
     const everyone = rules.signatures || rules.sidecars.size > 0 || rules.envoyFilters.size > 0;
     this.#revision = event.type === "snapshot" ? event.catalog.revision : event.revision;
     const views = this.#takeChanges();
-    const faults = [...this.#directory.faults, ...parts.flatMap((part) => [...part.faults]), ...this.#patchFaults()];
-    return { views, addresses: touched.addresses, everyone, faults };
+    return { views, addresses: touched.addresses, everyone, faults: this.#faults() };
   }
 
-  view(node: ProxyNode): ResourceView {
-    const wanted = this.#nodes.of(node);
+  setSecrets(changes: SecretChanges): TranslationChanges {
+    this.#secrets.set(changes);
+    for (const table of this.#secretTables()) table.update();
+    return { views: this.#takeChanges(), addresses: new Set(), everyone: false, faults: this.#faults() };
+  }
+
+  #secretTables(): readonly SecretTable[] {
+    return [...this.#scopes.values()].flatMap(({ secrets }) => (secrets === undefined ? [] : [secrets]));
+  }
+
+  #faults(): readonly TranslationFault[] {
+    return [
+      ...this.#directory.faults,
+      ...this.#parts().flatMap((part) => [...part.faults]),
+      ...this.#secretTables().flatMap(({ faults }) => faults),
+      ...this.#patchFaults(),
+    ];
+  }
+
+  view(node: ProxyNode, trusted = false): ResourceView {
+    const wanted = this.#nodes.of(node, trusted);
     let built = this.#scopes.get(wanted.key);
     if (built === undefined) {
       built = this.#build(wanted);
@@ -296,7 +325,14 @@ class CatalogTranslator implements Translator {
     const { client, clientKey, node, sidecar } = wanted;
     if (sidecar !== undefined && sidecar.spec.egress.length > 0) {
       const scope = this.#behindSidecar(wanted, sidecar);
-      return { scope, tables: undefined, clientKey, base: tableView(scope.tables, scope), views: new Map() };
+      return {
+        scope,
+        tables: undefined,
+        clientKey,
+        base: tableView(scope.tables, scope),
+        secrets: undefined,
+        views: new Map(),
+      };
     }
     const flavour = flavourOf(node);
     const tablesKey = JSON.stringify([flavour, clientKey]);
@@ -306,7 +342,9 @@ class CatalogTranslator implements Translator {
       this.#tables.set(tablesKey, tables);
     }
     const scope = this.#buildScope(wanted);
-    return { scope, tables: tablesKey, clientKey, base: tableView(tables, scope), views: new Map() };
+    const secrets = wanted.secrets ? new SecretTable(this.#secrets, client) : undefined;
+    const base = tableView(tables, scope, secrets);
+    return { scope, secrets, tables: tablesKey, clientKey, base, views: new Map() };
   }
 
   #behindSidecar({ client, dnsDomain, node, settings }: NodeScope, sidecar: Rule<Sidecar>): SidecarScope {
@@ -366,7 +404,10 @@ class CatalogTranslator implements Translator {
     }
     for (const tables of [...this.#sharedTables.values(), ...this.#tables.values()]) tables.settle();
     for (const scope of this.#sharedScopes.values()) scope.settle();
-    for (const { scope } of this.#scopes.values()) scope?.settle();
+    for (const { scope, secrets } of this.#scopes.values()) {
+      scope?.settle();
+      secrets?.settle();
+    }
     return views;
   }
 }
@@ -374,6 +415,7 @@ class CatalogTranslator implements Translator {
 function tableView(
   { assignments, clusters }: Record<"clusters" | "assignments", Table>,
   scope: Scope | undefined,
+  secrets?: SecretTable,
 ): TableView {
   return new TableView(
     new Map([
@@ -385,6 +427,7 @@ function tableView(
             [typeUrls.listener, scope.listeners],
             [typeUrls.route, scope.routes],
           ] as const)),
+      ...(secrets === undefined ? [] : ([[typeUrls.secret, secrets]] as const)),
     ]),
   );
 }

@@ -164,6 +164,31 @@ const xdsSchema = z
   })
   .describe("The xDS server.");
 
+const secretsSchema = z
+  .strictObject({
+    files: z
+      .string()
+      .min(1)
+      .exactOptional()
+      .describe("Folder with `<namespace>/<name>/{tls.crt,tls.key,ca.crt,ca.crl}`, as Kubernetes mounts Secrets."),
+    kubernetes: z
+      .looseObject({
+        namespaces: z
+          .union([z.string(), z.array(z.string()).min(1)])
+          .describe("Namespaces of the routers. Secrets of no other are read."),
+      })
+      .exactOptional()
+      .describe("Secrets of a Kubernetes cluster. All other keys belong to the adapter; its README lists them."),
+    insecure: z
+      .boolean()
+      .default(false)
+      .describe("Gives secrets also to routers that do not prove their namespace by a certificate."),
+  })
+  .refine((secrets) => (secrets.files === undefined) !== (secrets.kubernetes === undefined), {
+    message: "needs exactly one of files, kubernetes",
+  })
+  .describe("Where the certificates are that Gateways and DestinationRules name by `credentialName`.");
+
 const debugSchema = z
   .union([
     z.literal(false),
@@ -264,6 +289,7 @@ export const configSchema = z
     mesh: meshSchema.prefault({}),
     bus: busSchema.prefault({}),
     xds: xdsSchema.prefault({}),
+    secrets: secretsSchema.exactOptional(),
     debug: debugSchema.prefault({}),
     journal: z
       .strictObject({
