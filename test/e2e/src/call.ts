@@ -12,8 +12,9 @@ export interface Call {
   readonly method?: string;
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** With it, HTTPS: the server name that is asked for, and the authority (PEM) that must have signed the server's certificate. */
-  readonly tls?: { readonly serverName: string; readonly ca: string };
+  /** With it, HTTPS: the server name that is asked for, the authority that must have signed the server's certificate, and an own certificate, in PEM. */
+  readonly tls?: { readonly serverName: string; readonly ca: string; readonly cert?: string; readonly key?: string };
+  /** Keeps connections. Without one, each call has its own. */
   readonly agent?: Agent;
 }
 
@@ -39,13 +40,12 @@ export function call({ address = "127.0.0.1", agent, headers, host, method, path
     const fail = (error: Error) => reply(0, {}, error.message);
     const options = {
       ...{ host: address, port, method: method ?? "GET", path: path ?? "/", headers: { host, ...headers } },
-      ...(agent === undefined ? {} : { agent }),
+      // Without one, Node would keep connections: what they come to is what the proxy was told before.
+      agent: agent ?? false,
       signal: AbortSignal.timeout(20_000),
     };
     const sent =
-      tls === undefined
-        ? request(options)
-        : requestByTls({ ...options, agent: false, servername: tls.serverName, ca: tls.ca });
+      tls === undefined ? request(options) : requestByTls({ ...options, ...tls, servername: tls.serverName });
     sent.on("response", (response) => {
       let text = "";
       response.setEncoding("utf8");
