@@ -12,7 +12,7 @@ import {
 } from "@signalbox/test-servers";
 import { expect } from "vitest";
 import { call } from "./call.ts";
-import { hostname } from "./services.ts";
+import { fileRegistry, hostname } from "./services.ts";
 
 /** An object of Istio in the namespace `shop`. */
 export function object(kind: string, name: string, spec: object): object {
@@ -47,6 +47,8 @@ export interface ShopService {
 /** Options of `startShop`. */
 export interface ShopOptions {
   readonly services: readonly ShopService[];
+  /** Registries beside that of the services. */
+  readonly registries?: readonly object[];
   /** Further keys of the daemon's configuration. */
   readonly config?: Readonly<Record<string, unknown>>;
   /** Labels of the caller's sidecar. */
@@ -74,7 +76,7 @@ export interface Shop {
 const edge = "shop/generation";
 
 /** Starts a shop without rules. */
-export async function startShop({ config, labels, router, services }: ShopOptions): Promise<Shop> {
+export async function startShop({ config, labels, registries = [], router, services }: ShopOptions): Promise<Shop> {
   const stops: (() => Promise<unknown>)[] = [];
   const stop = async () => {
     for (const end of stops.reverse()) await end();
@@ -84,7 +86,7 @@ export async function startShop({ config, labels, router, services }: ShopOption
     const all = [...services, { name: "generation", endpoints: [] }];
     const daemon = await startDaemon({
       config: {
-        registries: [{ provider: "static", name: "files", paths: ["services.json"] }],
+        registries: [...fileRegistry, ...registries],
         rules: [{ files: "rules.yaml" }],
         ...config,
       },
