@@ -52,6 +52,7 @@ describe("connections by rules from files", () => {
     [httpPort = 0, tlsPort = 0, passPort = 0, tcpPort = 0, externalPort = 0] = await freePorts(5);
     shop = await startShop({
       router: true,
+      mode: "sotw",
       services: [
         {
           name: "productpage",

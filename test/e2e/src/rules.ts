@@ -41,7 +41,7 @@ export interface ShopService {
   readonly protocol?: string;
   /** The port's number; that of all HTTP services by default. */
   readonly port?: number;
-  readonly endpoints: readonly { readonly port: number; readonly version: string }[];
+  readonly endpoints: readonly { readonly port: number; readonly version: string; readonly locality?: string }[];
 }
 
 /** Options of `startShop`. */
@@ -53,6 +53,10 @@ export interface ShopOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Labels of the caller's sidecar. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Where the sidecar runs. */
+  readonly locality?: { readonly region: string; readonly zone: string };
+  /** How proxies ask; delta by default. */
+  readonly mode?: "sotw" | "delta";
   /** With it there is a router beside the sidecar; Gateways select it by `istio: edge`. */
   readonly router?: boolean;
 }
@@ -76,7 +80,8 @@ export interface Shop {
 const edge = "shop/generation";
 
 /** Starts a shop without rules. */
-export async function startShop({ config, labels, registries = [], router, services }: ShopOptions): Promise<Shop> {
+export async function startShop(options: ShopOptions): Promise<Shop> {
+  const { config, labels = {}, locality, mode = "delta", registries = [], router, services } = options;
   const stops: (() => Promise<unknown>)[] = [];
   const stop = async () => {
     for (const end of stops.reverse()) await end();
@@ -94,15 +99,15 @@ export async function startShop({ config, labels, registries = [], router, servi
     });
     stops.push(() => daemon.stop());
     const start = async (id: string, metadata: object) => {
-      const node = { id, metadata: { NAMESPACE: "shop", ...metadata } };
-      const envoy = await startEnvoy({ bootstrap: adsBootstrap({ node, xdsPort: daemon.xdsPort, mode: "delta" }) });
+      const node = { id, metadata: { NAMESPACE: "shop", ...metadata }, ...(locality && { locality }) };
+      const envoy = await startEnvoy({ bootstrap: adsBootstrap({ node, xdsPort: daemon.xdsPort, mode }) });
       stops.push(() => envoy.stop());
       return envoy;
     };
     const domain = "shop.svc.cluster.local";
     const sidecar = await start(`sidecar~127.0.0.1~caller.shop~${domain}`, {
       INTERCEPTION_MODE: "NONE",
-      LABELS: labels ?? {},
+      LABELS: labels,
     });
     const routing = router === true ? await start(`router~10.0.0.9~edge.shop~${domain}`, edgeLabels) : undefined;
     const proxies = routing === undefined ? [sidecar] : [sidecar, routing];
@@ -181,6 +186,7 @@ function servicesText(services: readonly ShopService[], httpPort: number): strin
         address: "127.0.0.1",
         port: endpoint.port,
         labels: { app: name, version: endpoint.version },
+        ...(endpoint.locality !== undefined && { locality: endpoint.locality }),
       })),
     })),
   });
