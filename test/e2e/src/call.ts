@@ -1,5 +1,6 @@
 import { Agent, request, type IncomingHttpHeaders } from "node:http";
 import { request as requestByTls } from "node:https";
+import type { ConnectionOptions } from "node:tls";
 import type { Echo } from "./echo-backend.ts";
 
 /** A request to a proxy on loopback. */
@@ -12,8 +13,8 @@ export interface Call {
   readonly method?: string;
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** With it, HTTPS: the server name that is asked for, the authority that must have signed the server's certificate, and an own certificate, in PEM. */
-  readonly tls?: { readonly serverName: string; readonly ca: string; readonly cert?: string; readonly key?: string };
+  /** With it, HTTPS: the server name that is asked for, the authority that must have signed the server's certificate, and what else Node takes. */
+  readonly tls?: ConnectionOptions & { readonly serverName: string; readonly ca: string };
   /** Keeps connections. Without one, each call has its own. */
   readonly agent?: Agent;
 }

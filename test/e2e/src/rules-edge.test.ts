@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAuthority, freePorts, waitFor, type CertificateFiles, type RunningEnvoy } from "@signalbox/test-servers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { call, calls, shares, type Call } from "./call.ts";
+import { call, calls, shares, type Call, type Reply } from "./call.ts";
 import { startEcho, type EchoBackend } from "./echo-backend.ts";
 import { destinationRule, object, startShop, to, type Shop } from "./rules.ts";
 import { hostname } from "./services.ts";
@@ -22,7 +22,8 @@ describe("connections by rules from files", () => {
   let books: CertificateFiles, news: CertificateFiles, caller: CertificateFiles, inner: CertificateFiles;
   let plain: EchoBackend, second: EchoBackend, other: EchoBackend, mutual: EchoBackend, secure: EchoBackend;
   let shop: Shop;
-  let httpPort: number, tlsPort: number, passPort: number, tcpPort: number, externalPort: number;
+  let httpPort: number, tlsPort: number, passPort: number, bytesPort: number;
+  let queuePort: number, externalPort: number;
 
   const start = async (service: string, version: string, tls?: CertificateFiles, callers?: string) => {
     const files = tls && { cert: tls.certFile, key: tls.keyFile, ...(callers !== undefined && { ca: callers }) };
@@ -49,7 +50,7 @@ describe("connections by rules from files", () => {
     other = await start("reviews", "v1");
     mutual = await start("details", "mtls", inner, caFile);
     secure = await start("external", "tls", news);
-    [httpPort = 0, tlsPort = 0, passPort = 0, tcpPort = 0, externalPort = 0] = await freePorts(5);
+    [httpPort = 0, tlsPort = 0, passPort = 0, bytesPort = 0, queuePort = 0, externalPort = 0] = await freePorts(6);
     shop = await startShop({
       router: true,
       mode: "sotw",
@@ -61,7 +62,7 @@ describe("connections by rules from files", () => {
         { name: "reviews", endpoints: [other] },
         { name: "details", endpoints: [mutual] },
         { name: "vault", protocol: "TLS", port: externalPort, endpoints: [secure] },
-        { name: "queue", protocol: "TCP", port: tcpPort, endpoints: [other] },
+        { name: "queue", protocol: "TCP", port: queuePort, endpoints: [other] },
       ],
     });
     stops.push(() => shop.stop());
@@ -165,18 +166,21 @@ describe("connections by rules from files", () => {
     await shop.apply(
       gateway(
         server(passPort, "TLS", ["api.example.com", "details.internal"], { mode: "PASSTHROUGH" }),
-        server(tcpPort, "TCP", ["*"]),
+        server(bytesPort, "TCP", ["*"]),
       ),
       atEdge("api", ["api.example.com"], { tls: [pass(["api.example.com"], "vault", externalPort)] }),
       atEdge("details", ["details.internal"], { tls: [pass(["details.internal"], "details", shop.port)] }),
       atEdge("queue", ["*"], {
-        tcp: [{ match: [{ port: tcpPort }], route: [{ destination: { host: "queue", port: { number: tcpPort } } }] }],
+        tcp: [
+          { match: [{ port: bytesPort }], route: [{ destination: { host: "queue", port: { number: queuePort } } }] },
+        ],
       }),
     );
     expect((await call(overTls(passPort, "api.example.com"))).echo).toMatchObject({
       version: "tls",
       serverName: "api.example.com",
     });
+    expect((await call({ port: bytesPort, host: "whatever" })).echo).toMatchObject({ service: "reviews" });
     const [cert, key] = await Promise.all([readFile(caller.certFile, "utf8"), readFile(caller.keyFile, "utf8")]);
     const own = { serverName: "details.internal", ca, cert, key };
     expect((await call(overTls(passPort, "details.internal", { tls: own }))).echo).toMatchObject({
@@ -187,7 +191,7 @@ describe("connections by rules from files", () => {
   });
 
   it("leave for external hosts that ServiceEntries name, by server name, as bytes and by TLS that the sidecar begins", async () => {
-    const [sniPort = 0, bytesPort = 0] = await freePorts(2);
+    const [sniPort = 0, outPort = 0] = await freePorts(2);
     const entry = (name: string, host: string, port: object, backend: EchoBackend) =>
       object("ServiceEntry", name, {
         hosts: [host],
@@ -199,7 +203,7 @@ describe("connections by rules from files", () => {
     await shop.apply(
       entry("api", "api.example.com", { number: sniPort, name: "out", protocol: "TLS" }, secure),
       entry("details", "details.internal", { number: sniPort, name: "out", protocol: "TLS" }, mutual),
-      entry("bytes", "tcp.example.com", { number: bytesPort, name: "out", protocol: "TCP" }, other),
+      entry("bytes", "tcp.example.com", { number: outPort, name: "out", protocol: "TCP" }, other),
       entry("web", "news.example.com", { number: shop.port, name: "out", protocol: "HTTP" }, secure),
       object("DestinationRule", "web", {
         host: "news.example.com",
@@ -208,7 +212,7 @@ describe("connections by rules from files", () => {
     );
     expect((await call(overTls(sniPort, "api.example.com"))).echo).toMatchObject({ version: "tls" });
     expect((await call(overTls(sniPort, "else.example.com"))).status).toBe(0);
-    expect((await call({ port: bytesPort, host: "whatever" })).echo).toMatchObject({ service: "reviews" });
+    expect((await call({ port: outPort, host: "whatever" })).echo).toMatchObject({ service: "reviews" });
     expect((await call({ port: shop.port, host: "news.example.com" })).echo).toMatchObject({
       version: "tls",
       serverName: "news.example.com",
@@ -278,6 +282,94 @@ describe("connections by rules from files", () => {
     await shop.apply(...route);
     expect((await call(mesh("productpage"))).headers).not.toHaveProperty("x-word");
     expect((await call({ port: httpPort, host: "books.example.com" })).headers).not.toHaveProperty("x-word");
+  });
+
+  it("are ended by TLS and go on as bytes, and lead a mesh's own callers to the cluster that they name", async () => {
+    const [autoPort = 0] = await freePorts(1);
+    await shop.apply(
+      gateway(
+        server(bytesPort, "TLS", ["books.example.com"], { mode: "SIMPLE", ...files(books) }),
+        server(autoPort, "TLS", ["*.svc.cluster.local"], { mode: "AUTO_PASSTHROUGH" }),
+      ),
+      atEdge("bytes", ["books.example.com"], {
+        tcp: [
+          { match: [{ port: bytesPort }], route: [{ destination: { host: "queue", port: { number: queuePort } } }] },
+        ],
+      }),
+    );
+    expect((await call(overTls(bytesPort, "books.example.com"))).echo).toMatchObject({ service: "reviews" });
+    expect((await call(overTls(bytesPort, "news.example.com"))).status).toBe(0);
+    const named = (serverName: string, protocols = ["istio", "http/1.1"]) => ({
+      ...{ port: autoPort, host: "news.example.com" },
+      tls: { serverName, ca, ALPNProtocols: protocols, checkServerIdentity: () => undefined },
+    });
+    const vault = `outbound_.${externalPort}_._.${hostname("vault")}`;
+    expect((await call(named(vault))).echo).toMatchObject({ version: "tls", serverName: vault });
+    expect((await call(named(vault, ["http/1.1"]))).status).toBe(0);
+    expect((await call(named(`outbound_.${externalPort}_._.nobody.shop.svc.cluster.local`))).status).toBe(0);
+  });
+
+  it("do not fail at the edge while gateways, routes and filters change", async () => {
+    const rules = (version: string, hosts: readonly string[], ...more: readonly object[]) => [
+      destinationRule("productpage", [version]),
+      gateway(
+        server(httpPort, "HTTP", hosts),
+        server(tlsPort, "HTTPS", ["news.example.com"], { mode: "SIMPLE", ...files(news) }),
+      ),
+      atEdge("books", ["books.example.com", "news.example.com"], { http: [{ route: [to("productpage", version)] }] }),
+      ...more,
+    ];
+    const header = (word: string) =>
+      object("EnvoyFilter", "edge", {
+        configPatches: [
+          {
+            applyTo: "VIRTUAL_HOST",
+            match: { context: "GATEWAY" },
+            patch: {
+              operation: "MERGE",
+              value: { response_headers_to_add: [{ header: { key: "x-word", value: word } }] },
+            },
+          },
+          {
+            applyTo: "NETWORK_FILTER",
+            match: {
+              context: "GATEWAY",
+              listener: { filterChain: { filter: { name: "envoy.filters.network.http_connection_manager" } } },
+            },
+            patch: {
+              operation: "MERGE",
+              value: {
+                typed_config: {
+                  "@type":
+                    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                  server_name: word,
+                },
+              },
+            },
+          },
+        ],
+      });
+    await shop.apply(...rules("v1", ["books.example.com"]));
+    let running = true;
+    const replies: Reply[] = [];
+    // Each call has a connection of its own: half of them by TLS.
+    const loop = async (one: Call) => {
+      while (running) replies.push(await call(one));
+    };
+    const loops = [loop({ port: httpPort, host: "books.example.com" }), loop(overTls(tlsPort, "news.example.com"))];
+    await shop.apply(...rules("v2", ["books.example.com", "more.example.com"]));
+    await shop.apply(...rules("v1", ["*.example.com"], header("one")));
+    await shop.apply(...rules("v2", ["*.example.com"], header("two")));
+    const last = await call({ port: httpPort, host: "books.example.com" });
+    expect(last).toMatchObject({ headers: { "x-word": "two", server: "two" }, echo: { version: "v2" } });
+    await shop.apply(...rules("v1", ["books.example.com"]));
+    running = false;
+    await Promise.all(loops);
+    expect(replies.filter(({ status }) => status !== 200).slice(0, 3)).toEqual([]);
+    expect(replies.length).toBeGreaterThan(20);
+    // Without its Gateway nobody listens.
+    await shop.apply();
+    expect((await call({ port: httpPort, host: "books.example.com" })).status).toBe(0);
   });
 
   it("were all by configurations that nobody refused", () => shop.expectNoRefusal());

@@ -8,7 +8,7 @@ import { hostname } from "./services.ts";
 describe("what rules match, limit and prefer", () => {
   let v1: EchoBackend, v2: EchoBackend;
   let shop: Shop;
-  let plain: RunningEnvoy;
+  let plain: RunningEnvoy, captured: RunningEnvoy;
   let tcpPort: number, proxyHttpPort: number;
 
   beforeAll(async () => {
@@ -16,7 +16,8 @@ describe("what rules match, limit and prefer", () => {
       startEcho({ service: "reviews", version: "v1" }),
       startEcho({ service: "reviews", version: "v2" }),
     ]);
-    [tcpPort = 0, proxyHttpPort = 0] = await freePorts(2);
+    const [proxyListenPort = 0, proxyInboundListenPort = 0, ...ports] = await freePorts(4);
+    [tcpPort = 0, proxyHttpPort = 0] = ports;
     const endpoints = [
       { port: v1.port, version: "v1", locality: "eu/eu-1" },
       { port: v2.port, version: "v2", locality: "us/us-1" },
@@ -24,20 +25,28 @@ describe("what rules match, limit and prefer", () => {
     shop = await startShop({
       labels: { app: "caller" },
       locality: { region: "eu", zone: "eu-1" },
-      config: { mesh: { proxyHttpPort } },
+      config: { mesh: { proxyHttpPort, proxyListenPort, proxyInboundListenPort } },
       services: [
         { name: "reviews", endpoints },
         { name: "queue", protocol: "TCP", port: tcpPort, endpoints },
       ],
     });
-    const node = { id: "some-envoy", metadata: { LISTENER_ADDRESS: "127.0.0.2" } };
-    plain = await startEnvoy({ bootstrap: adsBootstrap({ node, xdsPort: shop.daemon.xdsPort, mode: "sotw" }) });
+    const start = (id: string, metadata: Readonly<Record<string, unknown>>) => {
+      const bootstrap = adsBootstrap({ node: { id, metadata }, xdsPort: shop.daemon.xdsPort, mode: "sotw" });
+      return startEnvoy({ bootstrap });
+    };
+    plain = await start("some-envoy", { LISTENER_ADDRESS: "127.0.0.2" });
+    captured = await start("sidecar~127.0.0.1~web.shop~shop.svc.cluster.local", {
+      ...{ NAMESPACE: "shop", LABELS: { app: "caller" } },
+      LISTENER_ADDRESS: "127.0.0.3",
+    });
   });
   beforeEach(() => {
     v1.behave();
     v2.behave();
   });
   afterAll(async () => {
+    await captured.stop();
     await plain.stop();
     await shop.stop();
     await Promise.all([v1.stop(), v2.stop()]);
@@ -119,7 +128,6 @@ describe("what rules match, limit and prefer", () => {
       await waitFor(async () => JSON.stringify(shares(await calls(10, one))) === '{"v2":100}', {
         what: "the rule at every proxy",
       });
-    expect(await plain.nacks()).toBe(0);
   });
 
   it("is of connections, by parts", async () => {
@@ -210,5 +218,9 @@ describe("what rules match, limit and prefer", () => {
     expect(Math.abs(far - 80)).toBeLessThan(5);
   });
 
-  it("was all by configurations that nobody refused", () => shop.expectNoRefusal());
+  it("was all by configurations that nobody refused", async () => {
+    expect([await plain.nacks(), await captured.nacks()]).toEqual([0, 0]);
+    expect(JSON.stringify(await captured.configDump())).toContain(`outbound|${shop.port}|v2|${hostname("reviews")}`);
+    await shop.expectNoRefusal();
+  });
 });
