@@ -105,10 +105,18 @@ class HttpsAdmissionServer implements AdmissionServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url?.replace(/\?.*/, "");
-    if (path === "/healthz" && (request.method === "GET" || request.method === "HEAD"))
-      return send(response, 200, "ok\n");
-    if (path !== "/validate") return refuse(request, response, 404, "there is POST /validate and GET /healthz");
-    if (request.method !== "POST") return refuse(request, response, 405, "POST an AdmissionReview");
+    if (path === "/healthz" && (request.method === "GET" || request.method === "HEAD")) {
+      send(response, 200, "ok\n");
+      return;
+    }
+    if (path !== "/validate") {
+      refuse(request, response, 404, "there is POST /validate and GET /healthz");
+      return;
+    }
+    if (request.method !== "POST") {
+      refuse(request, response, 405, "POST an AdmissionReview");
+      return;
+    }
     let body: Buffer | undefined;
     try {
       body = await bodyOf(request);
@@ -118,7 +126,8 @@ class HttpsAdmissionServer implements AdmissionServer {
     }
     if (body === undefined) {
       this.#options.onReviewed("malformed");
-      return refuse(request, response, 413, `a review has at most ${bodyLimit} bytes`);
+      refuse(request, response, 413, `a review has at most ${bodyLimit} bytes`);
+      return;
     }
     this.#respond(response, reviewed(body));
   }
@@ -128,7 +137,8 @@ class HttpsAdmissionServer implements AdmissionServer {
     if ("malformed" in verdict) {
       onReviewed("malformed");
       logger.debug("admission-malformed", { reason: verdict.malformed });
-      return send(response, 400, `the body ${verdict.malformed}\n`);
+      send(response, 400, `the body ${verdict.malformed}\n`);
+      return;
     }
     const { allowed, message, subject, uid, warnings } = verdict;
     onReviewed(allowed ? (warnings.length > 0 ? "warned" : "allowed") : "refused");
