@@ -21,13 +21,6 @@ export interface RulesTask {
 /** One figure. */
 export type RulesFigure = Pick<Row, "figure" | "unit" | "value">;
 
-/** What all views together show of one type, before and after a change. */
-interface Shown {
-  readonly views: number;
-  /** Resources that are others now, and whether their content differs, by type; shared ones count once. */
-  readonly changed: ReadonlyMap<TypeUrl, number>;
-}
-
 const none = { upserted: [], removed: [] };
 const shownTypes = [
   ["clusters", typeUrls.cluster],

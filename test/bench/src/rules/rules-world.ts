@@ -14,7 +14,7 @@ export interface RulesWorldSize {
 /** One kind of change, and the object after the change with this number. */
 export interface RuleChange {
   readonly name: string;
-  object(change: number): ConfigObject;
+  readonly object: (change: number) => ConfigObject;
 }
 
 const namespaces = 20;
