@@ -65,7 +65,7 @@ const ruleSchema = z
       .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
       .exactOptional()
       .describe("Files, folders or globs with Istio objects."),
-    kubernetes: z.unknown().exactOptional().describe("Istio objects from a Kubernetes cluster. Not in this version."),
+    kubernetes: z.unknown().exactOptional().describe("Istio objects from a Kubernetes cluster. Not in this version: the Kubernetes registry reads them."),
   })
   .refine((rule) => (rule.files === undefined) !== (rule.kubernetes === undefined), {
     message: "needs exactly one of files, kubernetes",
