@@ -3,12 +3,14 @@ import { parseArgs } from "node:util";
 import { adaptersCommand } from "./adapters-command.ts";
 import { busCommand } from "./bus-command.ts";
 import { catalogCommand } from "./catalog-command.ts";
+import { rulesCommand } from "./rules-command.ts";
 import { parsed, UsageError } from "./option-values.ts";
 
 const parts: ReadonlyMap<string, (args: readonly string[]) => Promise<number>> = new Map([
   ["adapters", adaptersCommand],
   ["bus", busCommand],
   ["catalog", catalogCommand],
+  ["rules", rulesCommand],
 ]);
 
 const usage = `npm run bench -- [part] [options]
@@ -26,7 +28,7 @@ export async function benchCommand(args: readonly string[]): Promise<number> {
     const given = commonOptions(args);
     for (const [name, part] of parts) {
       const code = await part(argumentsOf(name, given));
-      // Whoever interrupts one does not want the other.
+      // Whoever interrupts one does not want the others.
       if (code !== 0) return code;
     }
     return 0;
