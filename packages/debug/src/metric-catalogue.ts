@@ -110,6 +110,10 @@ const definitions = [
     "1 for the state that a registry is in: init, restored, synced, stale or expired.",
     ["registry", "state"],
   ),
+  gauge("signalbox_rules", "Istio objects by kind, and whether their newest form can be used (true or false).", [
+    "kind",
+    "accepted",
+  ]),
   gauge(
     "signalbox_service_name_collisions",
     "Services that could not have the name they want, because another service of their registry has it.",
