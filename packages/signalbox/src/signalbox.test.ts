@@ -145,6 +145,32 @@ describe("Signalbox as a library", () => {
     expect(unknown.status).toBe(404);
   });
 
+  it("says how Istio's objects fare, each for itself and together", async () => {
+    const rule = (name: string, spec: object) => {
+      return { ...{ apiVersion: "networking.istio.io/v1", kind: "VirtualService" }, metadata: { name }, spec };
+    };
+    const items = [
+      rule("good", { hosts: ["a.test"], http: [{ route: [{ destination: { host: "none.test" } }] }] }),
+      rule("bad", { hosts: ["b.test"] }),
+    ];
+    writeFileSync(join(dir, "rules.json"), JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+    const signalbox = await start({ rules: [{ files: "rules.json" }] });
+    const { debug } = await signalbox.listening(stop.signal);
+    const get = async (path: string): Promise<string> => (await fetch(`${debug?.url ?? ""}${path}`)).text();
+    await eventually("readiness", async () => (await fetch(`${debug?.url ?? ""}/readyz`)).ok);
+    expect(JSON.parse(await get("/debug/rulesz"))).toMatchObject({
+      total: 2,
+      rules: [
+        { object: "VirtualService/default/bad", accepted: false, inForce: false, proxyCount: 0 },
+        { object: "VirtualService/default/good", accepted: true, inForce: true, proxyCount: 0 },
+      ],
+    });
+    expect(JSON.parse(await get("/debug/analyze"))).toMatchObject([
+      { code: "IST0101", object: "VirtualService/default/good", path: "spec.http.0.route.0.destination.host" },
+    ]);
+    expect(await get("/metrics")).toContain('signalbox_rules{kind="VirtualService",accepted="false"} 1');
+  });
+
   it("measures how long changes wait and how long their translation takes, and counts what registries get wrong", async () => {
     const own = ownRegistry("a");
     const signalbox = await start({}, { registries: [own] });
