@@ -62,7 +62,10 @@ export interface KubernetesConfig {
   readonly maxFileBytes: number;
 }
 
-const namespaceName = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, "must be the name of a namespace");
+/** The name of a namespace. */
+export const namespaceName = z
+  .string()
+  .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, "must be the name of a namespace");
 const domain = z.string().refine((value) => isHostname(value), "must be a domain name");
 
 const namespaces = z.strictObject({
@@ -71,7 +74,8 @@ const namespaces = z.strictObject({
   selector: z.record(text, z.string()).optional(),
 });
 
-const schema = z.strictObject({
+/** How the API server is reached. */
+export const connectionFields = {
   kubeconfig: text.optional(),
   context: text.optional(),
   inCluster: z.boolean().optional(),
@@ -81,6 +85,18 @@ const schema = z.strictObject({
     .optional(),
   tls: tls.optional(),
   token: secret.optional(),
+};
+
+/** How lists and watches are made. */
+export const readFields = {
+  pageSize: z.int().min(1).max(10_000).default(500),
+  requestMs: z.int().min(1).max(600_000).default(30_000),
+  watchdogMs: z.int().min(1000).max(3_600_000).default(90_000),
+  watchSeconds: z.int().min(1).max(3600).default(240),
+};
+
+const schema = z.strictObject({
+  ...connectionFields,
   manifests: listOf(text, 1).optional(),
   cluster: text.refine((value) => !value.includes("/"), "must not contain a slash").optional(),
   network: z.string().default(""),
@@ -91,10 +107,7 @@ const schema = z.strictObject({
   nodes: z.boolean().default(true),
   istio: z.union([z.boolean(), z.literal("auto")]).default("auto"),
   discoveryMs: z.int().min(100).max(3_600_000).default(60_000),
-  pageSize: z.int().min(1).max(10_000).default(500),
-  requestMs: z.int().min(1).max(600_000).default(30_000),
-  watchdogMs: z.int().min(1000).max(3_600_000).default(90_000),
-  watchSeconds: z.int().min(1).max(3600).default(240),
+  ...readFields,
   maxFileBytes: maxBytes.default(16 * 1024 * 1024),
 });
 
@@ -106,7 +119,18 @@ export function parseKubernetesConfig(input: unknown): KubernetesConfig {
   return config;
 }
 
-function contradictions(config: KubernetesConfig): ConfigFault[] {
+function contradictions(config: KubernetesConfig): readonly ConfigFault[] {
+  const faults = connectionFaults(config);
+  const { include, exclude } = config.namespaces;
+  const both = include.find((namespace) => exclude.includes(namespace));
+  if (both === undefined) return faults;
+  return [...faults, { path: ["namespaces", "exclude"], message: `${both} is in include as well` }];
+}
+
+/** What cannot be true together of how the API server is reached. */
+export function connectionFaults(
+  config: Pick<KubernetesConfig, "kubeconfig" | "context" | "inCluster" | "url" | "tls" | "token" | "manifests">,
+): readonly ConfigFault[] {
   const faults: ConfigFault[] = [];
   const fault = (path: string, message: string) => faults.push({ path: [path], message });
   const sources = (["kubeconfig", "inCluster", "url", "manifests"] as const).filter((key) => isGiven(config[key]));
@@ -118,9 +142,6 @@ function contradictions(config: KubernetesConfig): ConfigFault[] {
   }
   if (config.tls !== undefined && config.url?.startsWith("http:") === true)
     fault("url", "must begin with https:// where tls is given");
-  const { include, exclude } = config.namespaces;
-  const both = include.find((namespace) => exclude.includes(namespace));
-  if (both !== undefined) faults.push({ path: ["namespaces", "exclude"], message: `${both} is in include as well` });
   return faults;
 }
 

@@ -7,8 +7,13 @@ import { mergeManifests, putAll, readManifest, shownName, type ManifestFault } f
 import { WholeState } from "./registry/whole-state.ts";
 
 export { formatManifestFault, ManifestsError } from "./registry/manifests.ts";
+export { parseSecretsConfig } from "./registry/secrets/config.ts";
+export { followSecrets } from "./registry/secrets/follow-secrets.ts";
 export type { KubernetesConfig, NamespaceChoice } from "./config.ts";
 export type { ManifestFault } from "./registry/manifests.ts";
+export type { KubernetesSecretsConfig } from "./registry/secrets/config.ts";
+export type { FollowSecretsOptions } from "./registry/secrets/follow-secrets.ts";
+export type { KubernetesSecret } from "./registry/secrets/read-secret.ts";
 
 /** Services, endpoints and pods of a Kubernetes cluster, or of manifests. */
 export const kubernetesModule: RegistryModule<KubernetesConfig> = {

@@ -56,6 +56,11 @@ const definitions = [
   counter("pilot_xds_pushes", "Responses sent, by resource type.", ["type"]),
   gauge("pilot_xds_rds_reject", "Connected clients that refused their last response of routes."),
   // Names of our own.
+  counter(
+    "signalbox_admission_reviews_total",
+    "Reviews that the admission webhook answered, by result: allowed, warned (allowed with warnings), refused, malformed (no review).",
+    ["result"],
+  ),
   gauge("signalbox_build_info", "Always 1; the labels say what runs.", ["version", "node_version"]),
   counter("signalbox_bus_events_total", "Events read from the bus, by type (snapshot or delta).", ["type"]),
   gauge("signalbox_bus_leading", "1 where this process writes the catalog, 0 where another one does or none."),

@@ -47,6 +47,8 @@ export interface SignalboxMetrics extends MetricsText {
   debounced(seconds: number): void;
   /** Seconds that the translation of one change took. */
   translated(seconds: number): void;
+  /** For each review that the admission webhook answered. */
+  admissionReviewed(result: "allowed" | "warned" | "refused" | "malformed"): void;
   /** For each decision of a guard. */
   guardDecided(decision: GuardDecisionView): void;
   /** All that is counted about clients, as JSON data for `others` of another process. */
@@ -90,6 +92,7 @@ export function createMetrics(options: MetricsOptions): SignalboxMetrics {
     busEvent: (event) => catalog.event(event),
     debounced: (seconds) => instruments.observe("pilot_debounce_time", seconds),
     translated: (seconds) => instruments.observe("pilot_pushcontext_init_seconds", seconds),
+    admissionReviewed: (result) => instruments.count("signalbox_admission_reviews_total", { result }),
     guardDecided: ({ reason, registry, type }) =>
       instruments.count("signalbox_guard_decisions_total", {
         registry,

@@ -1,3 +1,4 @@
+import type { followSecrets, parseSecretsConfig } from "@signalbox/adapter-kubernetes";
 import type { RegistryModule } from "@signalbox/registry";
 
 /** Loads the module of one provider. */
@@ -10,3 +11,14 @@ export const builtinModules: ReadonlyMap<string, LoadModule> = new Map<string, L
   ["kubernetes", async () => (await import("@signalbox/adapter-kubernetes")).kubernetesModule],
   ["static", async () => (await import("@signalbox/adapter-static")).staticModule],
 ]);
+
+/** What reads Secrets of a cluster. */
+export interface KubernetesSecretsModule {
+  readonly followSecrets: typeof followSecrets;
+  readonly parseSecretsConfig: typeof parseSecretsConfig;
+}
+
+/** Loads what reads Secrets of a cluster. */
+export function loadKubernetesSecrets(): Promise<KubernetesSecretsModule> {
+  return import("@signalbox/adapter-kubernetes");
+}

@@ -12,11 +12,21 @@ const spiffe = /^spiffe:\/\/[^/]+\/ns\/([^/]+)\/sa\/[^/]+$/;
 export function namespaceCheck(plaintextOpen: boolean): (node: NodeLike, peer: Peer) => string | undefined {
   return (node, { identities }) => {
     if (identities.length === 0 && plaintextOpen) return undefined;
-    const { namespace } = parseNode(node);
+    const namespace = saidNamespace(node);
     if (namespace === "") return undefined;
-    const proven = identities.flatMap((identity) => spiffe.exec(identity)?.[1] ?? []);
+    const proven = provenNamespaces(identities);
     if (proven.includes(namespace)) return undefined;
     const has = proven.length === 0 ? "no namespace" : `namespace ${proven.join(", ")}`;
     return `the node says namespace ${namespace}, its certificate has ${has}`;
   };
+}
+
+/** The namespace that a node says it is of; empty for none. */
+export function saidNamespace(node: NodeLike): string {
+  return parseNode(node).namespace;
+}
+
+/** The namespaces that a certificate proves. */
+export function provenNamespaces(identities: readonly string[]): readonly string[] {
+  return identities.flatMap((identity) => spiffe.exec(identity)?.[1] ?? []);
 }

@@ -15,6 +15,7 @@ import type { StageContext } from "./discovery.ts";
 import { filesEventLog, xdsEventLog } from "./event-log.ts";
 import { namespaceCheck } from "./namespace-check.ts";
 import { restSource } from "./rest-source.ts";
+import { publishedSecrets } from "./secrets/published-secrets.ts";
 
 /** What serves clients: an xDS server in this process, or processes that stand for one. */
 export interface XdsFront extends Pick<XdsServer, "drain" | "listen"> {
@@ -35,20 +36,22 @@ export interface Publishing {
 
 /** Makes the lower half; without `serve`, no port of xDS is opened, because other processes serve. */
 export function composePublishing(
-  config: Pick<SignalboxConfig, "mesh" | "xds">,
+  config: Pick<SignalboxConfig, "mesh" | "secrets" | "xds">,
   context: StageContext,
   serve = true,
 ): Publishing {
   const { baseDir, clock, logger, metrics } = context;
-  const { mesh, xds: settings } = config;
+  const { mesh, secrets, xds: settings } = config;
 
-  // xDS publisher: follows the bus and keeps what each client may see.
+  // xDS publisher: follows the bus and keeps what each client may see. Secrets it reads by itself: they go over no bus.
   const publisher = createXdsPublisher({
     name: "xds",
     translator: createTranslator({ mesh }),
     logger,
     clock,
     onTranslated: (seconds) => metrics.translated(seconds),
+    // Only who serves streams needs them.
+    ...(serve && secrets && { secrets: publishedSecrets(secrets, context) }),
   });
 
   // xDS server: brings it to the clients, by stream, as files or by REST.

@@ -6,6 +6,7 @@ export { portPolicy } from "./destination-rule/port-policy.ts";
 export { importsOf } from "./egress-imports.ts";
 export { hostsMatch } from "./host-name.ts";
 export { noRules } from "./host-rules.ts";
+export { isExportedTo } from "./virtual-service/reach.ts";
 export type { FindingCode, RuleFinding } from "./analysis/finding.ts";
 export type { AnalysisInput, AnalyzedInstance, AnalyzedService, AnalyzedWorkload } from "./analysis/input.ts";
 export type { Client } from "./client.ts";

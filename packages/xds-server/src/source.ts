@@ -1,6 +1,7 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
 import type { Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { ResourceView } from "./resource.ts";
+import type { Peer } from "./transport.ts";
 
 /** Names of resources that changed (upserted or removed) in a view, by type. */
 export type ChangedNames = ReadonlyMap<TypeUrl, ReadonlySet<string>>;
@@ -19,7 +20,8 @@ export interface ViewLease {
 export interface ResourceSource {
   /**
    * Called once for each stream, with the node of its first request. `onChange` is called, never from inside `acquire`,
-   * after the view changed, with the names that did; with `undefined` when `current()` became another view.
+   * after the view changed, with the names that did; with `undefined` when `current()` became another view. `peer` is who sent the node;
+   * without one, the view is for somebody who proved nothing: files, answers by REST, pages for people.
    */
-  acquire(node: Node, onChange: (changed: ChangedNames | undefined) => void): ViewLease;
+  acquire(node: Node, onChange: (changed: ChangedNames | undefined) => void, peer?: Peer): ViewLease;
 }

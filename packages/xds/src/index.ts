@@ -9,6 +9,7 @@ export { compilePatches } from "./patches/compile.ts";
 export { PatchedView } from "./patches/patched-view.ts";
 export { extensionConfigType, Patcher } from "./patches/patcher.ts";
 export { configDump, renderProxy, renderView } from "./render.ts";
+export { secretKeys } from "./secrets/secret-source.ts";
 export { createTranslator } from "./translator.ts";
 export type { TranslationFault } from "./directory.ts";
 export type { HttpRetry, MeshConfig, MeshSettings } from "./mesh.ts";
@@ -16,6 +17,16 @@ export type { NodeLike, ProxyNode } from "./node.ts";
 export type { CompiledPatch, CompiledPatches, PatchFault } from "./patches/compile.ts";
 export type { PatchContext } from "./patches/match.ts";
 export type { Patched } from "./patches/patcher.ts";
-export type { Publisher, PublisherLogger, XdsPublisher, XdsPublisherOptions, XdsPublisherStatus } from "./publisher.ts";
+export type { Credential } from "./gateway/secrets.ts";
+export type { FoundSecret, FoundSecrets, SecretSource } from "./secrets/secret-source.ts";
+export type { SecretChanges } from "./secrets/router-secrets.ts";
+export type {
+  PublishedSecrets,
+  Publisher,
+  PublisherLogger,
+  XdsPublisher,
+  XdsPublisherOptions,
+  XdsPublisherStatus,
+} from "./publisher.ts";
 export type { RenderedProxy } from "./render.ts";
 export type { RuleReport, TranslationChanges, Translator, TranslatorOptions } from "./translator.ts";

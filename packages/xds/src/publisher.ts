@@ -1,8 +1,11 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
 import type { ChangeEvent, EventBus } from "@signalbox/event-bus";
 import type { Revision } from "@signalbox/model";
-import type { ChangedNames, ResourceSource, ResourceView, ViewLease } from "@signalbox/xds-server";
+import type { ChangedNames, Peer, ResourceSource, ResourceView, ViewLease } from "@signalbox/xds-server";
 import { parseNode, type NodeLike, type ProxyNode } from "./node.ts";
+import type { Credential } from "./gateway/secrets.ts";
+import { credentialFault } from "./secrets/credential-fault.ts";
+import { credentialOf, type FoundSecrets, type SecretSource } from "./secrets/secret-source.ts";
 import type { RuleReport, TranslationChanges, Translator } from "./translator.ts";
 
 /** A consumer of the event bus. */
@@ -27,8 +30,17 @@ export interface XdsPublisherOptions {
   readonly logger?: PublisherLogger;
   /** For the time that a translation took. Without it none is told. */
   readonly clock?: { now(): number };
+  /** Certificates for routers. Without it none are served. */
+  readonly secrets?: PublishedSecrets;
   /** Called with the seconds that each translation took; needs `clock`. Must not throw. */
   onTranslated?(seconds: number): void;
+}
+
+/** Secrets, and who may have them. */
+export interface PublishedSecrets {
+  readonly source: SecretSource;
+  /** Whether a router proved that it is of the namespace that it says. Asked once for each stream. */
+  mayHave(node: NodeLike, peer: Peer): boolean;
 }
 
 /** How a publisher is. */
@@ -70,6 +82,8 @@ export function createXdsPublisher(options: XdsPublisherOptions): XdsPublisher {
 
 interface Lease {
   readonly node: ProxyNode;
+  /** Whether it may have secrets. */
+  readonly trusted: boolean;
   readonly onChange: (changed: ChangedNames | undefined) => void;
   view: ResourceView | undefined;
 }
@@ -79,10 +93,11 @@ const maximumFaults = 100;
 
 class TranslatingPublisher implements XdsPublisher {
   readonly name: string;
-  readonly source: ResourceSource = { acquire: (node, onChange) => this.#acquire(node, onChange) };
+  readonly source: ResourceSource = { acquire: (node, onChange, peer) => this.#acquire(node, onChange, peer) };
   readonly #translator: Translator;
   readonly #logger: PublisherLogger | undefined;
   readonly #clock: { now(): number } | undefined;
+  readonly #secrets: PublishedSecrets | undefined;
   readonly #onTranslated: (seconds: number) => void;
   readonly #leases = new Set<Lease>();
   readonly #byView = new Map<ResourceView, Set<Lease>>();
@@ -94,14 +109,44 @@ class TranslatingPublisher implements XdsPublisher {
     this.#translator = options.translator;
     this.#logger = options.logger;
     this.#clock = options.clock;
+    this.#secrets = options.secrets;
     this.#onTranslated = (seconds) => options.onTranslated?.(seconds);
   }
 
   async run(bus: Pick<EventBus, "subscribe">, signal: AbortSignal): Promise<void> {
+    const end = new AbortController();
+    const stop = () => end.abort();
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    try {
+      const secrets = this.#secrets?.source.run((changes) => this.#takeSecrets(changes), end.signal);
+      await Promise.all([secrets, this.#followAll(bus, signal).finally(stop)]);
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  async #followAll(bus: Pick<EventBus, "subscribe">, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const complete = await this.#follow(bus, signal);
       if (complete) return;
     }
+  }
+
+  /** Passes on what a proxy can use; of the rest, the last good form stays. */
+  #takeSecrets(found: FoundSecrets): void {
+    const usable = new Map<string, Credential | undefined>();
+    for (const [secret, one] of found) {
+      const credential = one && credentialOf(one.parts);
+      const reason = credential && credentialFault(credential);
+      if (reason === undefined) usable.set(secret, credential);
+      else this.#logger?.error("secret-rejected", { secret, origin: one?.origin, reason });
+    }
+    const changes = this.#translator.setSecrets(usable);
+    this.#logger?.info("secrets-read", { changed: usable.size });
+    this.#report(changes);
+    for (const [view, names] of changes.views)
+      for (const lease of [...(this.#byView.get(view) ?? [])]) this.#notify(lease, names);
   }
 
   status(): XdsPublisherStatus {
@@ -165,8 +210,9 @@ class TranslatingPublisher implements XdsPublisher {
     this.#onTranslated(this.#lastTranslation / 1000);
   }
 
-  #acquire(node: NodeLike, onChange: Lease["onChange"]): ViewLease {
-    const lease: Lease = { node: parseNode(node), onChange, view: undefined };
+  #acquire(sent: NodeLike, onChange: Lease["onChange"], peer?: Peer): ViewLease {
+    const node = parseNode(sent);
+    const lease: Lease = { node, trusted: this.#isTrusted(sent, node, peer), onChange, view: undefined };
     this.#leases.add(lease);
     if (this.#translator.revision !== undefined) this.#move(lease);
     return {
@@ -178,9 +224,16 @@ class TranslatingPublisher implements XdsPublisher {
     };
   }
 
+  #isTrusted(sent: NodeLike, { id, namespace, type }: ProxyNode, peer: Peer | undefined): boolean {
+    if (this.#secrets === undefined || peer === undefined || type !== "router") return false;
+    const trusted = this.#secrets.mayHave(sent, peer);
+    if (!trusted) this.#logger?.warn("secrets-withheld", { node: id, namespace, peer: peer.address });
+    return trusted;
+  }
+
   /** Gives the lease the view that is now its node's. True when it is another one. */
   #move(lease: Lease): boolean {
-    const view = this.#translator.view(lease.node);
+    const view = this.#translator.view(lease.node, lease.trusted);
     if (view === lease.view) return false;
     const holders = this.#byView.get(view);
     if (holders === undefined) this.#byView.set(view, new Set([lease]));

@@ -1,55 +1,47 @@
-import { isDeepStrictEqual } from "node:util";
-import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
-import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
 import type { ChangeEvent } from "@signalbox/event-bus";
 import type { Sidecar } from "@signalbox/istio-objects";
-import {
-  contentHash,
-  objectKey,
-  type CatalogDelta,
-  type ConfigObject,
-  type ObjectKey,
-  type Revision,
-} from "@signalbox/model";
+import type { Revision } from "@signalbox/model";
 import {
   anyClient,
   createRuleBook,
-  type Client,
   type NameDomain,
   type Rule,
   type RuleBook,
   type RuleStatus,
 } from "@signalbox/traffic";
-import { resourceOf, type ChangedNames, type ResourceView } from "@signalbox/xds-server";
-import { inboundClusters } from "./clusters.ts";
+import type { ChangedNames, ResourceView } from "@signalbox/xds-server";
 import type { Flavour } from "./compiled-service.ts";
 import { Directory, type Touched, type TranslationFault } from "./directory.ts";
-import type { TargetPorts } from "./gateway/merge.ts";
 import { RouterScope } from "./gateway/router-scope.ts";
-import { targetPorts } from "./gateway/target-ports.ts";
 import { GrpcScope } from "./grpc-scope.ts";
-import { inboundHosts, inboundPorts, virtualInbound, type InboundPort } from "./inbound.ts";
+import { inboundLayer, inboundOf } from "./inbound-layer.ts";
 import { JoinedTable } from "./joined-table.ts";
+import { KnownObjects } from "./known-objects.ts";
 import { meshSettings, type MeshConfig, type MeshSettings } from "./mesh.ts";
-import { encoded } from "./messages.ts";
-import { inboundCluster } from "./names.ts";
+import {
+  clientOf,
+  fallbackOf,
+  flavourOf,
+  hasListeners,
+  isCaptured,
+  isRouter,
+  styleOf,
+  wildcardsOf,
+} from "./node-kind.ts";
+import { NodeScopes, type NodeScope } from "./node-scope.ts";
 import type { ProxyNode } from "./node.ts";
-import type { ListenerStyle } from "./outbound-listeners.ts";
 import { OverlayTable } from "./overlay-table.ts";
-import type { PatchContext } from "./patches/match.ts";
 import { PatchedView } from "./patches/patched-view.ts";
-import type { Patcher } from "./patches/patcher.ts";
 import { faultOf, Patchers } from "./patches/patchers.ts";
-import type { Fallback } from "./routes.ts";
 import { RuleUse } from "./rule-use.ts";
 import { ScopeOverlay } from "./scope-overlay.ts";
 import { EnvoyScope, type Scope } from "./scope.ts";
+import { RouterSecrets, SecretTable, type SecretChanges } from "./secrets/router-secrets.ts";
 import { ServiceTables, SharedTables } from "./service-tables.ts";
-import { atEndpoint, ingressPorts } from "./sidecar-ingress.ts";
 import { SidecarScope } from "./sidecar-scope.ts";
 import type { Table } from "./tables.ts";
-import { TableView, LayeredView } from "./views.ts";
+import { TableView } from "./views.ts";
 
 /** What a translator is made from. */
 export interface TranslatorOptions {
@@ -88,8 +80,13 @@ export interface Translator {
   resources(): ReadonlyMap<TypeUrl, number>;
   /** Takes in one event and rebuilds what it touches. Views that were handed out change with it. */
   apply(event: ChangeEvent): TranslationChanges;
-  /** What a node may see. Nodes of equal scope get the same object, which stays true until it is forgotten. */
-  view(node: ProxyNode): ResourceView;
+  /** Takes in secrets that came, changed or went, and rebuilds what names them. */
+  setSecrets(changes: SecretChanges): TranslationChanges;
+  /**
+   * What a node may see. Nodes of equal scope get the same object, which stays true until it is forgotten. Secrets are in it only for a router
+   * that was found to be what it says (`trusted`).
+   */
+  view(node: ProxyNode, trusted?: boolean): ResourceView;
   /** How every Istio object fares, by key. */
   rules(): readonly RuleReport[];
   /**
@@ -112,6 +109,7 @@ export function createTranslator({
 
 interface BuiltScope {
   readonly scope: Scope | undefined;
+  readonly secrets: SecretTable | undefined;
   /** Undefined where the scope has clusters and assignments of its own. */
   readonly tables: string | undefined;
   readonly clientKey: string;
@@ -119,35 +117,17 @@ interface BuiltScope {
   readonly views: Map<string, ResourceView>;
 }
 
-/** What decides everything that a node gets, but for its inbound ports. */
-interface NodeScope {
-  readonly node: ProxyNode;
-  readonly dnsDomain: string;
-  readonly client: Client;
-  readonly clientKey: string;
-  readonly sidecar: Rule<Sidecar> | undefined;
-  readonly settings: MeshSettings;
-  /** Where a router listens for ports that Gateways name; undefined for all others. */
-  readonly targets: TargetPorts | undefined;
-  readonly patcher: Patcher | undefined;
-  readonly key: string;
-}
-
-const nothing = { listeners: false } as const;
-
 /** So many views are kept that nobody holds: what clients say decides which views there are, so there must be a bound. */
 const maximumIdle = 64;
 
 class CatalogTranslator implements Translator {
   readonly #settings: MeshSettings;
-  /** The settings with the other policy for unknown hosts. */
-  readonly #opposite: MeshSettings;
-  readonly #domain: string;
   readonly #book: RuleBook;
   readonly #directory: Directory;
-  readonly #objects = new Map<ObjectKey, ConfigObject>();
-  readonly #clients = new Map<string, Client>();
+  readonly #objects = new KnownObjects();
   readonly #patchers: Patchers;
+  readonly #nodes: NodeScopes;
+  readonly #secrets: RouterSecrets;
   readonly #sharedTables = new Map<Flavour, SharedTables>();
   readonly #tables = new Map<string, ServiceTables>();
   readonly #sharedScopes = new Map<string, EnvoyScope>();
@@ -159,8 +139,6 @@ class CatalogTranslator implements Translator {
 
   constructor(settings: MeshSettings, domain: string, shortNames: NameDomain) {
     this.#settings = settings;
-    this.#opposite = { ...settings, registryOnly: !settings.registryOnly };
-    this.#domain = domain;
     this.#book = createRuleBook({
       rootNamespace: settings.rootNamespace,
       domain: shortNames,
@@ -168,6 +146,14 @@ class CatalogTranslator implements Translator {
     });
     this.#directory = new Directory(settings, this.#book);
     this.#patchers = new Patchers(this.#book);
+    this.#nodes = new NodeScopes({
+      settings,
+      domain,
+      book: this.#book,
+      directory: this.#directory,
+      patchers: this.#patchers,
+    });
+    this.#secrets = new RouterSecrets(this.#book);
   }
 
   get revision(): Revision | undefined {
@@ -193,7 +179,8 @@ class CatalogTranslator implements Translator {
       add(typeUrls.listener, listeners.resources.size);
       add(typeUrls.route, routes.resources.size);
     }
-    for (const { scope } of this.#scopes.values()) {
+    for (const { scope, secrets } of this.#scopes.values()) {
+      if (secrets !== undefined) add(typeUrls.secret, secrets.resources.size);
       if (scope === undefined) continue;
       const { listeners, routes } = scope;
       if (scope instanceof RouterScope) add(typeUrls.cluster, scope.clusters.resources.size);
@@ -204,49 +191,56 @@ class CatalogTranslator implements Translator {
   }
 
   apply(event: ChangeEvent): TranslationChanges {
-    const rules = this.#book.apply(
-      event.type === "snapshot" ? this.#difference(event.catalog.objects) : this.#remember(event.delta.objects),
-    );
+    const objects =
+      event.type === "snapshot"
+        ? this.#objects.takeAll(event.catalog.objects)
+        : this.#objects.take(event.delta.objects);
+    const rules = this.#book.apply(objects);
     const touched = this.#directory.apply(
       event.type === "snapshot" ? this.#directory.difference(event.catalog) : event.delta.entries,
       rules,
     );
     const parts = this.#parts();
     for (const part of parts) part.update(touched);
+    if (this.#secrets.apply(objects, rules)) for (const table of this.#secretTables()) table.update();
     if (rules.envoyFilters.size > 0 || rules.signatures) this.#patchers.forget();
     const everyone = rules.signatures || rules.sidecars.size > 0 || rules.envoyFilters.size > 0;
     this.#revision = event.type === "snapshot" ? event.catalog.revision : event.revision;
     const views = this.#takeChanges();
-    const faults = [...this.#directory.faults, ...parts.flatMap((part) => [...part.faults]), ...this.#patchFaults()];
-    return { views, addresses: touched.addresses, everyone, faults };
+    return { views, addresses: touched.addresses, everyone, faults: this.#faults() };
   }
 
-  /** The delta from what is held to these objects. */
-  #difference(objects: ReadonlyMap<ObjectKey, ConfigObject>): CatalogDelta["objects"] {
-    const upserted = [...objects].flatMap(([key, object]) =>
-      isDeepStrictEqual(object, this.#objects.get(key)) ? [] : [object],
-    );
-    return this.#remember({ upserted, removed: [...this.#objects.keys()].filter((key) => !objects.has(key)) });
+  setSecrets(changes: SecretChanges): TranslationChanges {
+    this.#secrets.set(changes);
+    for (const table of this.#secretTables()) table.update();
+    return { views: this.#takeChanges(), addresses: new Set(), everyone: false, faults: this.#faults() };
   }
 
-  #remember(delta: CatalogDelta["objects"]): CatalogDelta["objects"] {
-    for (const key of delta.removed) this.#objects.delete(key);
-    for (const object of delta.upserted) this.#objects.set(objectKey(object), object);
-    return delta;
+  #secretTables(): readonly SecretTable[] {
+    return [...this.#scopes.values()].flatMap(({ secrets }) => (secrets === undefined ? [] : [secrets]));
   }
 
-  view(node: ProxyNode): ResourceView {
-    const wanted = this.#scopeOf(node);
+  #faults(): readonly TranslationFault[] {
+    return [
+      ...this.#directory.faults,
+      ...this.#parts().flatMap((part) => [...part.faults]),
+      ...this.#secretTables().flatMap(({ faults }) => faults),
+      ...this.#patchFaults(),
+    ];
+  }
+
+  view(node: ProxyNode, trusted = false): ResourceView {
+    const wanted = this.#nodes.of(node, trusted);
     let built = this.#scopes.get(wanted.key);
     if (built === undefined) {
       built = this.#build(wanted);
       this.#scopes.set(wanted.key, built);
     }
-    const inbound = isCaptured(node) ? this.#inbound(wanted) : undefined;
+    const inbound = isCaptured(node) ? inboundOf(wanted, this.#directory) : undefined;
     const key = inbound === undefined ? "" : JSON.stringify(inbound);
     let view = built.views.get(key);
     if (view === undefined) {
-      view = inbound === undefined ? built.base : this.#layer(built.base, inbound, styleOf(node));
+      view = inbound === undefined ? built.base : inboundLayer(built.base, inbound, styleOf(node), this.#settings);
       if (wanted.patcher !== undefined) view = new PatchedView(view, wanted.patcher);
       built.views.set(key, view);
       this.#owners.set(view, { scope: wanted.key, key });
@@ -286,67 +280,10 @@ class CatalogTranslator implements Translator {
     return users;
   }
 
-  #scopeOf(node: ProxyNode): NodeScope {
-    const { namespace } = node;
-    const dnsDomain = node.dnsDomain || [namespace, "svc", this.#domain].filter((part) => part !== "").join(".");
-    const asking = clientOf(node);
-    const { kind } = asking;
-    const clientKey = JSON.stringify([kind, namespace, this.#book.signature(asking)]);
-    let client = this.#clients.get(clientKey);
-    if (client === undefined) {
-      client = asking;
-      this.#clients.set(clientKey, client);
-    }
-    const sidecar = node.type === "sidecar" ? this.#book.sidecar(client) : undefined;
-    const settings = this.#settingsFor(sidecar);
-    const targets = isRouter(node)
-      ? targetPorts(this.#directory.servicesAt(node.addresses), node.addresses)
-      : undefined;
-    const chosen = this.#patchers.of(node, client, () => this.#aroundPatches(node, targets));
-    const parts = hasListeners(node)
-      ? [dnsDomain, styleOf(node), fallbackOf(node, settings)]
-      : [nothing, flavourOf(node)];
-    const key = JSON.stringify([
-      node.type === "grpc",
-      clientKey,
-      sidecar === undefined ? "" : `${sidecar.key} ${contentHash(sidecar.spec)}`,
-      ...parts,
-      targets === undefined ? "" : [node.privileged, wildcardsOf(node.addresses), ...targets],
-      chosen?.key ?? "",
-    ]);
-    return { node, dnsDomain, client, clientKey, sidecar, settings, targets, patcher: chosen?.patcher, key };
-  }
-
-  /** What patches may ask of a proxy beside its resources. */
-  #aroundPatches(
-    node: ProxyNode,
-    targets: TargetPorts | undefined,
-  ): Pick<PatchContext, "inboundHosts" | "gatewayPorts"> {
-    if (targets !== undefined) {
-      const gatewayPorts = new Map<number, Set<number>>();
-      for (const [port, target] of targets) {
-        const ports = gatewayPorts.get(target) ?? new Set();
-        gatewayPorts.set(target, ports.add(port));
-      }
-      return { gatewayPorts };
-    }
-    return isCaptured(node)
-      ? { inboundHosts: inboundHosts(this.#directory.servicesAt(node.addresses), node.addresses) }
-      : {};
-  }
-
   #patchFaults(): readonly TranslationFault[] {
     const views = [...this.#scopes.values()].flatMap((built) => [...built.views.values()]);
     const patched = views.flatMap((view) => (view instanceof PatchedView ? view.faults : []));
     return [...this.#patchers.faults, ...patched.map(faultOf)];
-  }
-
-  /** A Sidecar may say otherwise than the mesh what becomes of traffic to unknown hosts. */
-  #settingsFor(sidecar: Rule<Sidecar> | undefined): MeshSettings {
-    const mode = sidecar?.spec.outboundTrafficPolicy?.mode;
-    if (mode === undefined) return this.#settings;
-    const registryOnly = mode === "REGISTRY_ONLY";
-    return registryOnly === this.#settings.registryOnly ? this.#settings : this.#opposite;
   }
 
   /** All parts in the order of their updates: what is shared comes first. */
@@ -376,7 +313,7 @@ class CatalogTranslator implements Translator {
     const left = [...this.#scopes.values()];
     if (built.tables !== undefined && !left.some(({ tables }) => tables === built.tables))
       this.#tables.delete(built.tables);
-    if (!left.some(({ clientKey }) => clientKey === built.clientKey)) this.#clients.delete(built.clientKey);
+    if (!left.some(({ clientKey }) => clientKey === built.clientKey)) this.#nodes.forgetClient(built.clientKey);
     for (const [flavour, shared] of this.#sharedTables)
       if (![...this.#tables.values()].some((tables) => tables.shared === shared)) this.#sharedTables.delete(flavour);
     for (const [key, shared] of this.#sharedScopes)
@@ -388,7 +325,14 @@ class CatalogTranslator implements Translator {
     const { client, clientKey, node, sidecar } = wanted;
     if (sidecar !== undefined && sidecar.spec.egress.length > 0) {
       const scope = this.#behindSidecar(wanted, sidecar);
-      return { scope, tables: undefined, clientKey, base: tableView(scope.tables, scope), views: new Map() };
+      return {
+        scope,
+        tables: undefined,
+        clientKey,
+        base: tableView(scope.tables, scope),
+        secrets: undefined,
+        views: new Map(),
+      };
     }
     const flavour = flavourOf(node);
     const tablesKey = JSON.stringify([flavour, clientKey]);
@@ -398,7 +342,9 @@ class CatalogTranslator implements Translator {
       this.#tables.set(tablesKey, tables);
     }
     const scope = this.#buildScope(wanted);
-    return { scope, tables: tablesKey, clientKey, base: tableView(tables, scope), views: new Map() };
+    const secrets = wanted.secrets ? new SecretTable(this.#secrets, client) : undefined;
+    const base = tableView(tables, scope, secrets);
+    return { scope, secrets, tables: tablesKey, clientKey, base, views: new Map() };
   }
 
   #behindSidecar({ client, dnsDomain, node, settings }: NodeScope, sidecar: Rule<Sidecar>): SidecarScope {
@@ -446,27 +392,6 @@ class CatalogTranslator implements Translator {
     return shared;
   }
 
-  #inbound({ node, sidecar }: NodeScope): readonly InboundPort[] {
-    if (sidecar !== undefined && sidecar.spec.ingress.length > 0) return ingressPorts(sidecar.spec);
-    return inboundPorts(this.#directory.servicesAt(node.addresses), node.addresses);
-  }
-
-  #layer(base: TableView, ports: readonly InboundPort[], style: ListenerStyle): ResourceView {
-    const endpoints = new Map(ports.map(({ endpoint, number }) => [inboundCluster(number), endpoint]));
-    const clusters = inboundClusters(ports, this.#settings).map((cluster) => {
-      const endpoint = endpoints.get(cluster.name);
-      return endpoint === undefined ? cluster : atEndpoint(cluster, endpoint);
-    });
-    const listener = virtualInbound(ports, style, this.#settings);
-    return new LayeredView(
-      base,
-      new Map([
-        [typeUrls.cluster, clusters.map((cluster) => resourceOf(cluster.name, encoded(ClusterSchema, cluster)))],
-        [typeUrls.listener, [resourceOf(listener.name, encoded(ListenerSchema, listener))]],
-      ]),
-    );
-  }
-
   #takeChanges(): ReadonlyMap<ResourceView, ChangedNames> {
     const views = new Map<ResourceView, ChangedNames>();
     for (const { base, views: handedOut } of this.#scopes.values()) {
@@ -479,19 +404,18 @@ class CatalogTranslator implements Translator {
     }
     for (const tables of [...this.#sharedTables.values(), ...this.#tables.values()]) tables.settle();
     for (const scope of this.#sharedScopes.values()) scope.settle();
-    for (const { scope } of this.#scopes.values()) scope?.settle();
+    for (const { scope, secrets } of this.#scopes.values()) {
+      scope?.settle();
+      secrets?.settle();
+    }
     return views;
   }
-}
-
-/** A node as rules see it. */
-function clientOf({ labels, locality, namespace, type }: ProxyNode): Client {
-  return { namespace, labels, locality, kind: type === "router" ? "router" : "mesh" };
 }
 
 function tableView(
   { assignments, clusters }: Record<"clusters" | "assignments", Table>,
   scope: Scope | undefined,
+  secrets?: SecretTable,
 ): TableView {
   return new TableView(
     new Map([
@@ -503,6 +427,7 @@ function tableView(
             [typeUrls.listener, scope.listeners],
             [typeUrls.route, scope.routes],
           ] as const)),
+      ...(secrets === undefined ? [] : ([[typeUrls.secret, secrets]] as const)),
     ]),
   );
 }
@@ -518,41 +443,4 @@ function nonEmpty(changes: readonly (readonly [TypeUrl, ReadonlySet<string>])[])
   const kept = new Map<TypeUrl, ReadonlySet<string>>();
   for (const [type, names] of changes) if (names.size > 0) kept.set(type, names);
   return kept;
-}
-
-function isCaptured(node: ProxyNode): boolean {
-  return node.type === "sidecar" && node.interception === "CAPTURED";
-}
-
-/** Gateways give a router its listeners. */
-function isRouter(node: ProxyNode): boolean {
-  return node.type === "router" && node.listeners;
-}
-
-function hasListeners(node: ProxyNode): boolean {
-  return node.type !== "router" && node.listeners;
-}
-
-/** A proxy that binds its own ports has no original destination to let unknown hosts through to. */
-function fallbackOf(node: ProxyNode, settings: MeshSettings): Fallback {
-  if (node.type === "plain") return "not-found";
-  return isCaptured(node) && !settings.registryOnly ? "passthrough" : "block";
-}
-
-function flavourOf(node: ProxyNode): Flavour {
-  if (node.type === "grpc") return "grpc";
-  return isCaptured(node) ? "captured" : "direct";
-}
-
-function styleOf(node: ProxyNode): ListenerStyle {
-  if (!isCaptured(node))
-    return { captured: false, bindAddress: node.listenAddress, wildcards: ["0.0.0.0"], privileged: node.privileged };
-  const wildcards = wildcardsOf(node.addresses);
-  return { captured: true, bindAddress: wildcards[0] === "::" ? "::1" : "127.0.0.1", wildcards, privileged: true };
-}
-
-function wildcardsOf(addresses: readonly string[]): ListenerStyle["wildcards"] {
-  const v4 = addresses.some((address) => !address.includes(":")) || addresses.length === 0;
-  const v6 = addresses.some((address) => address.includes(":"));
-  return v4 ? (v6 ? ["0.0.0.0", "::"] : ["0.0.0.0"]) : ["::"];
 }

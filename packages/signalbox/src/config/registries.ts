@@ -5,6 +5,7 @@ import { builtinModules } from "../builtin.ts";
 import { rulesId } from "./check.ts";
 import { durationMs } from "./duration.ts";
 import { defaults, type RegistryEntry, type SignalboxConfig } from "./schema.ts";
+import { secretsFaults } from "./secrets.ts";
 
 /** A registry as the configuration describes it, checked by its own module and ready to be created. */
 export interface PlannedRegistry {
@@ -20,9 +21,9 @@ export interface PlannedRegistry {
   readonly fingerprint: string;
 }
 
-/** Finds the module of each registry and of each entry of `rules`, and has it check its part. Reports every fault at once. */
+/** Finds the module of each registry and of each entry of `rules`, and has it check its part; that of `secrets` too. Reports every fault at once. */
 export async function planRegistries(
-  config: Pick<SignalboxConfig, "registries" | "rules">,
+  config: Pick<SignalboxConfig, "registries" | "rules" | "secrets">,
   ownModules: readonly RegistryModule<unknown>[] = [],
 ): Promise<{ readonly planned: readonly PlannedRegistry[]; readonly faults: readonly ConfigFault[] }> {
   const planned: PlannedRegistry[] = [];
@@ -58,6 +59,7 @@ export async function planRegistries(
       }
     }
   }
+  faults.push(...(await secretsFaults(config.secrets)));
   return { planned, faults };
 }
 

@@ -9,6 +9,7 @@ export const defaults = {
   plaintextPort: 15010,
   tlsPort: 15012,
   debugPort: 15014,
+  admissionPort: 15017,
   quietMs: 50,
   maxMs: 1000,
   syncDeadlineMs: 30_000,
@@ -65,7 +66,10 @@ const ruleSchema = z
       .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
       .exactOptional()
       .describe("Files, folders or globs with Istio objects."),
-    kubernetes: z.unknown().exactOptional().describe("Istio objects from a Kubernetes cluster. Not in this version."),
+    kubernetes: z
+      .unknown()
+      .exactOptional()
+      .describe("Refused: an entry of `registries` with this provider reads them."),
   })
   .refine((rule) => (rule.files === undefined) !== (rule.kubernetes === undefined), {
     message: "needs exactly one of files, kubernetes",
@@ -163,6 +167,31 @@ const xdsSchema = z
       .describe("Also writes one node's resources as files, for Envoy's path-based subscription."),
   })
   .describe("The xDS server.");
+
+const secretsSchema = z
+  .strictObject({
+    files: z
+      .string()
+      .min(1)
+      .exactOptional()
+      .describe("Folder with `<namespace>/<name>/{tls.crt,tls.key,ca.crt,ca.crl}`, as Kubernetes mounts Secrets."),
+    kubernetes: z
+      .looseObject({
+        namespaces: z
+          .union([z.string(), z.array(z.string()).min(1)])
+          .describe("Namespaces of the routers. Secrets of no other are read."),
+      })
+      .exactOptional()
+      .describe("Secrets of a Kubernetes cluster. All other keys belong to the adapter; its README lists them."),
+    insecure: z
+      .boolean()
+      .default(false)
+      .describe("Gives secrets also to routers that do not prove their namespace by a certificate."),
+  })
+  .refine((secrets) => (secrets.files === undefined) !== (secrets.kubernetes === undefined), {
+    message: "needs exactly one of files, kubernetes",
+  })
+  .describe("Where the certificates are that Gateways and DestinationRules name by `credentialName`.");
 
 const debugSchema = z
   .union([
@@ -264,6 +293,7 @@ export const configSchema = z
     mesh: meshSchema.prefault({}),
     bus: busSchema.prefault({}),
     xds: xdsSchema.prefault({}),
+    secrets: secretsSchema.exactOptional(),
     debug: debugSchema.prefault({}),
     journal: z
       .strictObject({
@@ -271,6 +301,19 @@ export const configSchema = z
       })
       .exactOptional()
       .describe("Writes down everything that decides about the catalog, for `signalbox replay`. Off unless given."),
+    admission: z
+      .strictObject({
+        host: host.default(defaults.host).describe("Address to listen on."),
+        port: port.default(defaults.admissionPort).describe("Port to listen on; 0 takes a free one."),
+        tls: z
+          .strictObject({
+            cert: filePath.describe("PEM file with the server's certificate chain. Read again when it changes."),
+            key: filePath.describe("PEM file with the server's private key. Read again when it changes."),
+          })
+          .describe("What the API server knows the webhook by."),
+      })
+      .exactOptional()
+      .describe("A validating admission webhook for Istio's kinds, where registries are read. Off unless given."),
     api: z
       .strictObject({
         token: secret

@@ -7,7 +7,7 @@ export type ToWorker =
   /** Begin to serve. Sent once, when the worker is ready. */
   | {
       readonly type: "start";
-      readonly config: Pick<SignalboxConfig, "log" | "mesh" | "xds">;
+      readonly config: Pick<SignalboxConfig, "log" | "mesh" | "secrets" | "xds">;
       readonly baseDir: string;
       /** The Unix socket that the catalog comes over. */
       readonly busPath: string;

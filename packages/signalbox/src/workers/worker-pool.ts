@@ -108,13 +108,13 @@ export class WorkerPool {
   #start(): Extract<ToWorker, { type: "start" }> {
     const { baseDir, config, terminal } = this.#options;
     const { plaintext, tls } = this.#addresses ?? {};
-    const { log, mesh, xds } = config;
+    const { log, mesh, secrets, xds } = config;
     // Once it is known, every worker opens the same port, also one that is started again.
     const ports = {
       ...(xds.plaintext !== false && plaintext && { plaintext: { ...xds.plaintext, port: plaintext.port } }),
       ...(xds.tls && tls && { tls: { ...xds.tls, port: tls.port } }),
     };
-    const served = { log, mesh, xds: { ...xds, ...ports } };
+    const served = { log, mesh, xds: { ...xds, ...ports }, ...(secrets && { secrets }) };
     return { type: "start", config: served, baseDir, busPath: this.#busPath(), terminal };
   }
 }

@@ -213,11 +213,12 @@ export class Session implements StreamHandler, NameHolder {
     if (this.#node !== undefined) return;
     if (request.node === undefined) throw new MalformedRequestError("the first request of a stream carries no node");
     const node = readNode(request.node, this.#shared.limits.nodeBytes);
-    const refusal = this.#shared.authorize(node, this.#call.peer);
+    const { peer } = this.#call;
+    const refusal = this.#shared.authorize(node, peer);
     if (refusal !== undefined) throw new ClientRefusedError(refusal);
     this.#node = nodeFacts(node);
     this.#shared.onEvent({ type: "stream-node", stream: this.id, node: node.id });
-    this.#lease = this.#shared.source.acquire(node, (changed) => this.#contained(() => this.#changed(changed)));
+    this.#lease = this.#shared.source.acquire(node, (changed) => this.#contained(() => this.#changed(changed)), peer);
   }
 
   #subscription(request: RequestHead): { sub: Subscription; first: boolean } {

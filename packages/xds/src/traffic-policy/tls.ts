@@ -169,13 +169,27 @@ function fromCredential(rule: ClientTls, sans: readonly string[]): Partial<TlsCo
 
 const ownStream = { case: "ads" as const, value: {} };
 
+/** Names of the secrets for which routers ask the control plane because of a rule. */
+export function clientSecretNames({ credentialName, insecureSkipVerify, mode }: ClientTls): readonly string[] {
+  if (credentialName === "" || credentialName.startsWith("builtin://")) return [];
+  if (mode !== "SIMPLE" && mode !== "MUTUAL") return [];
+  return [
+    ...(mode === "MUTUAL" ? [credentialResource(credentialName, "")] : []),
+    ...(insecureSkipVerify === true ? [] : [credentialResource(credentialName, "-cacert")]),
+  ];
+}
+
+function credentialResource(name: string, suffix: "" | "-cacert"): string {
+  const plain = name.startsWith("sds://") ? name.slice("sds://".length) : name;
+  const typed = /^(kubernetes|kubernetes-gateway|configmap):\/\//.test(plain) ? plain : `kubernetes://${plain}`;
+  return `${typed}${suffix}`;
+}
+
 /** A secret that the control plane sends: on the stream that brought the cluster, with Envoy's deadline, for it may not exist. */
 function credential(name: string, suffix: "" | "-cacert"): SecretConfig {
   if (name.startsWith("builtin://")) return agentSecret(suffix === "" ? "default" : "ROOTCA");
-  const plain = name.startsWith("sds://") ? name.slice("sds://".length) : name;
-  const typed = /^(kubernetes|kubernetes-gateway|configmap):\/\//.test(plain) ? plain : `kubernetes://${plain}`;
   return {
-    name: `${typed}${suffix}`,
+    name: credentialResource(name, suffix),
     sdsConfig: { configSourceSpecifier: ownStream, resourceApiVersion: ApiVersion.V3 },
   };
 }

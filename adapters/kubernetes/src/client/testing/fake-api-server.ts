@@ -11,7 +11,7 @@ export interface FakeObject {
 /** The collections that it serves. */
 export type Collection = string;
 
-const builtIn: readonly Collection[] = ["services", "endpointslices", "pods", "nodes", "namespaces"];
+const builtIn: readonly Collection[] = ["services", "endpointslices", "pods", "nodes", "namespaces", "secrets"];
 
 /** How the server answers. */
 export type Mood =
