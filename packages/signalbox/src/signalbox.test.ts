@@ -146,18 +146,24 @@ describe("Signalbox as a library", () => {
   });
 
   it("says how Istio's objects fare, each for itself and together", async () => {
+    const provenance = { registry: registryId("own", "a"), object: "rule" };
     const rule = (name: string, spec: object) => {
-      return { ...{ apiVersion: "networking.istio.io/v1", kind: "VirtualService" }, metadata: { name }, spec };
+      return {
+        ...{ kind: "VirtualService", namespace: "default", name, labels: {}, annotations: {} },
+        spec,
+        provenance,
+      };
     };
-    const items = [
+    const objects = [
       rule("good", { hosts: ["a.test"], http: [{ route: [{ destination: { host: "none.test" } }] }] }),
       rule("bad", { hosts: ["b.test"] }),
     ];
-    writeFileSync(join(dir, "rules.json"), JSON.stringify({ apiVersion: "v1", kind: "List", items }));
-    const signalbox = await start({ rules: [{ files: "rules.json" }] });
+    const own = ownRegistry("a");
+    const signalbox = await start({}, { registries: [own] });
+    own.sink().push({ type: "snapshot", records: [], objects });
     const { debug } = await signalbox.listening(stop.signal);
     const get = async (path: string): Promise<string> => (await fetch(`${debug?.url ?? ""}${path}`)).text();
-    await eventually("readiness", async () => (await fetch(`${debug?.url ?? ""}/readyz`)).ok);
+    await eventually("the rules", async () => (await get("/debug/rulesz")).includes("default/good"));
     expect(JSON.parse(await get("/debug/rulesz"))).toMatchObject({
       total: 2,
       rules: [
