@@ -145,6 +145,38 @@ describe("Signalbox as a library", () => {
     expect(unknown.status).toBe(404);
   });
 
+  it("says how Istio's objects fare, each for itself and together", async () => {
+    const provenance = { registry: registryId("own", "a"), object: "rule" };
+    const rule = (name: string, spec: object) => {
+      return {
+        ...{ kind: "VirtualService", namespace: "default", name, labels: {}, annotations: {} },
+        spec,
+        provenance,
+      };
+    };
+    const objects = [
+      rule("good", { hosts: ["a.test"], http: [{ route: [{ destination: { host: "none.test" } }] }] }),
+      rule("bad", { hosts: ["b.test"] }),
+    ];
+    const own = ownRegistry("a");
+    const signalbox = await start({}, { registries: [own] });
+    own.sink().push({ type: "snapshot", records: [], objects });
+    const { debug } = await signalbox.listening(stop.signal);
+    const get = async (path: string): Promise<string> => (await fetch(`${debug?.url ?? ""}${path}`)).text();
+    await eventually("the rules", async () => (await get("/debug/rulesz")).includes("default/good"));
+    expect(JSON.parse(await get("/debug/rulesz"))).toMatchObject({
+      total: 2,
+      rules: [
+        { object: "VirtualService/default/bad", accepted: false, inForce: false, proxyCount: 0 },
+        { object: "VirtualService/default/good", accepted: true, inForce: true, proxyCount: 0 },
+      ],
+    });
+    expect(JSON.parse(await get("/debug/analyze"))).toMatchObject([
+      { code: "IST0101", object: "VirtualService/default/good", path: "spec.http.0.route.0.destination.host" },
+    ]);
+    expect(await get("/metrics")).toContain('signalbox_rules{kind="VirtualService",accepted="false"} 1');
+  });
+
   it("measures how long changes wait and how long their translation takes, and counts what registries get wrong", async () => {
     const own = ownRegistry("a");
     const signalbox = await start({}, { registries: [own] });
