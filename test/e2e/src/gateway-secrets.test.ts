@@ -53,11 +53,11 @@ afterEach(async () => {
 const object = (kind: string, name: string, spec: object) =>
   JSON.stringify({ apiVersion: "networking.istio.io/v1", kind, metadata: { name, namespace: "default" }, spec });
 
-async function startWith(secrets: object): Promise<void> {
+async function startWith(secrets: object, mode = "SIMPLE"): Promise<void> {
   const server = {
     port: { number: listenPort, name: "https", protocol: "HTTPS" },
     hosts: ["a.test"],
-    tls: { mode: "SIMPLE", credentialName: "shop" },
+    tls: { mode, credentialName: "shop" },
   };
   const route = { destination: { host: hostname("web"), port: { number: 80 } } };
   daemon = await startDaemon({
@@ -82,15 +82,16 @@ async function startWith(secrets: object): Promise<void> {
 }
 
 /** Puts a certificate in the place of another as Kubernetes does where it mounts a Secret: by one link. */
-async function mount(certificate: string, privateKey: string): Promise<void> {
+async function mount(certificate: string, privateKey: string, ca?: string): Promise<void> {
   const folder = join(dir, "secrets/default/shop");
   const version = `..${String(++versions)}`;
   await mkdir(join(folder, version), { recursive: true });
   await writeFile(join(folder, version, "tls.crt"), certificate);
   await writeFile(join(folder, version, "tls.key"), privateKey);
+  if (ca !== undefined) await writeFile(join(folder, version, "ca.crt"), ca);
   await symlink(version, join(folder, "..data.new"));
   await rename(join(folder, "..data.new"), join(folder, "..data"));
-  for (const name of ["tls.crt", "tls.key"])
+  for (const name of ["tls.crt", "tls.key", "ca.crt"])
     await symlink(join("..data", name), join(folder, name)).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     });
@@ -204,6 +205,27 @@ describe("certificates that Gateways name", () => {
     await shows("second");
   });
 
+  it("tell who may call: only callers of their authority", async () => {
+    const { certificate, privateKey } = await issue("first");
+    await mount(certificate, privateKey, pem("ca.crt"));
+    await startWith({}, "MUTUAL");
+    const envoy = await startRouter();
+    const calling = (name: string) =>
+      call(
+        new Agent({
+          ca: readFileSync(authority.caFile, "utf8"),
+          cert: pem(`${name}.crt`),
+          key: pem(`${name}.key`),
+        }),
+      ).then(
+        ({ status }) => status,
+        () => "refused",
+      );
+    await waitFor(async () => (await calling("client")) === 200, { what: "a known caller to be served" });
+    expect(await calling("stranger")).toBe("refused");
+    expect(await envoy.nacks()).toBe(0);
+  });
+
   it("are kept from a router on the plaintext port, which proves nothing", async () => {
     const { certificate, privateKey } = await issue("first");
     await mount(certificate, privateKey);
@@ -215,11 +237,18 @@ describe("certificates that Gateways name", () => {
     expect(await shown()).toBeUndefined();
   });
 
-  it("are given to it where the configuration says so", async () => {
+  it("are given to it where the configuration says so, and even then not by REST", async () => {
     const { certificate, privateKey } = await issue("first");
     await mount(certificate, privateKey);
     await startWith({ insecure: true });
     await start(adsBootstrap({ node, xdsPort: daemon.xdsPort, mode: "delta" }));
     await shows("first");
+
+    const answer = await fetch(`http://127.0.0.1:${daemon.debugPort}/v3/discovery:secrets`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ node, resource_names: ["kubernetes://shop"] }),
+    });
+    expect(await answer.text()).not.toContain("kubernetes://shop");
   });
 });
