@@ -65,6 +65,22 @@ describe("reading one server", () => {
     expect(reader.state).toEqual([healthy("a", "b", "d")]);
   });
 
+  it("says with each update which state of the server it is, but not while losses are held back", async () => {
+    const eureka = await fake("a", "b", "c", "d");
+    const reader = await watch([eureka]);
+    eureka.register({ app: "orders", id: "a", ip: "10.0.0.1", status: "DOWN" });
+    await reader.poll();
+    expect(reader.sink.updates.map(({ version }) => version)).toEqual([
+      `${eureka.url} UP_4_`,
+      `${eureka.url} DOWN_1_UP_3_`,
+    ]);
+    eureka.forget((_app, id) => id !== "a");
+    eureka.register({ app: "orders", id: "e", ip: "10.0.0.5" });
+    await reader.poll();
+    expect(reader.sink.updates).toHaveLength(3);
+    expect(reader.sink.updates.at(-1)).not.toHaveProperty("version");
+  });
+
   it("reads all when the hash shows that a change was missed", async () => {
     const eureka = await fake("a");
     const reader = await watch([eureka]);

@@ -1,4 +1,5 @@
 import {
+  checkObject,
   checkServiceEntry,
   checkWorkloadEntry,
   isIstioVersion,
@@ -91,7 +92,7 @@ class FileConverter {
       if (!this.#report(entry.faults, prefix, document)) return;
       const workload = workloadEntryToWorkload(object, this.#context, entry.value);
       this.workloads.push({ value: workload, place });
-    }
+    } else if (!this.#report(checkObject(object), prefix, document)) return;
     this.objects.push({ value: object, place });
   }
 

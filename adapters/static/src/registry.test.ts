@@ -89,6 +89,27 @@ describe("a static registry", () => {
     await sink.waitFor(() => addresses(sink).includes("http-80/10.0.0.3:80"), 4000);
   });
 
+  it("keeps the last good form of a rule that breaks, and names the place", async () => {
+    const rule = (weight: number) =>
+      [
+        "apiVersion: networking.istio.io/v1",
+        "kind: VirtualService",
+        "metadata: { name: web, namespace: shop }",
+        "spec:",
+        "  hosts: [web]",
+        `  http: [{ route: [{ destination: { host: web }, weight: ${String(weight)} }] }]`,
+      ].join("\n");
+    await put("a.yaml", rule(1));
+    const sink = start();
+    await sink.waitFor(({ updates }) => updates.length === 1, 4000);
+    await put("a.yaml", rule(-1));
+    await sink.waitFor(({ degradations }) => degradations.length > 0, 4000);
+    expect(lastError(sink).message).toMatch(
+      /^a\.yaml:6:\d+: spec\.http\[0\]\.route\[0\]\.weight: must not be negative/,
+    );
+    expect(sink.updates).toHaveLength(1);
+  });
+
   it.each([
     ["empty", ""],
     ["comments only", "# nothing here yet\n"],

@@ -13,10 +13,12 @@ export type {
   DebugSources,
   DecisionsView,
   DriftCountView,
+  FindingView,
   GuardView,
   JournalView,
   ReadinessCheck,
   RegistryView,
+  RuleView,
   SubscriptionView,
   VersionView,
 } from "./sources.ts";

@@ -56,6 +56,11 @@ const definitions = [
   counter("pilot_xds_pushes", "Responses sent, by resource type.", ["type"]),
   gauge("pilot_xds_rds_reject", "Connected clients that refused their last response of routes."),
   // Names of our own.
+  counter(
+    "signalbox_admission_reviews_total",
+    "Reviews that the admission webhook answered, by result: allowed, warned (allowed with warnings), refused, malformed (no review).",
+    ["result"],
+  ),
   gauge("signalbox_build_info", "Always 1; the labels say what runs.", ["version", "node_version"]),
   counter("signalbox_bus_events_total", "Events read from the bus, by type (snapshot or delta).", ["type"]),
   gauge("signalbox_bus_leading", "1 where this process writes the catalog, 0 where another one does or none."),
@@ -105,6 +110,10 @@ const definitions = [
     "1 for the state that a registry is in: init, restored, synced, stale or expired.",
     ["registry", "state"],
   ),
+  gauge("signalbox_rules", "Istio objects by kind, and whether their newest form can be used (true or false).", [
+    "kind",
+    "accepted",
+  ]),
   gauge(
     "signalbox_service_name_collisions",
     "Services that could not have the name they want, because another service of their registry has it.",

@@ -28,6 +28,26 @@ const empty = entry("empty");
 const rule = configObject("VirtualService", "v");
 const at = (sequence: number) => ({ epoch: "e1", sequence });
 
+describe("the gauge of rules", () => {
+  it("counts by kind and by whether the newest form can be used, and forgets what is gone", async () => {
+    const fares = { inForce: true, errors: [], warnings: [], faults: [] };
+    let rules = [
+      { key: "Gateway/a/g", accepted: true, ...fares },
+      { key: "VirtualService/a/v", accepted: true, ...fares },
+      { key: "VirtualService/b/v", accepted: true, ...fares },
+      { key: "VirtualService/b/w", accepted: false, ...fares },
+    ];
+    const { read } = world({ rules: () => rules });
+    expect(await read("signalbox_rules")).toEqual([
+      '{kind="Gateway",accepted="true"} 1',
+      '{kind="VirtualService",accepted="true"} 2',
+      '{kind="VirtualService",accepted="false"} 1',
+    ]);
+    rules = rules.slice(0, 1);
+    expect(await read("signalbox_rules")).toEqual(['{kind="Gateway",accepted="true"} 1']);
+  });
+});
+
 describe("metrics of the catalog", () => {
   it("follow a snapshot and the deltas after it", async () => {
     const { metrics, read } = world();

@@ -8,7 +8,7 @@ import type { MetricsText } from "./options.ts";
 import { RegistryMetricsFactory } from "./registry-metrics.ts";
 import type { RegistryMetrics } from "./registry-metrics.ts";
 import { shortType } from "./resource-type.ts";
-import type { DebugSources, JournalView } from "./sources.ts";
+import type { DebugSources, JournalView, RuleView } from "./sources.ts";
 import { XdsMetrics } from "./xds-metrics.ts";
 import type { XdsEventView } from "./xds-metrics.ts";
 
@@ -22,7 +22,10 @@ export type BusEventView =
 /** Options of `createMetrics`. */
 export interface MetricsOptions {
   /** Read at each scrape. */
-  readonly sources: Pick<DebugSources, "version" | "registries" | "bus" | "decisions" | "journal" | "clients">;
+  readonly sources: Pick<
+    DebugSources,
+    "version" | "registries" | "bus" | "decisions" | "journal" | "clients" | "rules"
+  >;
   /** Epoch milliseconds; the machine's clock by default. */
   readonly now?: () => number;
   /** Whether `process_*` and `nodejs_*` are collected, which costs a timer for the event loop's delay. On by default. */
@@ -44,6 +47,8 @@ export interface SignalboxMetrics extends MetricsText {
   debounced(seconds: number): void;
   /** Seconds that the translation of one change took. */
   translated(seconds: number): void;
+  /** For each review that the admission webhook answered. */
+  admissionReviewed(result: "allowed" | "warned" | "refused" | "malformed"): void;
   /** For each decision of a guard. */
   guardDecided(decision: GuardDecisionView): void;
   /** All that is counted about clients, as JSON data for `others` of another process. */
@@ -73,6 +78,7 @@ export function createMetrics(options: MetricsOptions): SignalboxMetrics {
       decided.read(sources.decisions?.());
       readJournal(instruments, sources.journal?.());
       readClients(instruments, sources);
+      readRules(instruments, sources.rules?.() ?? []);
       const elsewhere = others();
       if (elsewhere.length === 0) return instruments.registry.metrics();
       const here = await instruments.registry.getMetricsAsJSON();
@@ -86,6 +92,7 @@ export function createMetrics(options: MetricsOptions): SignalboxMetrics {
     busEvent: (event) => catalog.event(event),
     debounced: (seconds) => instruments.observe("pilot_debounce_time", seconds),
     translated: (seconds) => instruments.observe("pilot_pushcontext_init_seconds", seconds),
+    admissionReviewed: (result) => instruments.count("signalbox_admission_reviews_total", { result }),
     guardDecided: ({ reason, registry, type }) =>
       instruments.count("signalbox_guard_decisions_total", {
         registry,
@@ -129,6 +136,20 @@ function readJournal(instruments: Instruments, journal: JournalView | undefined)
   instruments.set("signalbox_journal_sequence", journal?.seq ?? 0);
   instruments.set("signalbox_journal_bytes", journal?.bytes ?? 0);
   instruments.set("signalbox_journal_degraded", journal?.degraded === undefined ? 0 : 1);
+}
+
+function readRules(instruments: Instruments, rules: readonly RuleView[]): void {
+  instruments.reset("signalbox_rules");
+  const counts = new Map<string, { readonly kind: string; readonly accepted: boolean; count: number }>();
+  for (const { accepted, key } of rules) {
+    const kind = key.slice(0, key.indexOf("/"));
+    const id = `${kind} ${String(accepted)}`;
+    const counted = counts.get(id) ?? { kind, accepted, count: 0 };
+    counted.count++;
+    counts.set(id, counted);
+  }
+  for (const { accepted, count, kind } of counts.values())
+    instruments.set("signalbox_rules", count, { kind, accepted: String(accepted) });
 }
 
 const rejectGauges = new Map([

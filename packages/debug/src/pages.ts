@@ -7,6 +7,7 @@ import { indexHtml } from "./index-page.ts";
 import type { DebugServerOptions } from "./options.ts";
 import { sortedBy } from "./order.ts";
 import { profilePages } from "./profile.ts";
+import { rulePages } from "./rule-pages.ts";
 import { servicePages } from "./service-pages.ts";
 
 /** All pages, sorted by path. */
@@ -18,6 +19,7 @@ export function debugPages(options: Pick<DebugServerOptions, "sources" | "metric
     ...busPages(sources),
     ...clientPages(sources),
     ...configPages(sources),
+    ...rulePages(sources),
     ...profilePages(profile),
     {
       path: "/debug/list",

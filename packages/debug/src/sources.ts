@@ -126,6 +126,32 @@ export interface ReadinessCheck {
   readonly note?: string;
 }
 
+/** How one Istio object fares. `RuleReport` of `@signalbox/xds` has this shape. */
+export interface RuleView {
+  /** `<kind>/<namespace>/<name>`. */
+  readonly key: string;
+  /** False where the newest form cannot be used; the last good one, if there was one, stays in force. */
+  readonly accepted: boolean;
+  /** Whether a form of it decides what clients get. */
+  readonly inForce: boolean;
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+  /** What of it cannot be put into resources now. */
+  readonly faults: readonly string[];
+}
+
+/** Something that objects say together and cannot mean. `RuleFinding` of `@signalbox/traffic` has this shape. */
+export interface FindingView {
+  /** One of istioctl's codes, for example `IST0101`. */
+  readonly code: string;
+  /** `error`, `warning` or `info`. */
+  readonly level: string;
+  /** `<kind>/<namespace>/<name>`. */
+  readonly object: string;
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
 /** What this program is. */
 export interface VersionView {
   readonly version: string;
@@ -165,6 +191,12 @@ export interface DebugSources {
   watchedNames?(stream: number): ReadonlyMap<string, readonly string[]>;
   /** What this client would be sent now, as the JSON form of Envoy's `admin.v3.ConfigDump`; `undefined` while nothing is known for it. */
   configDump?(client: ClientView, request: ConfigDumpRequest): Promise<object | undefined>;
+  /** How every Istio object fares; `undefined` where this process makes no resources of them. Costs work for each of them. */
+  rules?(): readonly RuleView[] | undefined;
+  /** Of these clients, those that use each of these objects, in their order. */
+  ruleUsers?(keys: readonly string[], clients: readonly ClientView[]): ReadonlyMap<string, readonly ClientView[]>;
+  /** What the objects of the catalog say together and cannot mean; `undefined` before there is a catalog. Costs work for the whole of it. */
+  analysis?(): readonly FindingView[] | undefined;
   /** The MeshConfig in force, as JSON data. */
   mesh?(): object;
 }

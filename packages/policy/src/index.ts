@@ -48,7 +48,8 @@ export type {
   TripReason,
 } from "./guard/decision.ts";
 export { RegistryGuard } from "./guard/registry-guard.ts";
-export type { GuardRuling, RegistryGuardOptions, SavedGuard } from "./guard/registry-guard.ts";
+export type { RegistryGuardOptions } from "./guard/options.ts";
+export type { GuardRuling, SavedGuard } from "./guard/registry-guard.ts";
 export type { GuardStep } from "./guard/step.ts";
 export type { AcceptedUpdate, GuardedUpdate, GuardEvidence, RemovalEvidence } from "./guard/update.ts";
 export type {

@@ -135,6 +135,16 @@ describe("checkedSink", () => {
     expect(recording.updates).toEqual([{ type: "snapshot", records: [], workloads: [] }, { type: "delta" }]);
   });
 
+  it("hands on the version that a read had, if it is a text of sensible length", () => {
+    const recording = new RecordingSink();
+    const { sink } = setUp(recording);
+    const versions: readonly unknown[] = ["7", undefined, 7, "x".repeat(1001)];
+    for (const version of versions) sink.push({ type: "snapshot", records: [web], version } as RegistryUpdate);
+    sink.push({ type: "delta", version: "8" });
+    expect(recording.updates.map(({ version }) => version)).toEqual(["7", undefined, undefined, undefined, "8"]);
+    expect(recording.updates[1]).not.toHaveProperty("version");
+  });
+
   it("lets a key through once, the first time", () => {
     const recording = new RecordingSink();
     const { sink, counted } = setUp(recording);

@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { AnalyzeFlags } from "./commands/analyze.ts";
 import { addApiCommands } from "./commands/api-commands.ts";
 import { gather, withBootstrapFlags, wholeNumber, type BootstrapFlags } from "./commands/bootstrap-flags.ts";
 import { CommandFailure, exitCodes, type CommandContext } from "./commands/context.ts";
@@ -60,6 +61,7 @@ export function createProgram(context: CommandContext, exit: (code: number) => v
   addReplay(program, context);
   addRender(program, context);
   addValidate(program, context, exit);
+  addAnalyze(program, context, exit);
   addApiCommands(program, context, exit);
   addBootstrap(program, context);
   addAgent(program, context, exit);
@@ -289,6 +291,31 @@ function addValidate(program: Command, context: CommandContext, exit: (code: num
     .action(async (paths: readonly string[], flags: { output: "json" | "text" }) => {
       const { validateCommand } = await import("./commands/validate.ts");
       exit(await validateCommand(paths, flags, context));
+    });
+}
+
+function addAnalyze(program: Command, context: CommandContext, exit: (code: number) => void): void {
+  program
+    .command("analyze")
+    .description("Say what Istio objects say together and cannot mean. Exit code 1 where there is an error.")
+    .argument("<path...>", "files, folders (all .yaml, .yml and .json below) of one cluster, or - for standard input")
+    .addOption(new Option("-o, --output <form>", "how to print").choices(["text", "json"]).default("text"))
+    .addOption(
+      new Option("--fail-on <level>", "the least level that makes the exit code 1")
+        .choices(["error", "warning", "info"])
+        .default("error"),
+    )
+    .addHelpText(
+      "after",
+      examples([
+        "signalbox analyze manifests/",
+        "kubectl get services,pods,virtualservices,destinationrules -A -o yaml | signalbox analyze -",
+        "signalbox analyze --fail-on warning -o json manifests/ | jq '.findings[].code'",
+      ]),
+    )
+    .action(async (paths: readonly string[], flags: AnalyzeFlags) => {
+      const { analyzeCommand } = await import("./commands/analyze.ts");
+      exit(await analyzeCommand(paths, flags, context));
     });
 }
 

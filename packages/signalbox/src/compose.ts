@@ -4,6 +4,7 @@ import { createInProcessBus } from "@signalbox/event-bus";
 import type { Catalog } from "@signalbox/model";
 import { silentLogger, systemClock, type Clock, type Logger, type Registry } from "@signalbox/registry";
 import type { ClientStatus } from "@signalbox/xds-server";
+import { createAdmission } from "./admission/create-admission.ts";
 import { apiSources } from "./api/api-sources.ts";
 import { writeRefusal } from "./api/write-refusal.ts";
 import { CatalogView } from "./catalog-view.ts";
@@ -129,6 +130,8 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
           onError: (error, path) => logger.error("debug-page-failed", { path, error }),
         });
 
+  // The webhook judges objects for whoever reads registries; it needs nothing of the catalog.
+  const admission = role === "publish" ? undefined : createAdmission(config.admission, context);
   const stages: Stage[] = [
     ...(discovery
       ? [
@@ -160,6 +163,7 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
         bus,
         xdsServer: front,
         debugServer,
+        admission,
         drainMs: config.xds.drainMs,
         ports: config,
       };

@@ -1,10 +1,12 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 import type { AggregateController, RegistryStatus } from "@signalbox/aggregate";
-import type { ConfigDumpRequest, DebugSources, JournalView, ReadinessCheck } from "@signalbox/debug";
+import type { ClientView, ConfigDumpRequest, DebugSources, JournalView, ReadinessCheck } from "@signalbox/debug";
 import { typeUrls } from "@signalbox/envoy-api";
 import { NodeSchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import { configDump, type MeshConfig, type XdsPublisher } from "@signalbox/xds";
-import type { Catalog } from "@signalbox/model";
+import type { Catalog, Revision } from "@signalbox/model";
+import { analyze, type RuleFinding } from "@signalbox/traffic";
+import { analysisInput } from "./analysis-input.ts";
 import type { Role } from "./role.ts";
 import type { StatusBus } from "./config/bus.ts";
 import type { XdsFront } from "./publishing.ts";
@@ -31,6 +33,7 @@ export interface DebuggedStages {
 
 /** What the debug pages and the metrics read. */
 export function debugSources(stages: DebuggedStages): DebugSources {
+  const analysis = new CatalogAnalysis();
   return {
     version: { version: version() },
     ...(stages.refresh && { refresh: (path: string) => stages.refresh?.(path) ?? Promise.resolve() }),
@@ -53,8 +56,36 @@ export function debugSources(stages: DebuggedStages): DebugSources {
         lease.release();
       }
     },
+    rules: () => stages.publisher()?.rules(),
+    ruleUsers: (keys, clients) => usersOf(stages.publisher(), keys, clients),
+    analysis: () => (stages.known() ? analysis.of(stages.catalog()) : undefined),
     mesh: () => stages.mesh,
   };
+}
+
+function usersOf(
+  publisher: XdsPublisher | undefined,
+  keys: readonly string[],
+  clients: readonly ClientView[],
+): ReadonlyMap<string, readonly ClientView[]> {
+  const nodes = clients.map((client) => ({ id: client.nodeId, metadata: client.metadata, client }));
+  const users = publisher?.ruleUsers(keys, nodes) ?? new Map<string, typeof nodes>();
+  return new Map([...users].map(([key, found]) => [key, found.map(({ client }) => client)]));
+}
+
+/** Analyzes a catalog once for each revision, however often somebody asks. */
+class CatalogAnalysis {
+  #known: { readonly revision: Revision; readonly findings: readonly RuleFinding[] } | undefined;
+
+  of(catalog: Catalog): readonly RuleFinding[] {
+    const { epoch, sequence } = catalog.revision;
+    let known = this.#known;
+    if (known?.revision.epoch !== epoch || known.revision.sequence !== sequence) {
+      known = { revision: catalog.revision, findings: analyze(analysisInput(catalog)) };
+      this.#known = known;
+    }
+    return known.findings;
+  }
 }
 
 function readiness(stages: DebuggedStages): readonly ReadinessCheck[] {

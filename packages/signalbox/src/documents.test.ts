@@ -42,7 +42,9 @@ describe("docs/guide/configuration.md", () => {
   // A file reference inside a path's place is explained once, under "Secrets".
   const schema = keys(configJsonSchema() as Node).filter(
     ([key]) =>
-      !/^(xds\.tls\.(cert|key|ca)|bus\.(tls\.(cert|key|ca)|token|password|credentials)|api\.token)\.file$/.test(key),
+      !/^(xds\.tls\.(cert|key|ca)|admission\.tls\.(cert|key)|bus\.(tls\.(cert|key|ca)|token|password|credentials)|api\.token)\.file$/.test(
+        key,
+      ),
   );
 
   it("names every key of the schema, and no other", () => {

@@ -15,13 +15,14 @@ export class ListenError extends Error {
   }
 }
 
-type Ports = Pick<SignalboxConfig, "debug" | "xds">;
+type Ports = Pick<SignalboxConfig, "admission" | "debug" | "xds">;
 
-/** A failure of the debug port or of the xDS ports with the key of the configuration that it is about; other failures as they are. */
-export function listenFailure(error: unknown, server: "debug" | "xds", { debug, xds }: Ports): unknown {
+/** A failure of the port of the debug server, of the admission webhook or of the xDS ports with the key of the configuration that it is about; other failures as they are. */
+export function listenFailure(error: unknown, server: "admission" | "debug" | "xds", { debug, xds }: Ports): unknown {
   const cause = systemError(error);
   if (cause === undefined) return error;
   if (server === "debug") return debug === false ? error : new ListenError("debug.port", cause);
+  if (server === "admission") return new ListenError("admission.port", cause);
   const keys = [
     ...(xds.plaintext !== false && xds.plaintext.port === cause.port ? ["xds.plaintext.port"] : []),
     ...(xds.tls?.port === cause.port ? ["xds.tls.port"] : []),

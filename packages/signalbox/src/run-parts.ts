@@ -1,3 +1,4 @@
+import type { AdmissionAddress, AdmissionServer } from "./admission/admission-server.ts";
 import type { DebugAddress, DebugServer } from "@signalbox/debug";
 import type { EventBus } from "@signalbox/event-bus";
 import type { XdsServerAddresses } from "@signalbox/xds-server";
@@ -10,6 +11,7 @@ import type { XdsFront } from "./publishing.ts";
 export interface Listening {
   readonly xds: XdsServerAddresses;
   readonly debug?: DebugAddress;
+  readonly admission?: AdmissionAddress;
 }
 
 /** A part of the pipeline: runs until `signal` aborts, and rejects when it fails. */
@@ -22,14 +24,15 @@ export interface Parts {
   readonly bus: Pick<EventBus, "close">;
   readonly xdsServer: Pick<XdsFront, "drain" | "listen"> | undefined;
   readonly debugServer: DebugServer | undefined;
+  readonly admission: AdmissionServer | undefined;
   readonly drainMs: number;
   /** What the servers were told to open. */
-  readonly ports: Pick<SignalboxConfig, "debug" | "xds">;
+  readonly ports: Pick<SignalboxConfig, "admission" | "debug" | "xds">;
 }
 
 /**
  * Runs the stages until `signal` aborts or one of them fails. Then clients are drained while the stages still run, the stages end, the
- * bus and the debug server close. Rejects with the failure, also when a stage ends without being asked to. Settles `listening`.
+ * bus, the admission webhook and the debug server close. Rejects with the failure, also when a stage ends without being asked to. Settles `listening`.
  */
 export async function runParts(parts: Parts, signal: AbortSignal, listening: Deferred<Listening>): Promise<void> {
   const end = new AbortController();
@@ -49,16 +52,25 @@ export async function runParts(parts: Parts, signal: AbortSignal, listening: Def
     end.abort();
     await Promise.allSettled(stages);
     await parts.bus.close();
+    await parts.admission?.close();
     await parts.debugServer?.close();
   }
 }
 
-async function listen({ debugServer, ports, xdsServer }: Parts, listening: Deferred<Listening>): Promise<void> {
+async function listen(
+  { admission, debugServer, ports, xdsServer }: Parts,
+  listening: Deferred<Listening>,
+): Promise<void> {
   // Debug first: its readiness page tells how far the others are.
-  const failed = (server: "debug" | "xds") => (error: unknown) => {
+  const failed = (server: "admission" | "debug" | "xds") => (error: unknown) => {
     throw listenFailure(error, server, ports);
   };
   const debug = await debugServer?.listen().catch(failed("debug"));
   const xds = (await xdsServer?.listen().catch(failed("xds"))) ?? {};
-  listening.resolve({ xds, ...(debug === undefined ? {} : { debug }) });
+  const webhook = await admission?.listen().catch(failed("admission"));
+  listening.resolve({
+    xds,
+    ...(debug === undefined ? {} : { debug }),
+    ...(webhook === undefined ? {} : { admission: webhook }),
+  });
 }

@@ -1,5 +1,6 @@
 import type { NameDomain } from "./host-name.ts";
 import {
+  istioKinds,
   readDestinationRule,
   readEnvoyFilter,
   readGateway,
@@ -11,6 +12,7 @@ import { DestinationRules } from "./destination-rule/destination-rules.ts";
 import type { LocalityDefault } from "./destination-rule/place.ts";
 import type { RuleBook } from "./rule-book.ts";
 import { Touched } from "./rule-index.ts";
+import type { Rule } from "./rule.ts";
 import { RuleSet } from "./rule-set.ts";
 import { EnvoyFilters } from "./selected/envoy-filters.ts";
 import { Gateways } from "./selected/gateways.ts";
@@ -30,6 +32,8 @@ export interface RuleBookOptions {
   readonly localityLoadBalancing?: LocalityDefault;
 }
 
+type AnyRuleSet = Pick<RuleSet<unknown>, "upsert" | "remove" | "settle" | "statuses">;
+
 /** Makes an empty book of rules. `resolve` is for tests that count how often it is called. */
 export function createRuleBook(options: RuleBookOptions = {}, resolve = resolveVirtualService): RuleBook {
   const { rootNamespace = "istio-system", domain = "cluster.local", localityLoadBalancing } = options;
@@ -38,12 +42,12 @@ export function createRuleBook(options: RuleBookOptions = {}, resolve = resolveV
   const gateways = new Gateways();
   const sidecars = new Sidecars(rootNamespace);
   const envoyFilters = new EnvoyFilters(rootNamespace);
-  const kinds: ReadonlyMap<string, Pick<RuleSet<unknown>, "upsert" | "remove" | "settle" | "statuses">> = new Map<
-    string,
-    Pick<RuleSet<unknown>, "upsert" | "remove" | "settle" | "statuses">
-  >([
+  const destinationRuleSet = new RuleSet(readDestinationRule, destinationRules);
+  const kinds = new Map<string, AnyRuleSet>([
+    // What has no index below is read and checked, so that its faults are told.
+    ...istioKinds.map(({ kind, read }) => [kind, new RuleSet(read)] as const),
     ["VirtualService", new RuleSet(readVirtualService, virtualServices)],
-    ["DestinationRule", new RuleSet(readDestinationRule, destinationRules)],
+    ["DestinationRule", destinationRuleSet],
     ["Gateway", new RuleSet(readGateway, gateways)],
     ["Sidecar", new RuleSet(readSidecar, sidecars)],
     ["EnvoyFilter", new RuleSet(readEnvoyFilter, envoyFilters)],
@@ -57,7 +61,31 @@ export function createRuleBook(options: RuleBookOptions = {}, resolve = resolveV
     ],
     place: destinationRules.placeNeed(namespace),
   }));
+  const namesOf = (rules: readonly Rule<unknown>[]) => rules.map(({ object }) => `${object.namespace}/${object.name}`);
   return {
+    governs(key, client, { imports, services }) {
+      const [kind = "", ...parts] = key.split("/");
+      const id = parts.join("/");
+      switch (kind) {
+        case "VirtualService":
+          return virtualServices.governs(id, client, imports, new Set(namesOf(gateways.of(client))));
+        case "DestinationRule": {
+          const rule = destinationRuleSet.rule(key);
+          if (rule === undefined) return false;
+          for (const { hostname, namespace } of services(destinationRules.hostOf(rule)))
+            if (destinationRules.destination(hostname, namespace, client)?.objects.includes(id) === true) return true;
+          return false;
+        }
+        case "Gateway":
+          return namesOf(gateways.of(client)).includes(id);
+        case "Sidecar":
+          return sidecars.of(client)?.key === key;
+        case "EnvoyFilter":
+          return envoyFilters.patches(client).some(({ object }) => object === id);
+        default:
+          return false;
+      }
+    },
     apply({ upserted, removed }) {
       const touched = new Touched();
       for (const key of removed) kinds.get(key.slice(0, key.indexOf("/")))?.remove(key, touched);

@@ -34,7 +34,6 @@ describe("the policy of a host", () => {
       [dr("shop/r", { exportTo: ["other"] })],
     ],
     ["nowhere where it exports to others", "other", undefined, [dr("shop/r", { exportTo: ["third", "."] })]],
-    ["nowhere where it exports to nobody", "other", undefined, [dr("shop/r", { exportTo: ["~"] })]],
   ])("comes from %s", (_, namespace, objects, rules) => {
     expect(bookOf(rules).destination(host, "shop", client(namespace))?.objects).toEqual(objects);
   });
@@ -113,7 +112,7 @@ describe("the place of a client", () => {
     ["locality is switched off", balancer({ localityLbSetting: { enabled: false } }, { outlierDetection: {} }), false],
     ["failover has nothing to go by", balancer({ localityLbSetting: failover }), false],
     ["there is failover", balancer({ localityLbSetting: failover }, { outlierDetection: {} }), true],
-    ["shares go by locality", balancer({ localityLbSetting: { distribute: [{ from: "*", to: {} }] } }), true],
+    ["shares go by locality", balancer({ localityLbSetting: { distribute: [{ from: "*", to: { "*": 100 } }] } }), true],
     ["zones are known", balancer({ zoneAwareLbSetting: {} }), true],
     ["zones are switched off", balancer({ zoneAwareLbSetting: { enabled: false } }, { outlierDetection: {} }), false],
     ["a port ejects", { trafficPolicy: { portLevelSettings: [{ port: { number: 80 }, outlierDetection: {} }] } }, true],

@@ -14,6 +14,6 @@ export type { RuleBookOptions } from "./create-rule-book.ts";
 export type { LocalityDefault } from "./destination-rule/place.ts";
 export type { EgressImports } from "./egress-imports.ts";
 export type { DestinationPolicy, HostRules, PortPolicy, Routing } from "./host-rules.ts";
-export type { EnvoyPatch, Imports, Owners, RuleBook, RuleStatus, RuleTouches } from "./rule-book.ts";
+export type { EnvoyPatch, Imports, Knowledge, Owners, RuleBook, RuleStatus, RuleTouches } from "./rule-book.ts";
 export type { NameDomain } from "./host-name.ts";
 export type { Rule } from "./rule.ts";

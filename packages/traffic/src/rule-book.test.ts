@@ -11,26 +11,33 @@ describe("the routing of a host", () => {
   it("has whole names for hosts, destinations and mirrors, and leaves wildcards, whole names and addresses as they are", () => {
     const book = bookOf([
       object("VirtualService", "shop/a", {
-        hosts: ["reviews", "*.example.com", "Other.example.com", "10.0.0.1", "*"],
-        http: [to("ratings", { mirror: { host: "copy" }, mirrors: [{ destination: { host: "more.test" } }] })],
+        hosts: ["reviews", "*.example.com", "Other.example.org", "10.0.0.1"],
+        http: [
+          to("ratings", { match: [{ uri: { exact: "/" } }], mirror: { host: "copy" } }),
+          to("ratings", { mirrors: [{ destination: { host: "more.test" } }] }),
+        ],
         tcp: [to("db")],
       }),
+      vs("shop/all", ["*"], { gateways: ["edge"] }),
     ]);
     const routing = book.routing(fqdn("reviews"), anyClient);
-    expect(routing?.hosts).toEqual([fqdn("reviews"), "*.example.com", "other.example.com", "10.0.0.1", "*"]);
+    expect(routing?.hosts).toEqual([fqdn("reviews"), "*.example.com", "other.example.org", "10.0.0.1"]);
     expect(routing?.destinations).toEqual([fqdn("copy"), fqdn("db"), "more.test", fqdn("ratings")].sort());
-    expect(book.routing("OTHER.example.com", anyClient)).toBe(routing);
+    expect(book.routing("OTHER.example.org", anyClient)).toBe(routing);
+    expect(book.gatewayRoutings("shop/edge", router("shop"))[0]?.hosts).toEqual(["*"]);
   });
 
   it.each([
     ["the exact host before wildcards", "a.example.com", "ns/exact"],
     ["the longest wildcard", "b.example.com", "ns/near"],
-    ["the wildcard of all", "example.org", "ns/all"],
+    ["the only wildcard that covers it", "a.example.org", "ns/org"],
+    ["a wildcard that covers more labels than one", "b.c.org", "ns/org"],
+    ["nothing where no wildcard covers it", "example.net", "/"],
     ["a wildcard for itself", "*.example.com", "ns/near"],
     ["a wildcard for a longer one", "*.b.example.com", "ns/near"],
   ])("comes from %s", (_, host, winner) => {
     const book = bookOf([
-      vs("ns/all", ["*"], {}, 1),
+      vs("ns/org", ["*.org"], {}, 1),
       vs("ns/far", ["*.com"], {}, 1),
       vs("ns/near", ["*.example.com"], {}, 2),
       vs("ns/exact", ["a.example.com"], {}, 3),
@@ -203,21 +210,129 @@ describe("a change", () => {
   });
 
   it("to a form that cannot be used leaves the last good one in force and says so", () => {
-    const book = bookOf([vs("ns/a", ["a.test"]), object("Gateway", "ns/bad", { servers: 3 })]);
+    const book = createRuleBook();
+    book.apply(change([vs("ns/a", ["a.test"]), object("Gateway", "ns/bad", { servers: 3 })]));
     book.apply(change([vs("ns/a", ["a.test"], { http: "no" })]));
     expect(book.routing("a.test", anyClient)?.http).toHaveLength(1);
     expect(book.status().map(({ key, accepted }) => [key, accepted])).toEqual([
       ["Gateway/ns/bad", false],
       ["VirtualService/ns/a", false],
     ]);
-    expect(book.status()[1]?.errors).toEqual(['spec.http: must be a list, not the text "no"']);
+    expect(book.status()[1]?.errors).toContain('spec.http: must be a list, not the text "no"');
     book.apply(change([vs("ns/a", ["a.test"])], ["Gateway/ns/bad"]));
     expect(book.status().map(({ accepted }) => accepted)).toEqual([true]);
   });
 
-  it("ignores objects that are no rules", () => {
-    const book = bookOf([object("PeerAuthentication", "ns/a", {})]);
+  it("ignores objects of other kinds than Istio's", () => {
+    const book = bookOf([object("ConfigMap", "ns/a", {})]);
     expect(book.status()).toEqual([]);
-    expect([...book.apply(change([], ["PeerAuthentication/ns/a"])).hosts]).toEqual([]);
+    expect([...book.apply(change([], ["ConfigMap/ns/a"])).hosts]).toEqual([]);
+  });
+});
+
+describe("what governs a client", () => {
+  const gateway = object("Gateway", "ns/edge", {
+    selector: { app: "gw" },
+    servers: [{ port: { number: 80, name: "http", protocol: "HTTP" }, hosts: ["*"] }],
+  });
+  const routeTo = (name: string, hosts: readonly string[], more: object = {}) => vs(name, hosts, more, 1);
+  const delegating = { http: [{ delegate: { name: "part", namespace: "ns" } }] };
+  const part = object("VirtualService", "ns/part", { http: [to("x")] });
+  const everything = { services: () => [] };
+
+  it.each([
+    ["a VirtualService that the client sees", [routeTo("ns/v", ["a.test"])], "VirtualService/ns/v", true],
+    ["one for other namespaces", [routeTo("ns/v", ["a.test"], { exportTo: ["."] })], "VirtualService/ns/v", false],
+    ["one for gateways", [routeTo("ns/v", ["a.test"], { gateways: ["edge"] })], "VirtualService/ns/v", false],
+    [
+      "one behind an older one",
+      [routeTo("ns/a", ["a.test"]), vs("ns/v", ["a.test"], {}, 2)],
+      "VirtualService/ns/v",
+      false,
+    ],
+    [
+      "one behind an older one that has routes of TCP",
+      [routeTo("ns/a", ["a.test"]), vs("ns/v", ["a.test"], { tcp: [to("x")] }, 2)],
+      "VirtualService/ns/v",
+      true,
+    ],
+    [
+      "one that has a host to itself",
+      [routeTo("ns/a", ["a.test"]), vs("ns/v", ["a.test", "b.test"], {}, 2)],
+      "VirtualService/ns/v",
+      true,
+    ],
+    ["a delegate", [routeTo("ns/v", ["a.test"], delegating), part], "VirtualService/ns/part", true],
+    [
+      "a delegate of one that the client does not see",
+      [routeTo("ns/v", ["a.test"], { ...delegating, exportTo: ["."] }), part],
+      "VirtualService/ns/part",
+      false,
+    ],
+    ["a delegate that nobody names", [part], "VirtualService/ns/part", false],
+    ["a Gateway", [gateway], "Gateway/ns/edge", false],
+    ["what is not there", [], "VirtualService/ns/none", false],
+    ["another kind", [], "PeerAuthentication/ns/none", false],
+  ])("may be %s", (_, objects, key, expected) => {
+    expect(bookOf(objects).governs(key, client("me"), everything)).toBe(expected);
+  });
+
+  it("is for a router its Gateways, and VirtualServices that are bound to them", () => {
+    const book = bookOf([gateway, routeTo("ns/v", ["a.test"], { gateways: ["edge"] }), routeTo("ns/mesh", ["a.test"])]);
+    const governs = (key: string, labels: Record<string, string>) =>
+      book.governs(key, router("me", labels), everything);
+    const keys = ["Gateway/ns/edge", "VirtualService/ns/v", "VirtualService/ns/mesh"];
+    expect(keys.map((key) => governs(key, { app: "gw" }))).toEqual([true, true, false]);
+    expect(keys.map((key) => governs(key, {}))).toEqual([false, false, false]);
+  });
+
+  it("is a VirtualService or DestinationRule only where the client knows what it is for", () => {
+    const book = bookOf([routeTo("ns/v", ["a.test"]), object("DestinationRule", "ns/d", { host: "*.test" })]);
+    const service = { hostname: "a.test", namespace: "ns" };
+    const knows = { services: (host: string) => (host === "*.test" ? [service] : []) };
+    expect(book.governs("DestinationRule/ns/d", client("me"), knows)).toBe(true);
+    expect(book.governs("DestinationRule/ns/d", client("me"), everything)).toBe(false);
+    expect(book.governs("VirtualService/ns/v", client("me"), { ...everything, imports: () => false })).toBe(false);
+  });
+});
+
+describe("the status of an object", () => {
+  it("says what is wrong with kinds that decide nothing here", () => {
+    const book = createRuleBook();
+    const mtls = (mode: string) => ({ mtls: { mode } });
+    book.apply(
+      change([
+        object("PeerAuthentication", "ns/good", mtls("STRICT")),
+        object("PeerAuthentication", "ns/bad", mtls("SOMETIMES")),
+      ]),
+    );
+    const [bad, good] = book.status();
+    expect(good).toEqual({
+      key: "PeerAuthentication/ns/good",
+      accepted: true,
+      inForce: false,
+      errors: [],
+      warnings: [],
+    });
+    expect([bad?.accepted, bad?.inForce, bad?.errors.length]).toEqual([false, false, 1]);
+    book.apply(change([], ["PeerAuthentication/ns/bad"]));
+    expect(book.status()).toEqual([good]);
+  });
+
+  it("says whether a form of it is in force, be it an older one", () => {
+    const broken = (name: string) => vs(name, ["a.test"], { http: "no" });
+    const book = bookOf([vs("ns/good", ["a.test"]), vs("ns/was", ["a.test"])]);
+    book.apply(change([broken("ns/was"), broken("ns/never")]));
+    expect(book.status().map(({ key, accepted, inForce }) => [key, accepted, inForce])).toEqual([
+      ["VirtualService/ns/good", true, true],
+      ["VirtualService/ns/never", false, false],
+      ["VirtualService/ns/was", false, true],
+    ]);
+  });
+
+  it("keeps warnings and errors apart", () => {
+    const wide = { configPatches: [{ applyTo: "CLUSTER", patch: { operation: "ADD", value: {} } }] };
+    const [filter] = bookOf([object("EnvoyFilter", "ns/a", wide)]).status();
+    expect([filter?.accepted, filter?.errors, filter?.warnings.length]).toEqual([true, [], 1]);
   });
 });

@@ -26,6 +26,8 @@ export interface RuleStatus {
   readonly key: string;
   /** False where the newest form cannot be used; the last good one, if there was one, stays in force. */
   readonly accepted: boolean;
+  /** Whether a form of it decides what clients get. False for kinds that are read and checked, and no more. */
+  readonly inForce: boolean;
   /** Why it cannot be used, or why Istio would refuse it when it is applied. */
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
@@ -44,12 +46,20 @@ export type Imports = (routing: Pick<Routing, "namespace" | "hosts">) => boolean
 /** Which namespaces services of a host are in. */
 export type Owners = (host: string) => readonly string[];
 
+/** What a client may know of the world beside rules. */
+export interface Knowledge {
+  /** VirtualServices that it knows; all where absent. */
+  readonly imports?: Imports;
+  /** Services that it knows, of those whose name a host is or covers. */
+  readonly services: (host: string) => Iterable<{ readonly hostname: string; readonly namespace: string }>;
+}
+
 /**
  * All rules of the catalog by what they are for. Pure: no clock, no I/O. Equal objects in any order of arrival give equal answers; equal
  * answers are the same object until something that they depend on changes.
  */
 export interface RuleBook {
-  /** Takes in changed objects of all kinds; those that are no rules are ignored. */
+  /** Takes in changed objects of all kinds. Those that are no rules decide nothing; those of kinds that are none of Istio's are ignored. */
   apply(objects: CatalogDelta["objects"]): RuleTouches;
   /**
    * Which clients of one namespace are governed by equal rules: those with equal texts. Empty for a mesh client where neither labels nor
@@ -82,6 +92,11 @@ export interface RuleBook {
   gatewayRoutings(gateway: string, client: Client): readonly Routing[];
   /** Patches for this client, in the order in which they are applied. */
   envoyPatches(client: Client): readonly EnvoyPatch[];
-  /** Every rule of the catalog by key. */
+  /**
+   * Whether an object (`<kind>/<namespace>/<name>`) has a part in what a client gets; a delegate has one where a VirtualService has that names it. Costs
+   * work for each host of the object.
+   */
+  governs(key: string, client: Client, knowledge: Knowledge): boolean;
+  /** How every object of Istio's kinds fares, by key; also those of kinds that are read and checked, and no more. */
   status(): readonly RuleStatus[];
 }

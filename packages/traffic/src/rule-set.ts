@@ -12,13 +12,13 @@ interface Held<Spec> {
   readonly status: RuleStatus;
 }
 
-/** Reads objects of one kind, keeps the last good form of each and hands changes on to an index. */
+/** Reads objects of one kind, keeps the last good form of each and hands changes on to an index, if the kind has one. */
 export class RuleSet<Spec> {
   readonly #read: Read<Spec>;
-  readonly #index: RuleIndex<Spec>;
+  readonly #index: RuleIndex<Spec> | undefined;
   readonly #held = new Map<string, Held<Spec>>();
 
-  constructor(read: Read<Spec>, index: RuleIndex<Spec>) {
+  constructor(read: Read<Spec>, index?: RuleIndex<Spec>) {
     this.#read = read;
     this.#index = index;
   }
@@ -34,18 +34,24 @@ export class RuleSet<Spec> {
     const faults = distinct([...list.faults, ...checkObject(object)]);
     const accepted = faults.every(({ severity }) => severity !== "error");
     const kept = accepted ? rule : before?.rule;
-    this.#held.set(key, { rule: kept, hash, status: statusOf(key, accepted, faults) });
-    if (kept !== before?.rule) this.#index.replace(before?.rule, kept, touched);
+    const inForce = this.#index !== undefined && kept !== undefined;
+    this.#held.set(key, { rule: kept, hash, status: { key, accepted, inForce, ...textsOf(faults) } });
+    if (kept !== before?.rule) this.#index?.replace(before?.rule, kept, touched);
   }
 
   remove(key: string, touched: Touched): void {
     const before = this.#held.get(key);
     this.#held.delete(key);
-    if (before?.rule !== undefined) this.#index.replace(before.rule, undefined, touched);
+    if (before?.rule !== undefined) this.#index?.replace(before.rule, undefined, touched);
   }
 
   settle(touched: Touched): void {
-    this.#index.settle?.(touched);
+    this.#index?.settle?.(touched);
+  }
+
+  /** The form of an object that is in force. */
+  rule(key: string): Rule<Spec> | undefined {
+    return this.#held.get(key)?.rule;
   }
 
   /** How each object of the kind fares, in no order. */
@@ -54,11 +60,9 @@ export class RuleSet<Spec> {
   }
 }
 
-function statusOf(key: string, accepted: boolean, faults: readonly ObjectFault[]): RuleStatus {
+function textsOf(faults: readonly ObjectFault[]): Pick<RuleStatus, "errors" | "warnings"> {
   const say = ({ path, message }: ObjectFault) => `${path.join(".")}: ${message}`;
   return {
-    key,
-    accepted,
     errors: faults.filter(({ severity }) => severity !== "warning").map(say),
     warnings: faults.filter(({ severity }) => severity === "warning").map(say),
   };

@@ -12,6 +12,7 @@ export { XdsServerError } from "./server-error.ts";
 export { createXdsServer } from "./server.ts";
 export { SetVersion } from "./set-version.ts";
 export { SnapshotCache } from "./snapshot-cache.ts";
+export { followKeyPair, loadKeyPair } from "./tls/certificates.ts";
 export { grpcStatus } from "./transport.ts";
 export type { XdsClock } from "./clock.ts";
 export type { ClientStatus, SubscriptionStatus, XdsEvent } from "./events.ts";
@@ -35,5 +36,5 @@ export type {
 export type { Versioned } from "./set-version.ts";
 export type { Snapshot, SnapshotCacheOptions } from "./snapshot-cache.ts";
 export type { ChangedNames, ResourceSource, ViewLease } from "./source.ts";
-export type { CertificateFiles } from "./tls/certificates.ts";
+export type { CertificateFiles, FollowOptions, KeyPair, KeyPairFiles } from "./tls/certificates.ts";
 export type { AcceptStream, Peer, StreamCall, StreamHandler } from "./transport.ts";

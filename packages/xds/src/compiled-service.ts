@@ -161,7 +161,9 @@ export class CompiledService {
 
   /** The part of the traffic that is to fail, in parts of a million. */
   #unserved(port: Port): number | undefined {
-    return this.entry.unserved?.[port.name];
+    const { unserved } = this.entry;
+    // Names of ports come from outside.
+    return unserved !== undefined && Object.hasOwn(unserved, port.name) ? unserved[port.name] : undefined;
   }
 
   /** The cluster as it was, where only endpoints differ and none of them stand in it. */

@@ -1,9 +1,11 @@
-import { byCodeUnit, canonicalIp, precedence } from "@signalbox/model";
+import { byCodeUnit, precedence } from "@signalbox/model";
 import type { Catalog, CatalogDelta, CatalogEntry, ServiceKey } from "@signalbox/model";
 import { anyClient, type Client, type Routing, type RuleBook, type RuleTouches } from "@signalbox/traffic";
+import { AddressIndex } from "./address-index.ts";
 import { CompiledService } from "./compiled-service.ts";
 import { coversHost, isWildcard, wildcardsOver } from "./host-patterns.ts";
 import type { MeshSettings } from "./mesh.ts";
+import { NameIndex } from "./name-index.ts";
 import { RuledServices } from "./ruled-services.ts";
 import type { Sight } from "./sight.ts";
 
@@ -33,13 +35,9 @@ export class Directory {
   readonly #settings: MeshSettings;
   readonly #services = new Map<ServiceKey, CompiledService>();
   readonly #byHost = new Map<string, readonly CompiledService[]>();
-  /** Nearly every address belongs to one service. */
-  readonly #byAddress = new Map<string, ServiceKey | Set<ServiceKey>>();
+  readonly #addresses = new AddressIndex();
   readonly #byTarget = new Map<string, Set<ServiceKey>>();
-  /** Hosts with a service that is of a namespace, or exported to it by name. */
-  readonly #byNamespace = new Map<string, Map<string, number>>();
-  /** Hosts with a name in a DNS domain such as `shop.svc.cluster.local`. */
-  readonly #byDomain = new Map<string, Map<string, number>>();
+  readonly #names = new NameIndex();
   readonly #faults = new Map<ServiceKey, unknown>();
   readonly #book: RuleBook;
   readonly #ruled: RuledServices;
@@ -111,6 +109,12 @@ export class Directory {
     };
   }
 
+  /** The services whose host name a host is or, as a wildcard, covers. Work for a wildcard is proportional to all host names. */
+  *within(host: string): IterableIterator<CompiledService> {
+    if (!isWildcard(host)) yield* this.#byHost.get(host) ?? [];
+    else for (const [name, services] of this.#byHost) if (coversHost(host, name)) yield* services;
+  }
+
   /** Every host name in use, by services and by rules, in the form that compares. */
   *hosts(): IterableIterator<string> {
     yield* this.#byHost.keys();
@@ -123,7 +127,7 @@ export class Directory {
    */
   isParticular(host: string, client: Client, dnsDomain: string): boolean {
     const differs = (one: string) =>
-      this.#differs(one, client.namespace) || this.#isNamed(one, dnsDomain) || this.#ruledApart(one, client);
+      this.#differs(one, client.namespace) || this.#names.inDomain(dnsDomain).has(one) || this.#ruledApart(one, client);
     return this.#isLinked(host) ? [...this.#linked(host)].some(differs) : differs(host);
   }
 
@@ -136,8 +140,8 @@ export class Directory {
       if (this.#isLinked(host)) for (const one of this.#linked(host)) found.add(one);
       else found.add(host);
     };
-    for (const host of this.#byNamespace.get(namespace)?.keys() ?? []) if (this.#differs(host, namespace)) add(host);
-    for (const host of this.#byDomain.get(dnsDomain)?.keys() ?? []) add(host);
+    for (const host of this.#names.inNamespace(namespace).keys()) if (this.#differs(host, namespace)) add(host);
+    for (const host of this.#names.inDomain(dnsDomain).keys()) add(host);
     for (const pattern of this.#rulesOfOwn(client)) {
       const hosts = isWildcard(pattern) ? [...this.hosts()].filter((host) => coversHost(pattern, host)) : [pattern];
       for (const host of hosts) {
@@ -168,13 +172,9 @@ export class Directory {
   }
 
   #differs(host: string, namespace: string): boolean {
-    if (this.#byNamespace.get(namespace)?.has(host) !== true) return false;
+    if (!this.#names.inNamespace(namespace).has(host)) return false;
     const services = this.#byHost.get(host) ?? [];
     return services.length > 1 || services.some(({ entry }) => isRestricted(entry.service.exportTo));
-  }
-
-  #isNamed(host: string, dnsDomain: string): boolean {
-    return this.#byDomain.get(dnsDomain)?.has(host) === true;
   }
 
   #isLinked(host: string): boolean {
@@ -316,7 +316,7 @@ export class Directory {
 
   /** Services that have an endpoint at one of these addresses, in order of precedence. */
   servicesAt(addresses: readonly string[]): readonly CompiledService[] {
-    const keys = new Set(addresses.flatMap((address) => this.#keysAt(address)));
+    const keys = new Set(addresses.flatMap((address) => this.#addresses.keysAt(address)));
     return [...keys].flatMap((key) => this.#services.get(key) ?? []).sort(byPrecedence);
   }
 
@@ -333,11 +333,11 @@ export class Directory {
     for (const service of [before, next]) {
       if (service !== undefined && hosts.get(service.host) !== "service") hosts.set(service.host, touch);
     }
-    this.#moveAddresses(key, before, next, touch, addresses);
+    this.#addresses.move(key, before, next, touch === "service", addresses);
     this.#moveAlias(key, before, next, hosts);
     if (touch === "service") {
-      this.#countNames(before, -1);
-      this.#countNames(next, 1);
+      this.#names.count(before, -1);
+      this.#names.count(next, 1);
     }
     if (next === undefined) this.#services.delete(key);
     else this.#services.set(key, next);
@@ -350,44 +350,6 @@ export class Directory {
     const all = next === undefined ? others : [...others, next].sort(byPrecedence);
     if (all.length === 0) this.#byHost.delete(host);
     else this.#byHost.set(host, all);
-  }
-
-  #countNames(service: CompiledService | undefined, by: 1 | -1): void {
-    if (service === undefined) return;
-    const { namespace, exportTo, hostname } = service.entry.service;
-    for (const one of new Set([namespace, ...exportTo])) count(this.#byNamespace, one, service.host, by);
-    for (const domain of domainsOf(hostname)) count(this.#byDomain, domain, service.host, by);
-  }
-
-  #moveAddresses(
-    key: ServiceKey,
-    before: CompiledService | undefined,
-    next: CompiledService | undefined,
-    touch: Touch,
-    changed: Set<string>,
-  ): void {
-    const old = endpointsByAddress(before);
-    const now = endpointsByAddress(next);
-    for (const [address, ports] of old) {
-      if (touch === "service" || now.get(address) !== ports) changed.add(address);
-      if (now.has(address)) continue;
-      const keys = this.#byAddress.get(address);
-      if (keys instanceof Set) keys.delete(key);
-      if (keys === key || (keys instanceof Set && keys.size === 0)) this.#byAddress.delete(address);
-    }
-    for (const [address, ports] of now) {
-      if (touch === "service" || old.get(address) !== ports) changed.add(address);
-      const keys = this.#byAddress.get(address);
-      if (keys === undefined) this.#byAddress.set(address, key);
-      else if (keys instanceof Set) keys.add(key);
-      else if (keys !== key) this.#byAddress.set(address, new Set([keys, key]));
-    }
-  }
-
-  #keysAt(address: string): readonly ServiceKey[] {
-    const keys = this.#byAddress.get(address);
-    if (keys === undefined) return [];
-    return keys instanceof Set ? [...keys] : [keys];
   }
 
   #moveAlias(
@@ -446,21 +408,6 @@ function isRestricted(exportTo: readonly string[]): boolean {
   return exportTo.length > 0 && !exportTo.includes("*");
 }
 
-/** The DNS domains of clients that may call a host by its first labels alone: `shop.svc.cluster.local` for `web.shop.svc.cluster.local`. */
-function domainsOf(hostname: string): readonly string[] {
-  const labels = hostname.split(".");
-  return labels.flatMap((label, at) => (label === "svc" && at >= 2 ? [labels.slice(at - 1).join(".")] : []));
-}
-
-function count(index: Map<string, Map<string, number>>, key: string, host: string, by: 1 | -1): void {
-  const hosts = index.get(key) ?? new Map<string, number>();
-  const counted = (hosts.get(host) ?? 0) + by;
-  if (counted > 0) hosts.set(host, counted);
-  else hosts.delete(host);
-  if (hosts.size > 0) index.set(key, hosts);
-  else index.delete(key);
-}
-
 /** The host that an alias points to: the first endpoint that is a name. */
 function aliasOf(service: CompiledService): string | undefined {
   const {
@@ -473,19 +420,6 @@ function aliasOf(service: CompiledService): string | undefined {
   } of instances)
     if (first.type === "hostname") return first.hostname.toLowerCase();
   return undefined;
-}
-
-/** For each IP address among the endpoints, what stands there; equal text, equal inbound ports. */
-function endpointsByAddress(service: CompiledService | undefined): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  for (const { servicePort, addresses } of service?.entry.instances ?? []) {
-    for (const address of addresses) {
-      if (address.type !== "ip") continue;
-      const ip = canonicalIp(address.ip);
-      found.set(ip, `${found.get(ip) ?? ""} ${servicePort}:${String(address.port)}`);
-    }
-  }
-  return found;
 }
 
 function byPrecedence(a: CompiledService, b: CompiledService): number {

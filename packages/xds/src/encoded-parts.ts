@@ -2,6 +2,7 @@ import type { Port, Service } from "@signalbox/model";
 import type { Resource } from "@signalbox/xds-server";
 import { portPolicy } from "@signalbox/traffic";
 import type { AppliedRules } from "./applied-rules.ts";
+import { encodeDefaultVirtualHost } from "./default-virtual-host.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { outboundCluster } from "./names.ts";
 import { portKind } from "./port-kind.ts";
@@ -38,8 +39,12 @@ export class EncodedParts {
     const key = `${String(port.number)} ${domains.join(" ")}`;
     let bytes = this.#virtualHosts.get(key);
     if (bytes === undefined) {
-      const name = `${this.service.hostname}:${String(port.number)}`;
-      bytes = encodeVirtualHost(virtualHost(name, domains, this.#routesOf(port)));
+      const { hostname } = this.service;
+      const name = `${hostname}:${String(port.number)}`;
+      bytes =
+        this.#rules === undefined
+          ? encodeDefaultVirtualHost(name, domains, outboundCluster(port.number, hostname), this.#settings)
+          : encodeVirtualHost(virtualHost(name, domains, this.#routesOf(port)));
       this.#virtualHosts.set(key, bytes);
     }
     return bytes;

@@ -12,6 +12,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lbEndpoint, serviceCluster } from "./clusters.ts";
 import { encodeEdsCluster } from "./eds-cluster.ts";
+import { encodeDefaultVirtualHost } from "./default-virtual-host.ts";
 import { dropCategory, encodeAssignment, encodeEndpoint, localityGroups, localityWeight } from "./endpoints.ts";
 import { meshSettings } from "./mesh.ts";
 import { outboundCluster } from "./names.ts";
@@ -190,6 +191,28 @@ describe("endpoints of an assignment", () => {
         for (const group of groups) expect(localityWeight(group.instances)).toBeGreaterThan(0);
       }),
       { numRuns: 100 },
+    );
+  });
+});
+
+describe("the virtual host of a service without rules", () => {
+  it("has the bytes of its message", () => {
+    fc.assert(
+      fc.property(
+        fc.string({ minLength: 1 }),
+        fc.array(text, { maxLength: 5 }),
+        fc.string({ minLength: 1 }),
+        fc.constantFrom(
+          {},
+          { defaultHttpRetryPolicy: { attempts: 0 } },
+          { defaultHttpRetryPolicy: { perTryTimeout: "1s" } },
+        ),
+        (name, domains, cluster, mesh) => {
+          const settings = meshSettings(mesh);
+          const message = encodeVirtualHost(virtualHost(name, domains, defaultRoutes(cluster, settings)));
+          expect(encodeDefaultVirtualHost(name, domains, cluster, settings)).toEqual(new Uint8Array(message));
+        },
+      ),
     );
   });
 });

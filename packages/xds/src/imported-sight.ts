@@ -48,11 +48,26 @@ export class ImportedSight implements Sight {
   /** What an event touched, and what came into sight or left it because other routes are selected now. */
   follow(touched: Touched): Touched {
     if (touched.rules.hosts.size === 0) return touched;
-    const before = new Set([...this.#routed, ...this.#destinations]);
+    const before = [this.#routed, this.#destinations] as const;
     this.#select();
     const hosts = new Map<string, Touch>(touched.hosts);
-    for (const host of new Set([...before, ...this.#routed, ...this.#destinations])) hosts.set(host, "service");
+    for (const host of this.#moved(before)) {
+      hosts.set(host, "service");
+      // Whether a wildcard has routes of its own depends on what it covers.
+      for (const wildcard of wildcardsOver(host)) if (this.#routed.has(wildcard)) hosts.set(wildcard, "service");
+    }
     return { ...touched, hosts };
+  }
+
+  /** Hosts that rules selected before and do not now, or the other way round. */
+  *#moved([routed, destinations]: readonly [ReadonlySet<string>, ReadonlySet<string>]): Iterable<string> {
+    for (const [before, now] of [
+      [routed, this.#routed],
+      [destinations, this.#destinations],
+    ] as const) {
+      for (const host of before) if (!now.has(host)) yield host;
+      for (const host of now) if (!before.has(host)) yield host;
+    }
   }
 
   /** Services that the imports name come first; those that routes lead to may be of any namespace. */

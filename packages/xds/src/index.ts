@@ -29,4 +29,4 @@ export type {
   XdsPublisherStatus,
 } from "./publisher.ts";
 export type { RenderedProxy } from "./render.ts";
-export type { TranslationChanges, Translator, TranslatorOptions } from "./translator.ts";
+export type { RuleReport, TranslationChanges, Translator, TranslatorOptions } from "./translator.ts";

@@ -31,6 +31,12 @@ describe("parseNode", () => {
       interception: "CAPTURED",
       listenAddress: "127.0.0.1",
       privileged: true,
+      metadata: {
+        INSTANCE_IPS: "10.1.1.3, 2001:db8::3,nonsense",
+        CLUSTER_ID: "c1",
+        NETWORK: "n1",
+        ISTIO_VERSION: "1.30.0",
+      },
       listeners: true,
     });
     expect(parseNode(create(NodeSchema, { id: fields.id, metadata: fields.metadata }))).toEqual(node);

@@ -6,7 +6,7 @@ import { parseNode, type NodeLike, type ProxyNode } from "./node.ts";
 import type { Credential } from "./gateway/secrets.ts";
 import { credentialFault } from "./secrets/credential-fault.ts";
 import { credentialOf, type FoundSecrets, type SecretSource } from "./secrets/secret-source.ts";
-import type { TranslationChanges, Translator } from "./translator.ts";
+import type { RuleReport, TranslationChanges, Translator } from "./translator.ts";
 
 /** A consumer of the event bus. */
 export interface Publisher {
@@ -63,6 +63,16 @@ export interface XdsPublisherStatus {
 export interface XdsPublisher extends Publisher {
   readonly source: ResourceSource;
   status(): XdsPublisherStatus;
+  /** How every Istio object fares, by key. Costs work for each of them. */
+  rules(): readonly RuleReport[];
+  /**
+   * The nodes, connected here or not, whose resources each of these objects (`<kind>/<namespace>/<name>`) has a part in, in their order.
+   * Costs work for each object and each node that rules tell apart.
+   */
+  ruleUsers<Node extends NodeLike>(
+    keys: readonly string[],
+    nodes: readonly Node[],
+  ): ReadonlyMap<string, readonly Node[]>;
 }
 
 /** Makes a publisher. It serves nothing before the bus gave it a snapshot. */
@@ -150,6 +160,19 @@ class TranslatingPublisher implements XdsPublisher {
       lastTranslation: this.#lastTranslation,
       faults: new Map([...this.#faults].slice(0, maximumFaults)),
     };
+  }
+
+  rules(): readonly RuleReport[] {
+    return this.#translator.rules();
+  }
+
+  ruleUsers<Node extends NodeLike>(
+    keys: readonly string[],
+    nodes: readonly Node[],
+  ): ReadonlyMap<string, readonly Node[]> {
+    const asked = new Map(nodes.map((node) => [parseNode(node), node]));
+    const users = this.#translator.ruleUsers(keys, [...asked.keys()]);
+    return new Map([...users].map(([key, found]) => [key, found.flatMap((one) => asked.get(one) ?? [])]));
   }
 
   /** False when an event was missing: a new subscription begins with a snapshot. */

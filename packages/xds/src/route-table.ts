@@ -8,6 +8,7 @@ import {
   joinRouteConfiguration,
   type Fallback,
 } from "./routes.ts";
+import { resourceOf, type Resource } from "@signalbox/xds-server";
 import type { EncodedParts } from "./encoded-parts.ts";
 
 /** A service's claim on domains of a route table. Full names win over derived ones, then the older service wins. */
@@ -23,6 +24,14 @@ interface Stored {
   readonly domains: readonly string[];
   /** The virtual host with all its domains; made when it is first needed. */
   frame?: Uint8Array;
+}
+
+/** The resource that was made of some editions of a table and of the one below. */
+interface Made {
+  readonly edition: number;
+  readonly below: RouteTable | undefined;
+  readonly editionBelow: number;
+  readonly resource: Resource;
 }
 
 /** All virtual hosts of a table in one piece; that of `keys[i]` begins at `offsets[i]`. */
@@ -48,6 +57,11 @@ export class RouteTable {
   #sorted: string[] | undefined;
   #strip: Strip | undefined;
   #contested = 0;
+  /** Claims and hidden keys as they were when the table was read last: what is withdrawn and claimed again alike is no change. */
+  readonly #claimsBefore = new Map<string, Stored | undefined>();
+  readonly #hiddenBefore = new Map<string, boolean>();
+  #edition = 0;
+  #made: Made | undefined;
 
   constructor(
     name: string,
@@ -69,6 +83,7 @@ export class RouteTable {
 
   /** Hides a claim of the table below, or shows it again. */
   hide(key: string, hidden: boolean): void {
+    if (!this.#hiddenBefore.has(key)) this.#hiddenBefore.set(key, this.#hidden.has(key));
     if (hidden) this.#hidden.add(key);
     else this.#hidden.delete(key);
   }
@@ -77,19 +92,48 @@ export class RouteTable {
   claim(key: string, claim: RouteClaim | undefined): void {
     const before = this.#claims.get(key);
     const next = claim === undefined ? undefined : { claim, domains: domainsOf(claim) };
+    if (!this.#claimsBefore.has(key)) this.#claimsBefore.set(key, before);
     if (before !== undefined) this.#count(before, -1);
     if (next !== undefined) this.#count(next, 1);
-    this.#strip = undefined;
-    if ((before === undefined) !== (next === undefined)) this.#sorted = undefined;
     if (next === undefined) this.#claims.delete(key);
     else this.#claims.set(key, next);
   }
 
-  /** The bytes of the table: virtual hosts by name, then the one for every other host. */
-  encode(): Uint8Array {
+  /**
+   * The table as a resource: virtual hosts by name, then the one for every other host. The same object until something in it changes: a
+   * rule of which no route is made leaves all tables alone.
+   */
+  resource(): Resource {
+    const below = this.#findBelow();
+    const edition = this.#settledEdition();
+    const editionBelow = below === undefined ? 0 : below.#settledEdition();
+    const made = this.#made;
+    if (made?.edition === edition && made.below === below && made.editionBelow === editionBelow) return made.resource;
+    const resource = resourceOf(this.#name, this.#encode());
+    this.#made = { edition, below, editionBelow, resource };
+    return resource;
+  }
+
+  #encode(): Uint8Array {
     const pieces = this.#isContested() ? this.#settled() : this.#pieces();
     const last = frameVirtualHost(encodeVirtualHost(fallbackHost(this.#fallback)));
     return joinRouteConfiguration(this.#name, [...pieces, last], this.#ignorePort);
+  }
+
+  /** Looks at what was claimed and hidden since the last time. Another number, another table. */
+  #settledEdition(): number {
+    let changed = false;
+    for (const [key, before] of this.#claimsBefore) {
+      const now = this.#claims.get(key);
+      if (before === now || isSame(before, now)) continue;
+      changed = true;
+      this.#strip = undefined;
+      if ((before === undefined) !== (now === undefined)) this.#sorted = undefined;
+    }
+    for (const [key, before] of this.#hiddenBefore) if (this.#hidden.has(key) !== before) changed = true;
+    this.#claimsBefore.clear();
+    this.#hiddenBefore.clear();
+    return changed ? ++this.#edition : this.#edition;
   }
 
   /** The virtual hosts where some domain has to be given to one of several. */
@@ -191,6 +235,22 @@ export class RouteTable {
     }
     return owners;
   }
+}
+
+/** Do two claims of the same service come to the same bytes? The later one takes the frame over. */
+function isSame(before: Stored | undefined, now: Stored | undefined): boolean {
+  if (before?.frame === undefined || now === undefined || before.claim.parts.service !== now.claim.parts.service)
+    return false;
+  if (before.domains.length !== now.domains.length || before.domains.some((one, at) => one !== now.domains[at]))
+    return false;
+  if (before.claim.full.length !== now.claim.full.length) return false;
+  if (before.claim.parts !== now.claim.parts && !isEqual(before.frame, frameOf(now))) return false;
+  now.frame = before.frame;
+  return true;
+}
+
+function isEqual(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0;
 }
 
 function frameOf(stored: Stored): Uint8Array {

@@ -10,6 +10,7 @@ import { serviceAddresses } from "./addresses.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { duration, encoded, type Init } from "./messages.ts";
 import { authorityOf, passthroughCluster, requestNames } from "./names.ts";
+import { ReverseWriter } from "./reverse-writer.ts";
 import type { HashPolicyInit } from "./routing/hash-policy.ts";
 import { retryPolicy } from "./routing/retries.ts";
 
@@ -129,9 +130,15 @@ export function encodeRouteConfiguration(name: string, hosts: Iterable<Uint8Arra
   return joinRouteConfiguration(name, [...hosts].map(frameVirtualHost), ignorePort);
 }
 
+/** Nothing that is written gives way to anybody else before it is finished, so one is enough. */
+const writer = new ReverseWriter();
+
 /** A stored virtual host as a route table holds it. */
 export function frameVirtualHost(host: Uint8Array): Uint8Array {
-  return new BinaryWriter().tag(2, WireType.LengthDelimited).bytes(host).finish();
+  writer.begin();
+  writer.raw(host);
+  writer.nested(2, 0);
+  return writer.finish();
 }
 
 /** The bytes of a route table from pieces that hold framed virtual hosts, any number each. */

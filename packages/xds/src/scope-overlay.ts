@@ -1,4 +1,4 @@
-import { resourceOf, type Resource } from "@signalbox/xds-server";
+import type { Resource } from "@signalbox/xds-server";
 import type { CompiledService } from "./compiled-service.ts";
 import type { Client } from "@signalbox/traffic";
 import type { Directory, Touched, TranslationFault } from "./directory.ts";
@@ -165,12 +165,6 @@ export class ScopeOverlay implements Scope {
     const group = this.base.group(number);
     const { style } = this.#options;
     const own = [...port.hosts].filter((host) => this.#places.get(host)?.same === false);
-    const members = new Map(group?.members);
-    for (const host of own) {
-      members.delete(host);
-      const member = memberOf(this.#places.get(host)?.service, number);
-      if (member !== undefined) members.set(host, member);
-    }
     if (port.hosts.size === 0) {
       port.listeners = this.listeners.cover(port.listeners, none, []);
       port.tables = this.routes.cover(port.tables, none, []);
@@ -183,6 +177,12 @@ export class ScopeOverlay implements Scope {
       port.tables = this.routes.cover(port.tables, none, resources);
       return;
     }
+    const members = new Map(group?.members);
+    for (const host of own) {
+      members.delete(host);
+      const member = memberOf(this.#places.get(host)?.service, number);
+      if (member !== undefined) members.set(host, member);
+    }
     const made = portResources(number, [...members.values()], port.routes, style, this.base.settings);
     port.listeners = this.listeners.cover(port.listeners, group?.listeners ?? none, made.listeners);
     port.tables = this.routes.cover(port.tables, group?.tables ?? none, made.tables);
@@ -192,7 +192,7 @@ export class ScopeOverlay implements Scope {
   #sharedPortTable(number: number, { routes }: Port): readonly Resource[] {
     const name = String(number);
     if (!this.base.routes.resources.has(name) || routes.isEmpty) return [];
-    return [resourceOf(name, routes.encode())];
+    return [routes.resource()];
   }
 
   #publishProxy(proxy: RouteTable): void {
@@ -208,7 +208,7 @@ export class ScopeOverlay implements Scope {
     }
     const listener = proxyListener([...services.values()], this.#options.style, this.base.settings);
     this.#proxyListener = this.listeners.cover(this.#proxyListener, none, [listener]);
-    this.#proxyTable = this.routes.cover(this.#proxyTable, none, [resourceOf("http_proxy", proxy.encode())]);
+    this.#proxyTable = this.routes.cover(this.#proxyTable, none, [proxy.resource()]);
   }
 }
 

@@ -158,7 +158,7 @@ export class EnvoyScope implements Scope {
     this.#dirty = dirty;
     if (this.proxy === undefined) return;
     this.listeners.put(proxyListener([...this.#services.values()], this.options.style, this.settings));
-    this.routes.put(resourceOf("http_proxy", this.proxy.encode()));
+    this.routes.put(this.proxy.resource());
   }
 
   #join(host: string, member: Member): void {
@@ -227,7 +227,7 @@ export function portResources(
       : owner.encoded.resource(`${styleKey} ${name}`, () => listenerResource(make())),
   );
   if (listeners.length === 0) return { listeners, tables: [] };
-  const tables = routes.isEmpty ? [] : [resourceOf(String(number), routes.encode())];
+  const tables = routes.isEmpty ? [] : [routes.resource()];
   for (const { service, port } of members) if (hasOwnRouteTable(port, style)) tables.push(ownRouteTable(service, port));
   return { listeners, tables };
 }

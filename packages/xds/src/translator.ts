@@ -1,47 +1,47 @@
-import { isDeepStrictEqual } from "node:util";
-import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
-import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
 import type { ChangeEvent } from "@signalbox/event-bus";
 import type { Sidecar } from "@signalbox/istio-objects";
+import type { Revision } from "@signalbox/model";
 import {
-  contentHash,
-  objectKey,
-  type CatalogDelta,
-  type ConfigObject,
-  type ObjectKey,
-  type Revision,
-} from "@signalbox/model";
-import { anyClient, createRuleBook, type Client, type NameDomain, type Rule, type RuleBook } from "@signalbox/traffic";
-import { resourceOf, type ChangedNames, type ResourceView } from "@signalbox/xds-server";
-import { inboundClusters } from "./clusters.ts";
+  anyClient,
+  createRuleBook,
+  type NameDomain,
+  type Rule,
+  type RuleBook,
+  type RuleStatus,
+} from "@signalbox/traffic";
+import type { ChangedNames, ResourceView } from "@signalbox/xds-server";
 import type { Flavour } from "./compiled-service.ts";
 import { Directory, type Touched, type TranslationFault } from "./directory.ts";
-import type { TargetPorts } from "./gateway/merge.ts";
 import { RouterScope } from "./gateway/router-scope.ts";
-import { targetPorts } from "./gateway/target-ports.ts";
 import { GrpcScope } from "./grpc-scope.ts";
-import { inboundHosts, inboundPorts, virtualInbound, type InboundPort } from "./inbound.ts";
+import { inboundLayer, inboundOf } from "./inbound-layer.ts";
 import { JoinedTable } from "./joined-table.ts";
+import { KnownObjects } from "./known-objects.ts";
 import { meshSettings, type MeshConfig, type MeshSettings } from "./mesh.ts";
-import { encoded } from "./messages.ts";
-import { inboundCluster } from "./names.ts";
+import {
+  clientOf,
+  fallbackOf,
+  flavourOf,
+  hasListeners,
+  isCaptured,
+  isRouter,
+  styleOf,
+  wildcardsOf,
+} from "./node-kind.ts";
+import { NodeScopes, type NodeScope } from "./node-scope.ts";
 import type { ProxyNode } from "./node.ts";
-import type { ListenerStyle } from "./outbound-listeners.ts";
 import { OverlayTable } from "./overlay-table.ts";
-import type { PatchContext } from "./patches/match.ts";
 import { PatchedView } from "./patches/patched-view.ts";
-import type { Patcher } from "./patches/patcher.ts";
 import { faultOf, Patchers } from "./patches/patchers.ts";
-import type { Fallback } from "./routes.ts";
+import { RuleUse } from "./rule-use.ts";
 import { ScopeOverlay } from "./scope-overlay.ts";
 import { EnvoyScope, type Scope } from "./scope.ts";
 import { RouterSecrets, SecretTable, type SecretChanges } from "./secrets/router-secrets.ts";
 import { ServiceTables, SharedTables } from "./service-tables.ts";
-import { atEndpoint, ingressPorts } from "./sidecar-ingress.ts";
 import { SidecarScope } from "./sidecar-scope.ts";
 import type { Table } from "./tables.ts";
-import { TableView, LayeredView } from "./views.ts";
+import { TableView } from "./views.ts";
 
 /** What a translator is made from. */
 export interface TranslatorOptions {
@@ -64,6 +64,12 @@ export interface TranslationChanges {
   readonly faults: readonly TranslationFault[];
 }
 
+/** How one Istio object fares here. */
+export interface RuleReport extends RuleStatus {
+  /** What of it cannot be put into resources now, for some client. Faults that name no object are the translator's alone. */
+  readonly faults: readonly string[];
+}
+
 /** From catalog events to resources. Pure: no clock, no I/O; equal events give equal bytes. */
 export interface Translator {
   /** Revision of the last event; undefined before the first snapshot. */
@@ -81,6 +87,13 @@ export interface Translator {
    * that was found to be what it says (`trusted`).
    */
   view(node: ProxyNode, trusted?: boolean): ResourceView;
+  /** How every Istio object fares, by key. */
+  rules(): readonly RuleReport[];
+  /**
+   * The nodes whose resources each of these objects (`<kind>/<namespace>/<name>`) has a part in, in their order. Work is proportional to the objects and to the
+   * nodes that rules tell apart.
+   */
+  ruleUsers(keys: readonly string[], nodes: readonly ProxyNode[]): ReadonlyMap<string, readonly ProxyNode[]>;
   /** Lets go of a view that no client holds. The last 64 of them are kept true for those who come back. */
   forget(view: ResourceView): void;
 }
@@ -104,36 +117,16 @@ interface BuiltScope {
   readonly views: Map<string, ResourceView>;
 }
 
-/** What decides everything that a node gets, but for its inbound ports. */
-interface NodeScope {
-  readonly node: ProxyNode;
-  readonly dnsDomain: string;
-  readonly client: Client;
-  readonly clientKey: string;
-  readonly sidecar: Rule<Sidecar> | undefined;
-  readonly settings: MeshSettings;
-  /** Where a router listens for ports that Gateways name; undefined for all others. */
-  readonly targets: TargetPorts | undefined;
-  readonly patcher: Patcher | undefined;
-  readonly secrets: boolean;
-  readonly key: string;
-}
-
-const nothing = { listeners: false } as const;
-
 /** So many views are kept that nobody holds: what clients say decides which views there are, so there must be a bound. */
 const maximumIdle = 64;
 
 class CatalogTranslator implements Translator {
   readonly #settings: MeshSettings;
-  /** The settings with the other policy for unknown hosts. */
-  readonly #opposite: MeshSettings;
-  readonly #domain: string;
   readonly #book: RuleBook;
   readonly #directory: Directory;
-  readonly #objects = new Map<ObjectKey, ConfigObject>();
-  readonly #clients = new Map<string, Client>();
+  readonly #objects = new KnownObjects();
   readonly #patchers: Patchers;
+  readonly #nodes: NodeScopes;
   readonly #secrets: RouterSecrets;
   readonly #sharedTables = new Map<Flavour, SharedTables>();
   readonly #tables = new Map<string, ServiceTables>();
@@ -146,8 +139,6 @@ class CatalogTranslator implements Translator {
 
   constructor(settings: MeshSettings, domain: string, shortNames: NameDomain) {
     this.#settings = settings;
-    this.#opposite = { ...settings, registryOnly: !settings.registryOnly };
-    this.#domain = domain;
     this.#book = createRuleBook({
       rootNamespace: settings.rootNamespace,
       domain: shortNames,
@@ -155,6 +146,13 @@ class CatalogTranslator implements Translator {
     });
     this.#directory = new Directory(settings, this.#book);
     this.#patchers = new Patchers(this.#book);
+    this.#nodes = new NodeScopes({
+      settings,
+      domain,
+      book: this.#book,
+      directory: this.#directory,
+      patchers: this.#patchers,
+    });
     this.#secrets = new RouterSecrets(this.#book);
   }
 
@@ -194,7 +192,9 @@ class CatalogTranslator implements Translator {
 
   apply(event: ChangeEvent): TranslationChanges {
     const objects =
-      event.type === "snapshot" ? this.#difference(event.catalog.objects) : this.#remember(event.delta.objects);
+      event.type === "snapshot"
+        ? this.#objects.takeAll(event.catalog.objects)
+        : this.#objects.take(event.delta.objects);
     const rules = this.#book.apply(objects);
     const touched = this.#directory.apply(
       event.type === "snapshot" ? this.#directory.difference(event.catalog) : event.delta.entries,
@@ -229,32 +229,18 @@ class CatalogTranslator implements Translator {
     ];
   }
 
-  /** The delta from what is held to these objects. */
-  #difference(objects: ReadonlyMap<ObjectKey, ConfigObject>): CatalogDelta["objects"] {
-    const upserted = [...objects].flatMap(([key, object]) =>
-      isDeepStrictEqual(object, this.#objects.get(key)) ? [] : [object],
-    );
-    return this.#remember({ upserted, removed: [...this.#objects.keys()].filter((key) => !objects.has(key)) });
-  }
-
-  #remember(delta: CatalogDelta["objects"]): CatalogDelta["objects"] {
-    for (const key of delta.removed) this.#objects.delete(key);
-    for (const object of delta.upserted) this.#objects.set(objectKey(object), object);
-    return delta;
-  }
-
   view(node: ProxyNode, trusted = false): ResourceView {
-    const wanted = this.#scopeOf(node, trusted);
+    const wanted = this.#nodes.of(node, trusted);
     let built = this.#scopes.get(wanted.key);
     if (built === undefined) {
       built = this.#build(wanted);
       this.#scopes.set(wanted.key, built);
     }
-    const inbound = isCaptured(node) ? this.#inbound(wanted) : undefined;
+    const inbound = isCaptured(node) ? inboundOf(wanted, this.#directory) : undefined;
     const key = inbound === undefined ? "" : JSON.stringify(inbound);
     let view = built.views.get(key);
     if (view === undefined) {
-      view = inbound === undefined ? built.base : this.#layer(built.base, inbound, styleOf(node));
+      view = inbound === undefined ? built.base : inboundLayer(built.base, inbound, styleOf(node), this.#settings);
       if (wanted.patcher !== undefined) view = new PatchedView(view, wanted.patcher);
       built.views.set(key, view);
       this.#owners.set(view, { scope: wanted.key, key });
@@ -263,69 +249,41 @@ class CatalogTranslator implements Translator {
     return view;
   }
 
-  #scopeOf(node: ProxyNode, trusted: boolean): NodeScope {
-    const { namespace, labels, locality } = node;
-    const dnsDomain = node.dnsDomain || [namespace, "svc", this.#domain].filter((part) => part !== "").join(".");
-    const kind = node.type === "router" ? "router" : "mesh";
-    const asking: Client = { namespace, labels, locality, kind };
-    const clientKey = JSON.stringify([kind, namespace, this.#book.signature(asking)]);
-    let client = this.#clients.get(clientKey);
-    if (client === undefined) {
-      client = asking;
-      this.#clients.set(clientKey, client);
+  rules(): readonly RuleReport[] {
+    const faults = new Map<string, string[]>();
+    for (const { cause, subject } of this.#patchFaults()) {
+      const key = subject.replace(" ", "/");
+      const told = faults.get(key) ?? [];
+      faults.set(key, told);
+      const text = cause instanceof Error ? cause.message : String(cause);
+      if (!told.includes(text)) told.push(text);
     }
-    const sidecar = node.type === "sidecar" ? this.#book.sidecar(client) : undefined;
-    const settings = this.#settingsFor(sidecar);
-    const targets = isRouter(node)
-      ? targetPorts(this.#directory.servicesAt(node.addresses), node.addresses)
-      : undefined;
-    const chosen = this.#patchers.of(node, client, () => this.#aroundPatches(node, targets));
-    const secrets = trusted && node.type === "router" && namespace !== "";
-    const parts = hasListeners(node)
-      ? [dnsDomain, styleOf(node), fallbackOf(node, settings)]
-      : [nothing, flavourOf(node)];
-    const key = JSON.stringify([
-      node.type === "grpc",
-      clientKey,
-      sidecar === undefined ? "" : `${sidecar.key} ${contentHash(sidecar.spec)}`,
-      ...parts,
-      targets === undefined ? "" : [node.privileged, wildcardsOf(node.addresses), ...targets],
-      chosen?.key ?? "",
-      secrets,
-    ]);
-    return { node, dnsDomain, client, clientKey, sidecar, settings, targets, patcher: chosen?.patcher, secrets, key };
+    return this.#book.status().map((status) => ({ ...status, faults: faults.get(status.key) ?? [] }));
   }
 
-  /** What patches may ask of a proxy beside its resources. */
-  #aroundPatches(
-    node: ProxyNode,
-    targets: TargetPorts | undefined,
-  ): Pick<PatchContext, "inboundHosts" | "gatewayPorts"> {
-    if (targets !== undefined) {
-      const gatewayPorts = new Map<number, Set<number>>();
-      for (const [port, target] of targets) {
-        const ports = gatewayPorts.get(target) ?? new Set();
-        gatewayPorts.set(target, ports.add(port));
+  ruleUsers(keys: readonly string[], nodes: readonly ProxyNode[]): ReadonlyMap<string, readonly ProxyNode[]> {
+    const use = new RuleUse(this.#book, this.#directory);
+    const used = new Map<string, ReadonlySet<string>>();
+    const users = new Map<string, ProxyNode[]>(keys.map((key) => [key, []]));
+    for (const node of nodes) {
+      const client = clientOf(node);
+      const { listeners, type } = node;
+      const like = JSON.stringify([type, listeners, client.namespace, this.#book.signature(client)]);
+      let own = used.get(like);
+      if (own === undefined) {
+        const sidecar = type === "sidecar" ? this.#book.sidecar(client) : undefined;
+        own = use.of(keys, { client, sidecar, serves: isRouter(node), patched: type !== "grpc" });
+        used.set(like, own);
       }
-      return { gatewayPorts };
+      for (const key of own) users.get(key)?.push(node);
     }
-    return isCaptured(node)
-      ? { inboundHosts: inboundHosts(this.#directory.servicesAt(node.addresses), node.addresses) }
-      : {};
+    return users;
   }
 
   #patchFaults(): readonly TranslationFault[] {
     const views = [...this.#scopes.values()].flatMap((built) => [...built.views.values()]);
     const patched = views.flatMap((view) => (view instanceof PatchedView ? view.faults : []));
     return [...this.#patchers.faults, ...patched.map(faultOf)];
-  }
-
-  /** A Sidecar may say otherwise than the mesh what becomes of traffic to unknown hosts. */
-  #settingsFor(sidecar: Rule<Sidecar> | undefined): MeshSettings {
-    const mode = sidecar?.spec.outboundTrafficPolicy?.mode;
-    if (mode === undefined) return this.#settings;
-    const registryOnly = mode === "REGISTRY_ONLY";
-    return registryOnly === this.#settings.registryOnly ? this.#settings : this.#opposite;
   }
 
   /** All parts in the order of their updates: what is shared comes first. */
@@ -355,7 +313,7 @@ class CatalogTranslator implements Translator {
     const left = [...this.#scopes.values()];
     if (built.tables !== undefined && !left.some(({ tables }) => tables === built.tables))
       this.#tables.delete(built.tables);
-    if (!left.some(({ clientKey }) => clientKey === built.clientKey)) this.#clients.delete(built.clientKey);
+    if (!left.some(({ clientKey }) => clientKey === built.clientKey)) this.#nodes.forgetClient(built.clientKey);
     for (const [flavour, shared] of this.#sharedTables)
       if (![...this.#tables.values()].some((tables) => tables.shared === shared)) this.#sharedTables.delete(flavour);
     for (const [key, shared] of this.#sharedScopes)
@@ -434,27 +392,6 @@ class CatalogTranslator implements Translator {
     return shared;
   }
 
-  #inbound({ node, sidecar }: NodeScope): readonly InboundPort[] {
-    if (sidecar !== undefined && sidecar.spec.ingress.length > 0) return ingressPorts(sidecar.spec);
-    return inboundPorts(this.#directory.servicesAt(node.addresses), node.addresses);
-  }
-
-  #layer(base: TableView, ports: readonly InboundPort[], style: ListenerStyle): ResourceView {
-    const endpoints = new Map(ports.map(({ endpoint, number }) => [inboundCluster(number), endpoint]));
-    const clusters = inboundClusters(ports, this.#settings).map((cluster) => {
-      const endpoint = endpoints.get(cluster.name);
-      return endpoint === undefined ? cluster : atEndpoint(cluster, endpoint);
-    });
-    const listener = virtualInbound(ports, style, this.#settings);
-    return new LayeredView(
-      base,
-      new Map([
-        [typeUrls.cluster, clusters.map((cluster) => resourceOf(cluster.name, encoded(ClusterSchema, cluster)))],
-        [typeUrls.listener, [resourceOf(listener.name, encoded(ListenerSchema, listener))]],
-      ]),
-    );
-  }
-
   #takeChanges(): ReadonlyMap<ResourceView, ChangedNames> {
     const views = new Map<ResourceView, ChangedNames>();
     for (const { base, views: handedOut } of this.#scopes.values()) {
@@ -506,41 +443,4 @@ function nonEmpty(changes: readonly (readonly [TypeUrl, ReadonlySet<string>])[])
   const kept = new Map<TypeUrl, ReadonlySet<string>>();
   for (const [type, names] of changes) if (names.size > 0) kept.set(type, names);
   return kept;
-}
-
-function isCaptured(node: ProxyNode): boolean {
-  return node.type === "sidecar" && node.interception === "CAPTURED";
-}
-
-/** Gateways give a router its listeners. */
-function isRouter(node: ProxyNode): boolean {
-  return node.type === "router" && node.listeners;
-}
-
-function hasListeners(node: ProxyNode): boolean {
-  return node.type !== "router" && node.listeners;
-}
-
-/** A proxy that binds its own ports has no original destination to let unknown hosts through to. */
-function fallbackOf(node: ProxyNode, settings: MeshSettings): Fallback {
-  if (node.type === "plain") return "not-found";
-  return isCaptured(node) && !settings.registryOnly ? "passthrough" : "block";
-}
-
-function flavourOf(node: ProxyNode): Flavour {
-  if (node.type === "grpc") return "grpc";
-  return isCaptured(node) ? "captured" : "direct";
-}
-
-function styleOf(node: ProxyNode): ListenerStyle {
-  if (!isCaptured(node))
-    return { captured: false, bindAddress: node.listenAddress, wildcards: ["0.0.0.0"], privileged: node.privileged };
-  const wildcards = wildcardsOf(node.addresses);
-  return { captured: true, bindAddress: wildcards[0] === "::" ? "::1" : "127.0.0.1", wildcards, privileged: true };
-}
-
-function wildcardsOf(addresses: readonly string[]): ListenerStyle["wildcards"] {
-  const v4 = addresses.some((address) => !address.includes(":")) || addresses.length === 0;
-  const v6 = addresses.some((address) => address.includes(":"));
-  return v4 ? (v6 ? ["0.0.0.0", "::"] : ["0.0.0.0"]) : ["::"];
 }

@@ -2,15 +2,19 @@ import { extname } from "node:path";
 import { parseArgs } from "node:util";
 import { adaptersCommand } from "./adapters-command.ts";
 import { busCommand } from "./bus-command.ts";
+import { catalogCommand } from "./catalog-command.ts";
+import { rulesCommand } from "./rules-command.ts";
 import { parsed, UsageError } from "./option-values.ts";
 
 const parts: ReadonlyMap<string, (args: readonly string[]) => Promise<number>> = new Map([
   ["adapters", adaptersCommand],
   ["bus", busCommand],
+  ["catalog", catalogCommand],
+  ["rules", rulesCommand],
 ]);
 
 const usage = `npm run bench -- [part] [options]
-  part            ${[...parts.keys()].join(" or ")}, with the options of that part; without it, both with
+  part            ${[...parts.keys()].join(" or ")}, with the options of that part; without it, all with
   --runs N        how often everything is measured; medians are shown (1)
   --json FILE     writes all figures to files as well; the part becomes part of their names
 `;
@@ -24,7 +28,7 @@ export async function benchCommand(args: readonly string[]): Promise<number> {
     const given = commonOptions(args);
     for (const [name, part] of parts) {
       const code = await part(argumentsOf(name, given));
-      // Whoever interrupts one does not want the other.
+      // Whoever interrupts one does not want the others.
       if (code !== 0) return code;
     }
     return 0;

@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { freePort, startDaemon, startHttpBackend, waitFor, type Backend, type Daemon } from "@signalbox/test-servers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { failuresDuring, startClient, type Client } from "./client.ts";
+import { metric } from "./metric.ts";
 import { fileRegistry, replaceServices, servicesFile } from "./services.ts";
 
 /** The processes that a daemon started. */
@@ -20,13 +21,6 @@ async function clientsOf(daemon: Daemon): Promise<readonly { readonly id: string
   // Each worker numbers its streams from a thousand millions of its own.
   const streamOf = (connectionId: string) => Number(/\d+$/.exec(connectionId)?.[0]);
   return clients.map(({ connectionId, node }) => ({ id: node, worker: Math.floor(streamOf(connectionId) / 1e9) }));
-}
-
-/** The sum of a metric over its labels. */
-async function metric({ debugPort }: Daemon, name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${debugPort}/metrics`)).text();
-  const samples = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "gm"))];
-  return samples.reduce((sum, [, value]) => sum + Number(value), 0);
 }
 
 describe("signalbox run --workers 2", () => {

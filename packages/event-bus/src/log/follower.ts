@@ -57,6 +57,12 @@ interface Joined {
   readonly text: Promise<string>;
 }
 
+/** The messages that a batch completes, and the position of its last frame. */
+interface Batch {
+  readonly messages: readonly Joined[];
+  readonly last: number;
+}
+
 /**
  * Follows the log that counts and hands its catalog to the hub. The hub has a complete catalog of one epoch at any time:
  * what it had stays until another one is complete. Reading goes on where it was after an interruption, and starts over
@@ -140,29 +146,50 @@ export class LogFollower {
   }
 
   async #read(reading: Reading, signal: AbortSignal): Promise<void> {
+    // What is on its way must not be waited for once something is wrong with what came before it.
+    const stop = tiedTo(signal);
+    const batches = this.#options.engine.read(reading.head.claim, reading.next, stop.signal)[Symbol.asyncIterator]();
+    // While one batch is parsed, the next one is on its way and is decompressed by other threads.
+    const next = async () => {
+      const read = await batches.next();
+      return read.done === true ? undefined : this.#joined(reading, read.value);
+    };
+    let coming = next();
     try {
-      for await (const frames of this.#options.engine.read(reading.head.claim, reading.next, signal)) {
-        if (signal.aborted) return;
-        await this.#take(reading, frames);
+      for (;;) {
+        const batch = await coming;
+        if (batch === undefined) return;
+        if (signal.aborted) {
+          // It is not certain any more where reading goes on.
+          this.#reading = undefined;
+          return;
+        }
+        coming = next();
+        // A failure counts when its turn comes.
+        coming.catch(() => undefined);
+        await this.#take(reading, batch);
       }
     } catch (error) {
       // Where to start over is in the head.
       if (error instanceof LogGoneError) this.#reading = undefined;
       throw error;
+    } finally {
+      stop.end();
+      await Promise.allSettled([coming, batches.return?.()]);
     }
   }
 
   /** Takes a batch as a whole, or lets go of all that was read: only then it is certain where reading goes on. */
-  async #take(reading: Reading, frames: readonly Frame[]): Promise<void> {
+  async #take(reading: Reading, { last, messages }: Batch): Promise<void> {
     try {
-      for (const { first, text } of this.#joined(reading, frames)) {
+      for (const { first, text } of messages) {
         const message = decodeMessage(await text);
         if (message === undefined) continue;
         reading.assembly.take(message, first);
         // A large snapshot must not keep clients waiting who are served at the same time.
         if (message.type === "part") await nextTurn();
       }
-      reading.assembly.reached(reading.next - 1);
+      reading.assembly.reached(last);
     } catch (error) {
       this.#reading = undefined;
       throw error;
@@ -179,22 +206,14 @@ export class LogFollower {
     this.#followed = nonce;
   }
 
-  /** The messages that are complete with these frames. All of a batch are decompressed at once. */
-  #joined(reading: Reading, frames: readonly Frame[]): readonly Joined[] {
-    const messages: Joined[] = [];
-    for (const { bytes, position } of frames) {
-      if (position !== reading.next)
-        throw new LogGoneError(`the log goes on at ${position}, but ${reading.next} was expected`);
-      reading.next++;
-      reading.messageAt ??= position;
-      const text = reading.joiner.add(bytes);
-      if (text === undefined) continue;
-      // A failure counts when its turn comes.
-      text.catch(() => undefined);
-      messages.push({ first: reading.messageAt, text });
-      reading.messageAt = undefined;
+  /** The messages that are complete with these frames, or nothing is left of what was read. All of a batch are decompressed at once. */
+  #joined(reading: Reading, frames: readonly Frame[]): Batch {
+    try {
+      return joinedBatch(reading, frames);
+    } catch (error) {
+      this.#reading = undefined;
+      throw error;
     }
-    return messages;
   }
 
   #told({ assembly }: Reading): void {
@@ -205,4 +224,21 @@ export class LogFollower {
 // A property read that the compiler does not narrow over an await.
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
+}
+
+function joinedBatch(reading: Reading, frames: readonly Frame[]): Batch {
+  const messages: Joined[] = [];
+  for (const { bytes, position } of frames) {
+    if (position !== reading.next)
+      throw new LogGoneError(`the log goes on at ${position}, but ${reading.next} was expected`);
+    reading.next++;
+    reading.messageAt ??= position;
+    const text = reading.joiner.add(bytes);
+    if (text === undefined) continue;
+    // A failure counts when its turn comes.
+    text.catch(() => undefined);
+    messages.push({ first: reading.messageAt, text });
+    reading.messageAt = undefined;
+  }
+  return { messages, last: reading.next - 1 };
 }

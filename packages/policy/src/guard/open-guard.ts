@@ -150,6 +150,11 @@ export class OpenGuard {
     return enough(this.#missing, this.baseline) && enough(this.#missingServices, this.services);
   }
 
+  /** Whether enough versions of the source end its hold. */
+  believesVersions({ confirmations, mode }: GuardRule): boolean {
+    return mode === "hold" && confirmations > 0 && this.extendedUntil === undefined;
+  }
+
   /** When it lets go of something by time, in epoch milliseconds; `undefined`: never. */
   dueAt(rule: GuardRule): number | undefined {
     const until = this.holdUntil(rule);

@@ -119,7 +119,6 @@ function addOverride(program: Command, context: CommandContext): void {
       "after",
       examples([
         "signalbox override orders.shop 10.1.2.3:8080 --drain --for 10m --reason 'leaks memory' --token-file token",
-        "signalbox override orders.shop 10.1.2.3 --weight 5 --for 1h --reason canary --token-file token",
         "signalbox override list",
         "signalbox override remove 5f0c1f7e-8a53-4c1c-9d4b-0f7e8b1a2c3d --token-file token",
       ]),
@@ -150,6 +149,13 @@ function addRamp(program: Command, context: CommandContext): void {
   const ramp = program
     .command("ramp")
     .description("Tell a running daemon to take back the last step of a ramp, or to let it go on.");
+  ramp.addHelpText(
+    "after",
+    examples([
+      "signalbox ramp rollback orders.shop --reason 'errors after the last step' --token-file token",
+      "signalbox ramp resume orders.shop --token-file token",
+    ]),
+  );
   const add = (action: "rollback" | "resume", description: string): void => {
     const command = ramp
       .command(action)

@@ -83,6 +83,7 @@ async function greet(
     ...(listening.xds.plaintext === undefined ? {} : { xds: addressText(listening.xds.plaintext) }),
     ...(listening.xds.tls === undefined ? {} : { xdsTls: addressText(listening.xds.tls) }),
     ...(listening.debug === undefined ? {} : { debug: listening.debug.url }),
+    ...(listening.admission === undefined ? {} : { admission: hostPort(listening.admission) }),
   });
   await signalbox.synced(signal);
   const registries = signalbox.registries();
@@ -99,7 +100,11 @@ async function greet(
 }
 
 function addressText({ address, port }: { readonly address: string; readonly port: number }): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  return hostPort({ host: address, port });
+}
+
+function hostPort({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 interface Followed {

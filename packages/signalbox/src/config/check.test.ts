@@ -10,7 +10,7 @@ describe("checking a configuration", () => {
       identity: [],
       services: [],
       guards: { registries: ["eureka/*", "consul/*"] },
-      api: {},
+      api: { replicas: 1 },
       mesh: {},
       bus: { type: "in-process" },
       xds: { plaintext: { host: "127.0.0.1", port: 15010 }, insecure: false, drainMs: 1000, limits: {} },
@@ -117,7 +117,7 @@ describe("checking a configuration", () => {
       name: "rules from Kubernetes",
       data: { rules: [{ kubernetes: {} }] },
       faults: [
-        "rules[0].kubernetes: not available in this version: rules from Kubernetes come with the Kubernetes adapter; use files",
+        "rules[0].kubernetes: is not read here: a registry with provider kubernetes reads the cluster's Istio objects beside its services; add it to registries",
       ],
     },
     { name: "rules from nowhere", data: { rules: [{}] }, faults: ["rules[0]: needs exactly one of files, kubernetes"] },

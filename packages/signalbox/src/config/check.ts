@@ -65,7 +65,8 @@ function checked(config: SignalboxConfig): Checked {
     if (rule.kubernetes !== undefined)
       faults.push({
         path: ["rules", index, "kubernetes"],
-        message: "not available in this version: rules from Kubernetes come with the Kubernetes adapter; use files",
+        message:
+          "is not read here: a registry with provider kubernetes reads the cluster's Istio objects beside its services; add it to registries",
       });
   });
   faults.push(...busFaults(config.bus), ...driftFaults(config));

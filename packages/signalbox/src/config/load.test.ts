@@ -163,7 +163,11 @@ describe("loading a configuration file", () => {
     {
       name: "rules from Kubernetes",
       text: "rules:\n  - kubernetes: {}\n",
-      expected: [expect.stringMatching(/^signalbox\.yaml:2:17: rules\[0\]\.kubernetes: not available in this version/)],
+      expected: [
+        expect.stringMatching(
+          /^signalbox\.yaml:2:17: rules\[0\]\.kubernetes: is not read here: a registry with provider kubernetes/,
+        ),
+      ],
     },
   ])("refuses $name", async ({ text, expected }) => {
     expect(await mistakes(text)).toEqual(expected);

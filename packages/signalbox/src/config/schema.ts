@@ -9,6 +9,7 @@ export const defaults = {
   plaintextPort: 15010,
   tlsPort: 15012,
   debugPort: 15014,
+  admissionPort: 15017,
   quietMs: 50,
   maxMs: 1000,
   syncDeadlineMs: 30_000,
@@ -65,7 +66,10 @@ const ruleSchema = z
       .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
       .exactOptional()
       .describe("Files, folders or globs with Istio objects."),
-    kubernetes: z.unknown().exactOptional().describe("Istio objects from a Kubernetes cluster. Not in this version."),
+    kubernetes: z
+      .unknown()
+      .exactOptional()
+      .describe("Refused: an entry of `registries` with this provider reads them."),
   })
   .refine((rule) => (rule.files === undefined) !== (rule.kubernetes === undefined), {
     message: "needs exactly one of files, kubernetes",
@@ -297,6 +301,19 @@ export const configSchema = z
       })
       .exactOptional()
       .describe("Writes down everything that decides about the catalog, for `signalbox replay`. Off unless given."),
+    admission: z
+      .strictObject({
+        host: host.default(defaults.host).describe("Address to listen on."),
+        port: port.default(defaults.admissionPort).describe("Port to listen on; 0 takes a free one."),
+        tls: z
+          .strictObject({
+            cert: filePath.describe("PEM file with the server's certificate chain. Read again when it changes."),
+            key: filePath.describe("PEM file with the server's private key. Read again when it changes."),
+          })
+          .describe("What the API server knows the webhook by."),
+      })
+      .exactOptional()
+      .describe("A validating admission webhook for Istio's kinds, where registries are read. Off unless given."),
     api: z
       .strictObject({
         token: secret

@@ -40,7 +40,7 @@ export class DestinationRules implements RuleIndex<DestinationRule> {
   }
 
   replace(before: Rule<DestinationRule> | undefined, after: Rule<DestinationRule> | undefined, touched: Touched): void {
-    for (const rule of [before, after]) if (rule !== undefined) touched.hosts.add(this.#hostOf(rule));
+    for (const rule of [before, after]) if (rule !== undefined) touched.hosts.add(this.hostOf(rule));
     if (before !== undefined) this.#remove(before);
     if (after !== undefined) this.#add(after);
     if (this.#terms(before) !== this.#terms(after)) touched.signatures = true;
@@ -64,9 +64,9 @@ export class DestinationRules implements RuleIndex<DestinationRule> {
     for (const host of local?.hosts() ?? []) {
       if (root || !this.#sameForAll(host, namespace, local, owners)) yield host;
     }
-    for (const rule of this.#limited) if (exportToOf(rule.spec).has(namespace)) yield this.#hostOf(rule);
+    for (const rule of this.#limited) if (exportToOf(rule.spec).has(namespace)) yield this.hostOf(rule);
     for (const [rule, need] of this.#placed) {
-      if (this.#sees(rule, namespace) && placeText(client, need) !== "") yield this.#hostOf(rule);
+      if (this.#sees(rule, namespace) && placeText(client, need) !== "") yield this.hostOf(rule);
     }
   }
 
@@ -96,7 +96,7 @@ export class DestinationRules implements RuleIndex<DestinationRule> {
   #add(rule: Rule<DestinationRule>): void {
     const { namespace } = rule.object;
     for (const pool of this.#poolsOf(rule, (map) => poolOf(map, namespace, this.#mergers)))
-      pool?.add(this.#hostOf(rule), rule);
+      pool?.add(this.hostOf(rule), rule);
     if (!isPrivate(rule) && !isPublicSet(exportToOf(rule.spec))) this.#limited.add(rule);
     const need = possiblePlaceNeed(rule.spec, this.#options.localityLoadBalancing);
     if (need.locality) this.#placed.set(rule, need);
@@ -108,7 +108,7 @@ export class DestinationRules implements RuleIndex<DestinationRule> {
 
   #remove(rule: Rule<DestinationRule>): void {
     const { namespace } = rule.object;
-    for (const pool of this.#poolsOf(rule, (map) => map.get(namespace))) pool?.delete(this.#hostOf(rule), rule);
+    for (const pool of this.#poolsOf(rule, (map) => map.get(namespace))) pool?.delete(this.hostOf(rule), rule);
     for (const map of [this.#local, this.#exported]) if (map.get(namespace)?.empty === true) map.delete(namespace);
     this.#limited.delete(rule);
     this.#placed.delete(rule);
@@ -128,7 +128,8 @@ export class DestinationRules implements RuleIndex<DestinationRule> {
     return namespace === this.#options.rootNamespace ? [...local, this.#rootLocal] : local;
   }
 
-  #hostOf({ object, spec }: Rule<DestinationRule>): string {
+  /** The whole name of the host that a rule is for. */
+  hostOf({ object, spec }: Rule<DestinationRule>): string {
     return wholeHost(spec.host, object.namespace, this.#options.domain);
   }
 

@@ -4,14 +4,19 @@ import { bookOf, change, client, object, router } from "../testing/objects.ts";
 
 const web = { app: "web" };
 const selector = (labels: object) => ({ workloadSelector: { labels } });
+const sidecar = (name: string, spec: object = {}, at?: number) =>
+  object("Sidecar", name, { egress: [{ hosts: ["*/*"] }], ...spec }, at);
+const servers = [{ port: { number: 80, name: "http", protocol: "HTTP" }, hosts: ["*"] }];
+const gateway = (name: string, chosen: object, at?: number) =>
+  object("Gateway", name, { selector: chosen, servers }, at);
 
 describe("the Sidecar of a client", () => {
   const all = [
-    object("Sidecar", "istio-system/root", {}),
-    object("Sidecar", "istio-system/chosen", selector(web)),
-    object("Sidecar", "a/plain", {}, 1),
-    object("Sidecar", "a/late", selector(web), 3),
-    object("Sidecar", "a/early", selector(web), 2),
+    sidecar("istio-system/root"),
+    sidecar("istio-system/chosen", selector(web)),
+    sidecar("a/plain", {}, 1),
+    sidecar("a/late", selector(web), 3),
+    sidecar("a/early", selector(web), 2),
   ];
 
   it.each([
@@ -35,10 +40,10 @@ describe("the Sidecar of a client", () => {
 
 describe("the Gateways of a router", () => {
   const all = [
-    object("Gateway", "b/late", { selector: web }, 2),
-    object("Gateway", "a/early", { selector: web }, 1),
-    object("Gateway", "a/any", {}, 3),
-    object("Gateway", "a/other", { selector: { app: "other" } }, 0),
+    gateway("b/late", web, 2),
+    gateway("a/early", web, 1),
+    gateway("a/any", {}, 3),
+    gateway("a/other", { app: "other" }, 0),
   ];
 
   it("are those of every namespace that select it, from the oldest", () => {
@@ -71,7 +76,14 @@ describe("the patches for a client", () => {
     object(
       "EnvoyFilter",
       name,
-      { configPatches: [{ applyTo: "CLUSTER", patch: { operation: "ADD" } }, { applyTo: "LISTENER" }], ...spec },
+      {
+        configPatches: [
+          { applyTo: "CLUSTER", patch: { operation: "ADD", value: {} } },
+          // Of patches for waypoints Istio asks nothing.
+          { applyTo: "LISTENER", match: { context: "WAYPOINT" } },
+        ],
+        ...spec,
+      },
       at,
     );
   const kubernetesGateway = { group: "gateway.networking.k8s.io", kind: "Gateway", name: "gw" };

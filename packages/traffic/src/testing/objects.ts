@@ -16,10 +16,12 @@ export function change(upserted: readonly ConfigObject[], removed: readonly stri
   return { upserted, removed: removed as readonly ObjectKey[] };
 }
 
-/** A book that holds these objects. */
+/** A book that holds these objects, all of which can be used: a test must not be about an object that is not there. */
 export function bookOf(objects: readonly ConfigObject[], options?: RuleBookOptions): RuleBook {
   const book = createRuleBook(options);
   book.apply(change(objects));
+  const unusable = book.status().filter(({ accepted }) => !accepted);
+  if (unusable.length > 0) throw new Error(`not usable: ${JSON.stringify(unusable)}`);
   return book;
 }
 

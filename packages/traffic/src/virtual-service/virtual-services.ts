@@ -94,6 +94,32 @@ export class VirtualServices implements RuleIndex<VirtualService> {
     return this.#lists.of(routings, () => routings);
   }
 
+  /** Whether a VirtualService (`<namespace>/<name>`) gives a mesh client routes, or a router through one of these gateways. */
+  governs(id: string, client: Client, imports: Imports | undefined, gateways: ReadonlySet<string>): boolean {
+    const bound = this.#bound.get(id);
+    if (bound === undefined) {
+      // A delegate is in force where those are that name it.
+      return [...(this.#roots.get(id) ?? [])].some(
+        (root) => this.#bound.has(root) && this.governs(root, client, imports, gateways),
+      );
+    }
+    if (client.kind === "router") {
+      return bound.resolved.gateways.some(
+        (gateway) =>
+          gateways.has(gateway) &&
+          bound.reach(client.namespace) !== undefined &&
+          bound.routing(gateway, client) !== undefined,
+      );
+    }
+    const own = bound.inMesh && sees(bound, client, imports) ? bound.routing(meshGateway, client) : undefined;
+    if (own === undefined) return false;
+    // Of connections that are not HTTP, the rules of all VirtualServices of a host count.
+    if (own.tls.length + own.tcp.length > 0) return true;
+    return bound.resolved.hosts.some((host) => {
+      return this.#httpRouting(host, [...this.#meshHosts.covering(host)], client, imports) === own;
+    });
+  }
+
   /** Hosts whose routing may be another for this client than for `anyClient`. */
   *particular(client: Client): Generator<string, void, undefined> {
     for (const bound of this.#special) {

@@ -85,12 +85,13 @@ function toSeveral(destinations: readonly HttpDestination[], context: RouteConte
   };
 }
 
-/** No time limit where the rule has none. A gRPC client's own deadline counts as far as it is the shorter one. */
+/**
+ * No time limit where the rule has none. A gRPC client's own deadline counts as far as it is the shorter one. The field for that is
+ * deprecated, but beside its successor, `max_stream_duration`, Envoy does not look at `timeout` at all.
+ */
 function deadline(timeout: number): RouteActionInit {
-  return {
-    timeout: duration(timeout),
-    maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: duration(timeout) },
-  };
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- See above.
+  return { timeout: duration(timeout), maxGrpcTimeout: duration(timeout) };
 }
 
 function pathRewrite(rewrite: HttpRoute["rewrite"]): RouteActionInit {

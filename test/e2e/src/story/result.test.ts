@@ -21,7 +21,7 @@ describe("the promises of the story", () => {
       "a share that nothing could be measured of",
       { rows: [{ ...good, share: { planned: 50, measured: Number.NaN } }] },
     ],
-    ["a deletion that takes 600 ms", { rows: [{ ...good, step: "a", pushMs: 600 }] }],
+    ["a deletion that takes 250 ms", { rows: [{ ...good, step: "a", pushMs: 250 }] }],
     ["another reason", { explained: [{ step: "a", address: "10.40.0.4", expected: "GHOST", said: "SERVED" }] }],
     ["an update that Envoy refuses", { nacks: 1 }],
     ["endpoints that change while Eureka is empty", { changesByEmptyEureka: 1 }],

@@ -4,7 +4,8 @@ import { defaultRules } from "../../rules.ts";
 import type { GuardRule } from "../../rules.ts";
 import type { GuardDecision } from "../decision.ts";
 import { RegistryGuard } from "../registry-guard.ts";
-import type { GuardRuling, RegistryGuardOptions } from "../registry-guard.ts";
+import type { RegistryGuardOptions } from "../options.ts";
+import type { GuardRuling } from "../registry-guard.ts";
 import type { GuardStep } from "../step.ts";
 import type { AcceptedUpdate, GuardedUpdate, GuardEvidence, RemovalEvidence } from "../update.ts";
 

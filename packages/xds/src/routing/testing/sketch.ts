@@ -56,7 +56,7 @@ type Json = Record<string, JsonValue>;
 
 const usual: Json = {
   timeout: "0s",
-  maxStreamDuration: { maxStreamDuration: "0s", grpcTimeoutHeaderMax: "0s" },
+  maxGrpcTimeout: "0s",
   retryPolicy: {
     retryOn: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
     numRetries: 2,

@@ -1,0 +1,110 @@
+import { checkObject, type ObjectPath } from "@signalbox/istio-objects";
+import { byCodeUnit, objectKey, type ConfigObject } from "@signalbox/model";
+import { formatPath } from "@signalbox/registry";
+import { analyze } from "@signalbox/traffic";
+import { analysisInput } from "../analysis-input.ts";
+import { catalogOfTexts } from "./analyze/catalog-of-texts.ts";
+import { ObjectPlaces, type TextPlace } from "./analyze/object-places.ts";
+import { exitCodes, type CommandContext } from "./context.ts";
+import { printable } from "./table.ts";
+import { readSources } from "./validate/read-sources.ts";
+
+const levels = ["error", "warning", "info"] as const;
+type Level = (typeof levels)[number];
+
+/** The flags of `signalbox analyze`. */
+export interface AnalyzeFlags {
+  readonly output: "text" | "json";
+  /** The least level that makes the exit code 1. */
+  readonly failOn: Level;
+}
+
+/** One finding as it is printed. */
+interface Printed {
+  readonly code: string;
+  readonly level: Level;
+  /** `<kind>/<namespace>/<name>`; empty where it is not known which object is meant. */
+  readonly object: string;
+  readonly place: TextPlace | undefined;
+  readonly field: string;
+  readonly message: string;
+}
+
+/** Istio's code for an object that its admission refuses, or that cannot be read. */
+const refused = "IST0106";
+
+/** `signalbox analyze`: says what Istio's objects say together and cannot mean. Resolves with exit code 1 where the level asks for it. */
+export async function analyzeCommand(
+  paths: readonly string[],
+  { failOn, output }: AnalyzeFlags,
+  context: CommandContext,
+  stdin: AsyncIterable<Uint8Array | string> = process.stdin,
+): Promise<number> {
+  const texts = new Map<string, string>();
+  const found: Printed[] = [];
+  for await (const { content, file } of readSources(paths, stdin)) {
+    if ("text" in content) texts.set(file, content.text);
+    else found.push(unread({ file, line: 1, column: 1 }, content.problem));
+  }
+  const places = new ObjectPlaces(texts);
+  const { catalog, faults } = await catalogOfTexts(texts);
+  for (const { column, document, file, line, message } of faults)
+    found.push({ ...unread({ file, line, column }, message), object: places.keyOf(file, document) ?? "" });
+  for (const object of catalog.objects.values()) found.push(...refusals(object, places));
+  for (const { code, level, message, object, path } of analyze(analysisInput(catalog)))
+    found.push({ code, level, object, place: places.find(object, path), field: formatPath(path), message });
+  const sorted = [...found].sort(byPlace);
+  const findings = levels.flatMap((level) => sorted.filter((one) => one.level === level));
+  context.stdout.write(output === "json" ? asJson(findings) : asText(findings, places.size));
+  const least = levels.indexOf(failOn);
+  return findings.some(({ level }) => levels.indexOf(level) <= least) ? exitCodes.failed : 0;
+}
+
+/** By file, line and column; what has no place comes last. */
+function byPlace({ place: a }: Printed, { place: b }: Printed): number {
+  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
+  return byCodeUnit(a.file, b.file) || a.line - b.line || a.column - b.column;
+}
+
+function unread(place: TextPlace, message: string): Printed {
+  return { code: refused, level: "error", object: "", place, field: "", message };
+}
+
+/** What Istio's admission refuses of one object, each for itself. */
+function refusals(object: ConfigObject, places: ObjectPlaces): readonly Printed[] {
+  const key = objectKey(object);
+  return checkObject(object)
+    .filter(({ severity }) => severity !== "warning")
+    .map(({ message, path }) => ({
+      ...{ code: refused, level: "error", object: key, message },
+      ...{ place: places.find(key, path), field: fieldText(path) },
+    }));
+}
+
+function fieldText(path: ObjectPath): string {
+  return path.length === 0 ? "" : formatPath(path);
+}
+
+function asJson(findings: readonly Printed[]): string {
+  const results = findings.map(({ code, field, level, message, object, place }) => {
+    return { code, level, object, ...place, field, message };
+  });
+  return `${JSON.stringify({ findings: results }, undefined, 2)}\n`;
+}
+
+function asText(findings: readonly Printed[], objects: number): string {
+  const lines = findings.map(({ code, field, level, message, object, place }) => {
+    const where = place === undefined ? "" : `${place.file}:${place.line}:${place.column}: `;
+    const what = [object, field].filter((part) => part !== "").join(" ");
+    return printable(`${where}${level}: ${code}: ${what === "" ? "" : `${what}: `}${message}`);
+  });
+  const counts = levels.map((level) => {
+    const number = findings.filter((one) => one.level === level).length;
+    return level === "info" ? `${number} info` : count(number, level);
+  });
+  return [...lines, `${count(objects, "object")}: ${counts.join(", ")}`].map((line) => `${line}\n`).join("");
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
