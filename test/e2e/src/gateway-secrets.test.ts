@@ -1,9 +1,11 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
-import { Agent, request } from "node:https";
+import { Agent, createServer, request } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect, type TLSSocket } from "node:tls";
+import { connect, TLSSocket } from "node:tls";
 import {
   adsBootstrap,
   createAuthority,
@@ -32,6 +34,8 @@ const node = {
 let dir: string;
 let authority: CertificateAuthority;
 let backend: Backend;
+/** What stands behind the router: the backend, unless a test has another one. */
+let endpoint: string;
 let daemon: Daemon;
 let tlsPort: number, listenPort: number;
 const envoys: RunningEnvoy[] = [];
@@ -41,6 +45,7 @@ beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "signalbox-secrets-"));
   authority = await createAuthority(dir);
   backend = await startHttpBackend({ name: "web" });
+  endpoint = backend.address;
   [tlsPort, listenPort] = (await freePorts(2)) as [number, number];
 });
 afterEach(async () => {
@@ -53,11 +58,11 @@ afterEach(async () => {
 const object = (kind: string, name: string, spec: object) =>
   JSON.stringify({ apiVersion: "networking.istio.io/v1", kind, metadata: { name, namespace: "default" }, spec });
 
-async function startWith(secrets: object): Promise<void> {
+async function startWith(secrets: object, mode = "SIMPLE", rules: readonly string[] = []): Promise<void> {
   const server = {
     port: { number: listenPort, name: "https", protocol: "HTTPS" },
     hosts: ["a.test"],
-    tls: { mode: "SIMPLE", credentialName: "shop" },
+    tls: { mode, credentialName: "shop" },
   };
   const route = { destination: { host: hostname("web"), port: { number: 80 } } };
   daemon = await startDaemon({
@@ -69,10 +74,11 @@ async function startWith(secrets: object): Promise<void> {
       log: { level: "debug" },
     },
     files: {
-      "services.json": servicesFile([{ name: "web", port: 80, endpoints: [backend.address] }]),
+      "services.json": servicesFile([{ name: "web", port: 80, endpoints: [endpoint] }]),
       "rules.yaml": [
         object("Gateway", "gw", { selector: { app: "edge" }, servers: [server] }),
         object("VirtualService", "web", { hosts: ["a.test"], gateways: ["gw"], http: [{ route: [route] }] }),
+        ...rules,
       ].join("\n---\n"),
       "server.crt": pem("server.crt"),
       "server.key": pem("server.key"),
@@ -82,15 +88,16 @@ async function startWith(secrets: object): Promise<void> {
 }
 
 /** Puts a certificate in the place of another as Kubernetes does where it mounts a Secret: by one link. */
-async function mount(certificate: string, privateKey: string): Promise<void> {
+async function mount(certificate: string, privateKey: string, ca?: string): Promise<void> {
   const folder = join(dir, "secrets/default/shop");
   const version = `..${String(++versions)}`;
   await mkdir(join(folder, version), { recursive: true });
   await writeFile(join(folder, version, "tls.crt"), certificate);
   await writeFile(join(folder, version, "tls.key"), privateKey);
+  if (ca !== undefined) await writeFile(join(folder, version, "ca.crt"), ca);
   await symlink(version, join(folder, "..data.new"));
   await rename(join(folder, "..data.new"), join(folder, "..data"));
-  for (const name of ["tls.crt", "tls.key"])
+  for (const name of ["tls.crt", "tls.key", "ca.crt"])
     await symlink(join("..data", name), join(folder, name)).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     });
@@ -204,6 +211,27 @@ describe("certificates that Gateways name", () => {
     await shows("second");
   });
 
+  it("tell who may call: only callers of their authority", async () => {
+    const { certificate, privateKey } = await issue("first");
+    await mount(certificate, privateKey, pem("ca.crt"));
+    await startWith({}, "MUTUAL");
+    const envoy = await startRouter();
+    const calling = (name: string) =>
+      call(
+        new Agent({
+          ca: readFileSync(authority.caFile, "utf8"),
+          cert: pem(`${name}.crt`),
+          key: pem(`${name}.key`),
+        }),
+      ).then(
+        ({ status }) => status,
+        () => "refused",
+      );
+    await waitFor(async () => (await calling("client")) === 200, { what: "a known caller to be served" });
+    expect(await calling("stranger")).toBe("refused");
+    expect(await envoy.nacks()).toBe(0);
+  });
+
   it("are kept from a router on the plaintext port, which proves nothing", async () => {
     const { certificate, privateKey } = await issue("first");
     await mount(certificate, privateKey);
@@ -215,11 +243,53 @@ describe("certificates that Gateways name", () => {
     expect(await shown()).toBeUndefined();
   });
 
-  it("are given to it where the configuration says so", async () => {
+  it("are given to it where the configuration says so, and even then not by REST", async () => {
     const { certificate, privateKey } = await issue("first");
     await mount(certificate, privateKey);
     await startWith({ insecure: true });
     await start(adsBootstrap({ node, xdsPort: daemon.xdsPort, mode: "delta" }));
     await shows("first");
+
+    const answer = await fetch(`http://127.0.0.1:${daemon.debugPort}/v3/discovery:secrets`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ node, resource_names: ["kubernetes://shop"] }),
+    });
+    expect(answer.status).toBe(200);
+    expect(await answer.text()).not.toContain("kubernetes://shop");
+  });
+});
+
+describe("certificates that DestinationRules name", () => {
+  it("let a router know the service that it calls, and let that know the router", async () => {
+    const { certificate, privateKey } = await issue("first");
+    const authorities = readFileSync(authority.caFile, "utf8");
+    await mount(certificate, privateKey, authorities);
+    const callers: string[] = [];
+    const service = createServer(
+      { cert: certificate, key: privateKey, ca: authorities, requestCert: true, rejectUnauthorized: true },
+      (request, response) => {
+        if (request.socket instanceof TLSSocket) callers.push(String(request.socket.getPeerCertificate().subject.CN));
+        response.end();
+      },
+    );
+    service.listen(0, "127.0.0.1");
+    await once(service, "listening");
+    try {
+      endpoint = `127.0.0.1:${(service.address() as AddressInfo).port}`;
+      const tls = { mode: "MUTUAL", credentialName: "shop" };
+      await startWith({}, "SIMPLE", [
+        object("DestinationRule", "web", { host: hostname("web"), trafficPolicy: { tls } }),
+      ]);
+      const envoy = await startRouter();
+      const agent = new Agent({ ca: authorities });
+      const served = async () => (await call(agent).catch(() => undefined))?.status === 200;
+      await waitFor(served, { what: "the service to be called" });
+      expect(callers).toEqual(["first"]);
+      expect(await envoy.nacks()).toBe(0);
+    } finally {
+      service.closeAllConnections();
+      service.close();
+    }
   });
 });

@@ -101,6 +101,16 @@ describe("loading a configuration file", () => {
       ],
     },
     {
+      name: "secrets from nowhere",
+      text: "secrets: {insecure: true}\n",
+      expected: ["signalbox.yaml:1:10: secrets: needs exactly one of files, kubernetes"],
+    },
+    {
+      name: "what the adapter for secrets says",
+      text: "secrets:\n  kubernetes: {namespaces: [edge], inCluster: true, context: a, pods: false}\n",
+      expected: [expect.stringContaining("signalbox.yaml:2:65: secrets.kubernetes.pods: unknown key")],
+    },
+    {
       name: "a provider that nobody knows",
       text: "registries:\n  - provider: statik\n    name: a\n",
       expected: ['signalbox.yaml:2:15: registries[0].provider: no adapter for "statik"; did you mean "static"?'],
