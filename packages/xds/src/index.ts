@@ -5,17 +5,11 @@
 export { MeshConfigError, meshSettings } from "./mesh.ts";
 export { parseNode } from "./node.ts";
 export { createXdsPublisher } from "./publisher.ts";
-export { compilePatches } from "./patches/compile.ts";
-export { PatchedView } from "./patches/patched-view.ts";
-export { extensionConfigType, Patcher } from "./patches/patcher.ts";
 export { configDump, renderProxy, renderView } from "./render.ts";
 export { createTranslator } from "./translator.ts";
 export type { TranslationFault } from "./directory.ts";
 export type { HttpRetry, MeshConfig, MeshSettings } from "./mesh.ts";
 export type { NodeLike, ProxyNode } from "./node.ts";
-export type { CompiledPatch, CompiledPatches, PatchFault } from "./patches/compile.ts";
-export type { PatchContext } from "./patches/match.ts";
-export type { Patched } from "./patches/patcher.ts";
 export type { Publisher, PublisherLogger, XdsPublisher, XdsPublisherOptions, XdsPublisherStatus } from "./publisher.ts";
 export type { RenderedProxy } from "./render.ts";
 export type { TranslationChanges, Translator, TranslatorOptions } from "./translator.ts";
