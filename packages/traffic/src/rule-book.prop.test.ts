@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { checkObject } from "@signalbox/istio-objects";
 import { canonicalJson, contentHash, objectKey, type ConfigObject } from "@signalbox/model";
 import { describe, expect, it } from "vitest";
-import { anyClient, createRuleBook, hostsMatch, type Client, type RuleBook } from "./index.ts";
+import { anyClient, createRuleBook, type Client, type RuleBook } from "./index.ts";
+import { hostsMatch } from "./host-name.ts";
 import { bookOf, change, client, object, router } from "./testing/objects.ts";
 
 const namespaces = ["istio-system", "a", "b"];

@@ -1,10 +1,10 @@
+import type { ClusterInit } from "./cluster-init.ts";
 import { create } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import {
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
   Cluster_LbPolicy,
-  type ClusterSchema,
 } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import { CircuitBreakersSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/circuit_breaker";
 import type { ClusterLoadAssignmentSchema } from "@signalbox/envoy-api/envoy/config/endpoint/v3/endpoint";
@@ -31,8 +31,6 @@ import {
 import { keepalive, unlimited } from "./traffic-policy/connection-pool.ts";
 import { leastRequest } from "./traffic-policy/load-balancer.ts";
 
-/** A Cluster before it is encoded; rules change it here. */
-export type ClusterInit = Init<typeof ClusterSchema> & { name: string };
 type AssignmentInit = Init<typeof ClusterLoadAssignmentSchema>;
 
 /** How a cluster finds its endpoints, for a client of one kind. */

@@ -10,7 +10,7 @@ import { grpcCluster, grpcDiscovery } from "./grpc.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import { outboundCluster } from "./names.ts";
-import { type OutboundPort } from "./outbound-listeners.ts";
+import type { OutboundPort } from "./outbound-port.ts";
 import { portKind } from "./port-kind.ts";
 import { EncodedParts } from "./encoded-parts.ts";
 import {

@@ -2,7 +2,8 @@ import { Cluster_DiscoveryType, Cluster_LbPolicy } from "@signalbox/envoy-api/en
 import type { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import { HttpConnectionManagerSchema } from "@signalbox/envoy-api/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager";
 import type { CatalogInstance, Port, Service } from "@signalbox/model";
-import { type ClusterDiscovery, type ClusterInit, dialable, inlineAssignment } from "./clusters.ts";
+import type { ClusterInit } from "./cluster-init.ts";
+import { type ClusterDiscovery, dialable, inlineAssignment } from "./clusters.ts";
 import { routerFilter } from "./filters.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { adsSource, duration, packed, type Init } from "./messages.ts";

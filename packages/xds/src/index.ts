@@ -5,18 +5,12 @@
 export { MeshConfigError, meshSettings } from "./mesh.ts";
 export { parseNode } from "./node.ts";
 export { createXdsPublisher } from "./publisher.ts";
-export { compilePatches } from "./patches/compile.ts";
-export { PatchedView } from "./patches/patched-view.ts";
-export { extensionConfigType, Patcher } from "./patches/patcher.ts";
 export { configDump, renderProxy, renderView } from "./render.ts";
 export { secretKeys } from "./secrets/secret-source.ts";
 export { createTranslator } from "./translator.ts";
 export type { TranslationFault } from "./directory.ts";
 export type { HttpRetry, MeshConfig, MeshSettings } from "./mesh.ts";
 export type { NodeLike, ProxyNode } from "./node.ts";
-export type { CompiledPatch, CompiledPatches, PatchFault } from "./patches/compile.ts";
-export type { PatchContext } from "./patches/match.ts";
-export type { Patched } from "./patches/patcher.ts";
 export type { Credential } from "./gateway/secrets.ts";
 export type { FoundSecret, FoundSecrets, SecretSource } from "./secrets/secret-source.ts";
 export type { SecretChanges } from "./secrets/router-secrets.ts";

@@ -1,7 +1,7 @@
+import type { OutboundPort } from "./outbound-port.ts";
 import { TrafficDirection } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
-import type { CatalogInstance, Port, Protocol, Service } from "@signalbox/model";
-import type { Routing } from "@signalbox/traffic";
+import type { Service } from "@signalbox/model";
 import { isLoopback, serviceAddresses, type AddressRange } from "./addresses.ts";
 import {
   httpConnectionManager,
@@ -12,13 +12,11 @@ import {
   type FilterChainInit,
   type ListenerFilterInit,
 } from "./filters.ts";
-import type { EncodedParts } from "./encoded-parts.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { portKind, type PortKind } from "./port-kind.ts";
 import { duration, socketAddress, type Init } from "./messages.ts";
 import { blackHoleCluster, outboundCluster, passthroughCluster } from "./names.ts";
 import { connectionRules, distinctRules, isForAll, ruleChain } from "./routing/connection-chains.ts";
-import type { Destinations } from "./routing/context.ts";
 import type { L4Rule } from "./routing/l4-rules.ts";
 
 /** A Listener before it is encoded. */
@@ -33,17 +31,6 @@ export interface ListenerStyle {
   readonly wildcards: readonly [string, ...string[]];
   /** May ports below 1024 be bound? */
   readonly privileged: boolean;
-}
-
-/** One port of a service as its clients' listeners need it. */
-export interface OutboundPort {
-  readonly service: Service;
-  readonly port: Port;
-  readonly instances: readonly CatalogInstance[];
-  readonly encoded: EncodedParts;
-  /** The rules for its connections, which need the hosts that they send to; without either it has none. */
-  readonly routing?: Routing | undefined;
-  readonly destinations?: Destinations | undefined;
 }
 
 /** A listener that can be made when it is needed. */

@@ -5,6 +5,7 @@ import type { CompiledService } from "./compiled-service.ts";
 import type { Touched, TranslationFault } from "./directory.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
+import type { OutboundPort } from "./outbound-port.ts";
 import {
   hasOwnRouteTable,
   httpProxyListener,
@@ -14,7 +15,6 @@ import {
   virtualOutbound,
   type ListenerInit,
   type ListenerStyle,
-  type OutboundPort,
 } from "./outbound-listeners.ts";
 import { portKind } from "./port-kind.ts";
 import { encodeRouteConfiguration, serviceDomains, type Fallback } from "./routes.ts";

@@ -3,7 +3,7 @@ import { AddressSchema } from "@signalbox/envoy-api/envoy/config/core/v3/address
 import { create } from "@bufbuild/protobuf";
 import type { IngressListener, Sidecar } from "@signalbox/istio-objects";
 import { parseProtocol } from "@signalbox/model";
-import type { ClusterInit } from "./clusters.ts";
+import type { ClusterInit } from "./cluster-init.ts";
 import type { InboundPort } from "./inbound.ts";
 import { socketAddress } from "./messages.ts";
 

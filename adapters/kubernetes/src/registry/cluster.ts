@@ -1,24 +1,14 @@
-import type { RegistryDeps, RegistrySink } from "@signalbox/registry";
+import type { FollowOptions } from "./follow-options.ts";
 import { ApiClient } from "../client.ts";
 import { connect, serviceAccountDir } from "../client/connect.ts";
 import { reflect } from "../client/reflector.ts";
 import type { KubernetesConfig } from "../config.ts";
-import type { ConvertContext } from "../convert.ts";
 import { readNamespace, readNode, readPod, readService, readSlice } from "../convert/objects.ts";
 import type { Report } from "../convert/objects.ts";
 import type { ClusterState, KubeKind, KubeObjects } from "./cluster-state.ts";
 import { followIstio, istioCollections } from "./istio-follower.ts";
 import { namespacesOf } from "./namespaces-of.ts";
 import { Session, type Collection } from "./session.ts";
-
-/** What a run of the registry has. */
-export interface FollowOptions {
-  readonly config: KubernetesConfig;
-  readonly deps: RegistryDeps;
-  readonly context: ConvertContext;
-  readonly sink: RegistrySink;
-  readonly signal: AbortSignal;
-}
 
 type Readers = { readonly [K in KubeKind]: (raw: unknown, report: Report) => KubeObjects[K] | undefined };
 

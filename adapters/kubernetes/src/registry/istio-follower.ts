@@ -4,7 +4,7 @@ import { backoff, isAborted, pause, SourceError } from "@signalbox/registry";
 import type { ApiClient } from "../client.ts";
 import type { KubernetesConfig } from "../config.ts";
 import { readIstioObject } from "../convert/istio-object.ts";
-import type { FollowOptions } from "./cluster.ts";
+import type { FollowOptions } from "./follow-options.ts";
 import { discoverIstioKinds, type ServedKind } from "./istio-discovery.ts";
 import { namespacesOf } from "./namespaces-of.ts";
 import type { Collection, Part, Session } from "./session.ts";

@@ -9,7 +9,8 @@ import type { KubeSlice } from "../convert/objects.ts";
 import { slicesOfEndpoints, slicesOfPods } from "../convert/derive.ts";
 import { MalformedObjectError, rawMap } from "../convert/raw.ts";
 import type { KubeKind, KubeObjects } from "./cluster-state.ts";
-import { readers, type FollowOptions } from "./cluster.ts";
+import type { FollowOptions } from "./follow-options.ts";
+import { readers } from "./cluster.ts";
 import { WholeState } from "./whole-state.ts";
 
 /** What is wrong with a manifest, and where. Lines and columns count from 1. */

@@ -4,7 +4,7 @@ import type { ReadObject, ReflectorTarget } from "../client/reflector.ts";
 import { objectName } from "../convert/objects.ts";
 import type { Report } from "../convert/objects.ts";
 import { MalformedObjectError } from "../convert/raw.ts";
-import type { FollowOptions } from "./cluster.ts";
+import type { FollowOptions } from "./follow-options.ts";
 import type { KubeObjects } from "./cluster-state.ts";
 import { WholeState } from "./whole-state.ts";
 

@@ -142,4 +142,11 @@ describe("serverTransportSocket", () => {
       commonTlsContext: { validationContext: { matchTypedSubjectAltNames: matchers } },
     });
   });
+
+  it("compares no names where callers are not asked for a certificate", () => {
+    for (const credential of [files, { credentialName: "web" }]) {
+      const { commonTlsContext } = context({ mode: "SIMPLE", ...credential, subjectAltNames: ["a.test"] });
+      expect(JSON.stringify(commonTlsContext)).not.toMatch(/validation/i);
+    }
+  });
 });

@@ -82,17 +82,15 @@ function certificates(tls: ServerTls): CommonInit {
     };
   const credentials = serverCredentials(tls);
   if (credentials !== undefined)
-    return { tlsCertificateSdsSecretConfigs: credentials.own.map(byName), ...namedCallers(tls, credentials.ca) };
+    return {
+      tlsCertificateSdsSecretConfigs: credentials.own.map(byName),
+      ...(asksCallers(tls) ? combined({ ...callers(tls), ...pins(tls) }, byName(credentials.ca)) : {}),
+    };
   const trusted = tls.caCertificates === "" ? {} : { trustedCa: file(tls.caCertificates) };
   return {
     tlsCertificates: fileCertificates(tls),
     ...(asksCallers(tls) ? validation({ ...callers(tls), ...pins(tls), ...trusted }) : {}),
   };
-}
-
-function namedCallers(tls: ServerTls, ca: string): CommonInit {
-  if (asksCallers(tls)) return combined({ ...callers(tls), ...pins(tls) }, byName(ca));
-  return tls.subjectAltNames.length > 0 ? validation(callers(tls)) : {};
 }
 
 /** A certificate that comes over the own stream; a secret that nobody has must not keep the whole listener from starting. */
@@ -127,6 +125,7 @@ function combined(defaultValidationContext: ValidationInit, validationContextSds
   return { validationContextType };
 }
 
+/** Where callers show no certificate nothing of it is compared: Envoy refuses to compare names without a CA, although Istio would send them. */
 function asksCallers({ mode }: ServerTls): boolean {
   return mode === "MUTUAL" || mode === "OPTIONAL_MUTUAL";
 }

@@ -5,7 +5,8 @@ import type { Protocol } from "@signalbox/model";
 import { describe, expect, it } from "vitest";
 import { EncodedParts } from "../encoded-parts.ts";
 import { meshSettings } from "../mesh.ts";
-import { portListeners, type ListenerStyle, type OutboundPort } from "../outbound-listeners.ts";
+import type { OutboundPort } from "../outbound-port.ts";
+import { portListeners, type ListenerStyle } from "../outbound-listeners.ts";
 import { entryOf } from "../testing/catalog.ts";
 import { destinationsOf, policyOf, routingOf } from "./testing/sketch.ts";
 

@@ -1,7 +1,7 @@
 import { rangeKey, type AddressRange } from "../addresses.ts";
 import { tcpProxy, type FilterChainInit } from "../filters.ts";
 import { outboundCluster } from "../names.ts";
-import type { OutboundPort } from "../outbound-listeners.ts";
+import type { OutboundPort } from "../outbound-port.ts";
 import { isServerName, singleTarget, tcpRules, tlsRules, type L4Rule } from "./l4-rules.ts";
 
 /**

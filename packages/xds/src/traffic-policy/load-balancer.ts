@@ -9,7 +9,7 @@ import {
   type Cluster_SlowStartConfig,
 } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import type { LoadBalancer } from "@signalbox/istio-objects";
-import type { ClusterInit } from "../clusters.ts";
+import type { ClusterInit } from "../cluster-init.ts";
 import { duration } from "../messages.ts";
 
 type Balancing = Pick<ClusterInit, "lbPolicy" | "lbConfig">;

@@ -1,6 +1,7 @@
 import { Cluster_LbPolicy } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import { byCodeUnit, type CatalogInstance, type Port, type Service } from "@signalbox/model";
 import type { PortPolicy } from "@signalbox/traffic";
+import type { ClusterInit } from "../cluster-init.ts";
 import {
   assignmentOf,
   clusterDiscovery,
@@ -8,7 +9,6 @@ import {
   serviceCluster,
   type Capture,
   type ClusterDiscovery,
-  type ClusterInit,
 } from "../clusters.ts";
 import { localityGroups, type LocalityGroup } from "../endpoints.ts";
 import { grpcCluster } from "../grpc.ts";
