@@ -4,7 +4,7 @@ import type { TypeUrl } from "@signalbox/envoy-api";
 /** One xDS resource, encoded once and shared by every client. */
 export interface Resource {
   readonly name: string;
-  /** Content hash of the bytes: equal content, equal version, in every process. */
+  /** Content hash, of the bytes or of the parts they are made of: equal content, equal version, in every process. */
   readonly version: string;
   /** The encoded message itself (a Cluster, a Listener, …), not wrapped in `google.protobuf.Any`. */
   readonly bytes: Uint8Array;

@@ -8,7 +8,7 @@ import {
   joinRouteConfiguration,
   type Fallback,
 } from "./routes.ts";
-import { resourceOf, type Resource } from "@signalbox/xds-server";
+import { resourceOf, SetVersion, type Resource } from "@signalbox/xds-server";
 import type { EncodedParts } from "./encoded-parts.ts";
 
 /** A service's claim on domains of a route table. Full names win over derived ones, then the older service wins. */
@@ -23,7 +23,7 @@ interface Stored {
   readonly claim: RouteClaim;
   readonly domains: readonly string[];
   /** The virtual host with all its domains; made when it is first needed. */
-  frame?: Uint8Array;
+  part?: Piece;
 }
 
 /** The resource that was made of some editions of a table and of the one below. */
@@ -39,6 +39,21 @@ interface Strip {
   readonly keys: readonly string[];
   readonly offsets: readonly number[];
   readonly bytes: Uint8Array;
+  /** Of all its pieces. */
+  readonly version: SetVersion;
+}
+
+/** One virtual host as a table holds it, with its content hash. */
+interface Piece {
+  readonly name: "";
+  readonly version: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The virtual hosts of a table in their order, any number in one piece, and the version of their set. */
+interface Pieces {
+  readonly pieces: readonly Uint8Array[];
+  readonly version: SetVersion;
 }
 
 /**
@@ -109,15 +124,11 @@ export class RouteTable {
     const editionBelow = below === undefined ? 0 : below.#settledEdition();
     const made = this.#made;
     if (made?.edition === edition && made.below === below && made.editionBelow === editionBelow) return made.resource;
-    const resource = resourceOf(this.#name, this.#encode());
+    const { pieces, version } = this.#isContested() ? this.#settled() : this.#pieces();
+    const last = pieceOf(frameVirtualHost(encodeVirtualHost(fallbackHost(this.#fallback))));
+    const resource = new TableResource(this.#name, [...pieces, last.bytes], version.add(last), this.#ignorePort);
     this.#made = { edition, below, editionBelow, resource };
     return resource;
-  }
-
-  #encode(): Uint8Array {
-    const pieces = this.#isContested() ? this.#settled() : this.#pieces();
-    const last = frameVirtualHost(encodeVirtualHost(fallbackHost(this.#fallback)));
-    return joinRouteConfiguration(this.#name, [...pieces, last], this.#ignorePort);
   }
 
   /** Looks at what was claimed and hidden since the last time. Another number, another table. */
@@ -137,40 +148,56 @@ export class RouteTable {
   }
 
   /** The virtual hosts where some domain has to be given to one of several. */
-  #settled(): readonly Uint8Array[] {
+  #settled(): Pieces {
     const owners = this.#owners();
     const pieces: Uint8Array[] = [];
+    const version = new SetVersion();
     for (const { claim, domains: all } of this.#inOrder()) {
       const domains = all.filter((domain) => owners.get(domain.toLowerCase()) === claim);
-      if (domains.length > 0) pieces.push(frameVirtualHost(claim.parts.virtualHost(claim.port, domains)));
+      if (domains.length === 0) continue;
+      const piece = pieceOf(frameVirtualHost(claim.parts.virtualHost(claim.port, domains)));
+      pieces.push(piece.bytes);
+      version.add(piece);
     }
-    return pieces;
+    return { pieces, version };
   }
 
   /** The virtual hosts where nobody is in another's way. What lies between differences is taken from below as it is. */
-  #pieces(): readonly Uint8Array[] {
+  #pieces(): Pieces {
     const below = this.#findBelow();
-    if (below === undefined) return [this.#whole().bytes];
-    const { keys, offsets, bytes } = below.#whole();
+    if (below === undefined) return { pieces: [this.#whole().bytes], version: this.#whole().version.copy() };
+    const { keys, offsets, bytes, version: whole } = below.#whole();
     const pieces: Uint8Array[] = [];
+    const version = whole.copy();
     let from = 0;
     for (const key of [...new Set([...this.#hidden, ...this.#claims.keys()])].sort(byCodeUnit)) {
       const at = placeOf(key, keys);
       pieces.push(bytes.subarray(offsets[from], offsets[at]));
-      for (const stored of this.#stored(key)) pieces.push(frameOf(stored));
+      for (const stored of below.#stored(key)) if (partOf(stored) !== nothing) version.remove(partOf(stored));
+      for (const stored of this.#stored(key)) {
+        const part = partOf(stored);
+        if (part === nothing) continue;
+        pieces.push(part.bytes);
+        version.add(part);
+      }
       from = keys[at] === key ? at + 1 : at;
     }
     pieces.push(bytes.subarray(offsets[from]));
-    return pieces;
+    return { pieces, version };
   }
 
   #whole(): Strip {
     if (this.#strip !== undefined) return this.#strip;
     const keys = this.#keys();
-    const pieces = keys.flatMap((key) => this.#stored(key).map(frameOf));
+    const parts = keys.flatMap((key) => this.#stored(key).map(partOf));
     const offsets = [0];
-    for (const piece of pieces) offsets.push((offsets.at(-1) ?? 0) + piece.length);
-    this.#strip = { keys, offsets, bytes: joined(pieces) };
+    for (const { bytes } of parts) offsets.push((offsets.at(-1) ?? 0) + bytes.length);
+    this.#strip = {
+      keys,
+      offsets,
+      bytes: joined(parts.map(({ bytes }) => bytes)),
+      version: SetVersion.of(parts.filter((part) => part !== nothing)),
+    };
     return this.#strip;
   }
 
@@ -237,29 +264,62 @@ export class RouteTable {
   }
 }
 
-/** Do two claims of the same service come to the same bytes? The later one takes the frame over. */
+/**
+ * A route table that is put together when somebody reads it. Its version is made of the hashes of its virtual hosts, whose order follows
+ * from their names: a change costs what changed, and tables that share most of their virtual hosts keep these once.
+ */
+class TableResource implements Resource {
+  readonly name: string;
+  readonly version: string;
+  readonly #pieces: readonly Uint8Array[];
+  readonly #ignorePort: boolean;
+  #bytes: WeakRef<Uint8Array> | undefined;
+
+  constructor(name: string, pieces: readonly Uint8Array[], version: SetVersion, ignorePort: boolean) {
+    this.name = name;
+    this.#pieces = pieces;
+    this.#ignorePort = ignorePort;
+    this.version = resourceOf(
+      name,
+      new TextEncoder().encode(`${name} ${String(ignorePort)} ${version.toString()}`),
+    ).version;
+  }
+
+  /** The same array for whoever writes it into a message now; nobody keeps it beside the pieces. */
+  get bytes(): Uint8Array {
+    const known = this.#bytes?.deref();
+    if (known !== undefined) return known;
+    const bytes = joinRouteConfiguration(this.name, this.#pieces, this.#ignorePort);
+    this.#bytes = new WeakRef(bytes);
+    return bytes;
+  }
+}
+
+/** Do two claims of the same service come to the same bytes? The later one takes them over. */
 function isSame(before: Stored | undefined, now: Stored | undefined): boolean {
-  if (before?.frame === undefined || now === undefined || before.claim.parts.service !== now.claim.parts.service)
+  if (before?.part === undefined || now === undefined || before.claim.parts.service !== now.claim.parts.service)
     return false;
   if (before.domains.length !== now.domains.length || before.domains.some((one, at) => one !== now.domains[at]))
     return false;
   if (before.claim.full.length !== now.claim.full.length) return false;
-  if (before.claim.parts !== now.claim.parts && !isEqual(before.frame, frameOf(now))) return false;
-  now.frame = before.frame;
+  if (before.claim.parts !== now.claim.parts && Buffer.compare(before.part.bytes, partOf(now).bytes) !== 0)
+    return false;
+  now.part = before.part;
   return true;
 }
 
-function isEqual(one: Uint8Array, other: Uint8Array): boolean {
-  return Buffer.compare(one, other) === 0;
-}
-
-function frameOf(stored: Stored): Uint8Array {
+function partOf(stored: Stored): Piece {
   const { claim, domains } = stored;
-  if (domains.length === 0) return empty;
-  return (stored.frame ??= frameVirtualHost(claim.parts.virtualHost(claim.port, domains)));
+  if (domains.length === 0) return nothing;
+  return (stored.part ??= pieceOf(frameVirtualHost(claim.parts.virtualHost(claim.port, domains))));
 }
 
-const empty = new Uint8Array();
+function pieceOf(bytes: Uint8Array): Piece {
+  return { name: "", version: resourceOf("", bytes).version, bytes };
+}
+
+/** What a claim without domains comes to: it is in no table. */
+const nothing = pieceOf(new Uint8Array());
 
 /** Where a key is in sorted keys, or would be. */
 function placeOf(key: string, keys: readonly string[]): number {
