@@ -12,7 +12,15 @@ import {
   type ObjectKey,
   type Revision,
 } from "@signalbox/model";
-import { anyClient, createRuleBook, type Client, type NameDomain, type Rule, type RuleBook } from "@signalbox/traffic";
+import {
+  anyClient,
+  createRuleBook,
+  portPolicy,
+  type Client,
+  type NameDomain,
+  type Rule,
+  type RuleBook,
+} from "@signalbox/traffic";
 import { resourceOf, type ChangedNames, type ResourceView } from "@signalbox/xds-server";
 import { inboundClusters } from "./clusters.ts";
 import type { Flavour } from "./compiled-service.ts";
@@ -22,6 +30,7 @@ import { RouterScope } from "./gateway/router-scope.ts";
 import { targetPorts } from "./gateway/target-ports.ts";
 import { GrpcScope } from "./grpc-scope.ts";
 import { inboundHosts, inboundPorts, virtualInbound, type InboundPort } from "./inbound.ts";
+import { withLimits } from "./inbound-limits.ts";
 import { JoinedTable } from "./joined-table.ts";
 import { meshSettings, type MeshConfig, type MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
@@ -393,16 +402,22 @@ class CatalogTranslator implements Translator {
     return shared;
   }
 
-  #inbound({ node, sidecar }: NodeScope): readonly InboundPort[] {
+  #inbound({ client, node, sidecar }: NodeScope): readonly InboundPort[] {
     if (sidecar !== undefined && sidecar.spec.ingress.length > 0) return ingressPorts(sidecar.spec);
-    return inboundPorts(this.#directory.servicesAt(node.addresses), node.addresses);
+    const pool = sidecar?.spec.inboundConnectionPool;
+    return inboundPorts(this.#directory.servicesAt(node.addresses), node.addresses, (service, { number }) => {
+      const rules = this.#book.destination(service.hostname.toLowerCase(), service.namespace, client);
+      const policy = portPolicy(rules, number, "");
+      return { retryBudget: policy?.retryBudget, connectionPool: pool ?? policy?.connectionPool };
+    });
   }
 
   #layer(base: TableView, ports: readonly InboundPort[], style: ListenerStyle): ResourceView {
-    const endpoints = new Map(ports.map(({ endpoint, number }) => [inboundCluster(number), endpoint]));
+    const byName = new Map(ports.map((port) => [inboundCluster(port.number), port]));
     const clusters = inboundClusters(ports, this.#settings).map((cluster) => {
-      const endpoint = endpoints.get(cluster.name);
-      return endpoint === undefined ? cluster : atEndpoint(cluster, endpoint);
+      const { endpoint, limits, protocol = "UNSUPPORTED" } = byName.get(cluster.name) ?? {};
+      const limited = limits === undefined ? cluster : withLimits(cluster, protocol, limits, this.#settings);
+      return endpoint === undefined ? limited : atEndpoint(limited, endpoint);
     });
     const listener = virtualInbound(ports, style, this.#settings);
     return new LayeredView(
