@@ -1,6 +1,6 @@
 import { TrafficDirection } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
-import { byCodeUnit, type CatalogInstance, type Port, type Protocol, type Service } from "@signalbox/model";
+import { byCodeUnit, type CatalogInstance, type Port, type Service } from "@signalbox/model";
 import type { Routing } from "@signalbox/traffic";
 import { isLoopback, serviceAddresses, type AddressRange } from "./addresses.ts";
 import {

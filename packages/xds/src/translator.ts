@@ -381,7 +381,7 @@ class CatalogTranslator implements Translator {
         style: { wildcards: wildcardsOf(node.addresses), privileged: node.privileged },
       });
     }
-    if (node.type === "grpc") return new GrpcScope(this.#directory.sight(client), dnsDomain);
+    if (node.type === "grpc") return new GrpcScope(this.#directory.sight(client), dnsDomain, settings);
     if (!hasListeners(node)) return undefined;
     const options = { dnsDomain: searchedBy(dnsDomain), style: styleOf(node), fallback: fallbackOf(node, settings) };
     const key = JSON.stringify([options, settings.registryOnly]);
