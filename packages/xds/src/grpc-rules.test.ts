@@ -78,8 +78,18 @@ describe("rules for gRPC clients", () => {
     expect(routes).toMatchObject([{ name: "rest" }]);
   });
 
-  it.each([{ redirect: { uri: "/b" } }, { directResponse: { status: 503 } }])("fail calls that %j is for", (answer) => {
-    expect(routesOf(shown(answer))).toMatchObject([{ nonForwardingAction: {} }]);
+  it.each([
+    [{ redirect: { uri: "/b" } }, { grpcStatus: 14 }],
+    [{ directResponse: { status: 404 } }, { httpStatus: 404 }],
+  ])("fail calls that %j is for with %j", (answer, abort) => {
+    const view = shown(answer);
+    expect(routesOf(view)).toMatchObject([
+      {
+        route: { cluster: "outbound|7070||echo.shop.svc.cluster.local" },
+        typedPerFilterConfig: { "envoy.filters.http.fault": { abort: { ...abort, percentage: { numerator: 100 } } } },
+      },
+    ]);
+    expect(JSON.stringify(view.listeners)).toContain('"name":"envoy.filters.http.fault"');
   });
 
   it("have no CORS, and no filter but the router without faults", () => {

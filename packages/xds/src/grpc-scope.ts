@@ -75,7 +75,10 @@ export class GrpcScope implements Scope {
     // A host without clusters has nothing that a gRPC client could dial.
     const service = seen?.rules?.bare === true ? undefined : seen;
     const ruled = new Map(
-      service?.ports.map(({ port: { number } }) => [number, grpcRuleRoutes(service.rules, number, this.#settings)]),
+      service?.ports.map(({ port: { number }, service: own }) => [
+        number,
+        grpcRuleRoutes(own, service.rules, number, this.#settings),
+      ]),
     );
     const claims = service === undefined ? new Map<string, Claim>() : this.#wanted(service, ruled);
     const routes = service?.ports.map(({ port }) => routeResource(service, port, ruled.get(port.number))) ?? [];

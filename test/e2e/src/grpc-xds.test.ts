@@ -80,7 +80,7 @@ it("a proxyless gRPC client follows the rules of its service, shares, matches an
     });
   const said = { uri: { exact: "/signalbox.test.Echo/Say" } };
   const shares = ruled(
-    { match: [{ ...said, headers: { "x-nobody": { exact: "me" } } }], route: [{ destination: { host: "none.test" } }] },
+    { match: [{ ...said, headers: { "x-nobody": { exact: "me" } } }], directResponse: { status: 403 } },
     { match: [said], timeout: "5s", route: [destination("echo", 50), destination("other", 50)] },
     { directResponse: { status: 404 } },
   );
@@ -92,6 +92,10 @@ it("a proxyless gRPC client follows the rules of its service, shares, matches an
   const call = startClient(daemon.xdsPort);
   const target = `xds:///${hostname("echo")}:7070`;
   expect(new Set(await call(target, 60))).toEqual(new Set(["a: hello", "b: hello"]));
+
+  await writeFile(join(daemon.dir, "rules.json"), ruled({ directResponse: { status: 403 } }));
+  const isDenied = async () => (await call(target, 1))[0]?.includes("PERMISSION_DENIED") === true;
+  await waitFor(isDenied, { what: "calls to be answered as the rule says" });
 
   const abort = { httpStatus: 503, percentage: { value: 100 } };
   await writeFile(join(daemon.dir, "rules.json"), ruled({ fault: { abort }, route: [destination("other", 1)] }));
