@@ -52,7 +52,8 @@ export class AddressIndex {
   }
 }
 
-function* addressesOf(service: CompiledService | undefined): Iterable<string> {
+/** The IP addresses of the endpoints, in their one spelling. */
+export function* addressesOf(service: CompiledService | undefined): Iterable<string> {
   for (const { addresses } of service?.entry.instances ?? [])
     for (const address of addresses) if (address.type === "ip") yield canonicalIp(address.ip);
 }

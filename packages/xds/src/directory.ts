@@ -1,7 +1,7 @@
 import { byCodeUnit, precedence } from "@signalbox/model";
 import type { Catalog, CatalogDelta, CatalogEntry, ServiceKey } from "@signalbox/model";
 import { anyClient, type Client, type Routing, type RuleBook, type RuleTouches } from "@signalbox/traffic";
-import { AddressIndex } from "./address-index.ts";
+import { AddressIndex, addressesOf } from "./address-index.ts";
 import { CompiledService } from "./compiled-service.ts";
 import { coversHost, isWildcard, wildcardsOver } from "./host-patterns.ts";
 import type { MeshSettings } from "./mesh.ts";
@@ -77,7 +77,7 @@ export class Directory {
         this.#faults.set(entry.key, cause);
       }
     }
-    this.#touchByRules(rules, hosts);
+    this.#touchByRules(rules, hosts, addresses);
     this.#spread(hosts);
     this.#touchDependents(hosts);
     return { hosts, addresses, rules };
@@ -237,16 +237,21 @@ export class Directory {
     return false;
   }
 
-  #touchByRules(rules: RuleTouches, hosts: Map<string, Touch>): void {
+  #touchByRules(rules: RuleTouches, hosts: Map<string, Touch>, addresses: Set<string>): void {
+    const touch = (host: string): void => {
+      hosts.set(host, "service");
+      // A DestinationRule limits what its own service's proxies send to their workloads.
+      for (const service of this.#byHost.get(host) ?? [])
+        for (const address of addressesOf(service)) addresses.add(address);
+    };
     if (rules.hosts.size > 0 || rules.signatures) this.#particularRules = new WeakMap();
     for (const name of rules.hosts) {
       const pattern = name.toLowerCase();
       this.#named.add(pattern);
-      hosts.set(pattern, "service");
+      touch(pattern);
       // Rules of one host count for services that stand for several, too.
-      for (const wildcard of wildcardsOver(pattern)) if (this.#byHost.has(wildcard)) hosts.set(wildcard, "service");
-      if (isWildcard(pattern))
-        for (const host of this.#byHost.keys()) if (coversHost(pattern, host)) hosts.set(host, "service");
+      for (const wildcard of wildcardsOver(pattern)) if (this.#byHost.has(wildcard)) touch(wildcard);
+      if (isWildcard(pattern)) for (const host of this.#byHost.keys()) if (coversHost(pattern, host)) touch(host);
     }
   }
 

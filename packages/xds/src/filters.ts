@@ -107,6 +107,11 @@ export function routerFilter(): HttpFilterInit {
   return { name: "envoy.filters.http.router", configType: { case: "typedConfig", value: packed(RouterSchema, {}) } };
 }
 
+/** Fails and delays requests as their routes say. */
+export function faultFilter(): HttpFilterInit {
+  return { name: "envoy.filters.http.fault", configType: { case: "typedConfig", value: packed(HTTPFaultSchema, {}) } };
+}
+
 function httpFilters(dynamicDns: readonly string[]): HttpFilterInit[] {
   const filter = (name: string, value: ReturnType<typeof packed>): HttpFilterInit => ({
     name,
@@ -120,7 +125,7 @@ function httpFilters(dynamicDns: readonly string[]): HttpFilterInit[] {
         perMethodStatSpecifier: { case: "statsForAllMethods", value: { value: false } },
       }),
     ),
-    filter("envoy.filters.http.fault", packed(HTTPFaultSchema, {})),
+    faultFilter(),
     filter("envoy.filters.http.cors", packed(CorsSchema, {})),
     ...dynamicDns.map((cluster) =>
       filter(

@@ -5,9 +5,12 @@ import type { Port, Service } from "@signalbox/model";
 import { resourceOf, type Resource } from "@signalbox/xds-server";
 import type { CompiledService } from "./compiled-service.ts";
 import type { Touched, TranslationFault } from "./directory.ts";
+import { grpcRuleRoutes, injectsFaults } from "./grpc-rules.ts";
 import { grpcListener, grpcRoutes } from "./grpc.ts";
+import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import { outboundCluster, requestNames } from "./names.ts";
+import type { RouteInit } from "./routes.ts";
 import type { Scope } from "./scope.ts";
 import type { Sight } from "./sight.ts";
 import { ResourceTable } from "./tables.ts";
@@ -19,20 +22,25 @@ interface Claim {
   readonly listener: Resource;
 }
 
+/** The routes that rules give each port; undefined where none is for it. */
+type RuledPorts = ReadonlyMap<number, readonly RouteInit[] | undefined>;
+
 /** Listeners and routes of proxyless gRPC clients: one listener for each name and port that may be dialled. */
 export class GrpcScope implements Scope {
   readonly listeners = new ResourceTable();
   readonly routes = new ResourceTable();
   readonly #sight: Sight;
   readonly #dnsDomain: string;
+  readonly #settings: MeshSettings;
   /** Who wants a listener's name, by host. */
   readonly #claims = new Map<string, Map<string, Claim>>();
   readonly #faults = new Map<string, TranslationFault>();
   readonly #held = new Map<string, { names: ReadonlySet<string>; routes: ReadonlySet<string> }>();
 
-  constructor(sight: Sight, dnsDomain: string) {
+  constructor(sight: Sight, dnsDomain: string, settings: MeshSettings) {
     this.#sight = sight;
     this.#dnsDomain = dnsDomain;
+    this.#settings = settings;
     for (const host of sight.hosts()) this.#try(host);
     this.listeners.settle();
     this.routes.settle();
@@ -66,8 +74,14 @@ export class GrpcScope implements Scope {
     const seen = this.#sight.visible(host);
     // A host without clusters has nothing that a gRPC client could dial.
     const service = seen?.rules?.bare === true ? undefined : seen;
-    const claims = service === undefined ? new Map<string, Claim>() : this.#wanted(service);
-    const routes = service?.ports.map(({ port }) => routeResource(service, port)) ?? [];
+    const ruled = new Map(
+      service?.ports.map(({ port: { number }, service: own }) => [
+        number,
+        grpcRuleRoutes(own, service.rules, number, this.#settings),
+      ]),
+    );
+    const claims = service === undefined ? new Map<string, Claim>() : this.#wanted(service, ruled);
+    const routes = service?.ports.map(({ port }) => routeResource(service, port, ruled.get(port.number))) ?? [];
     const before = this.#held.get(host) ?? { names: new Set<string>(), routes: new Set<string>() };
     for (const name of before.names) this.#claims.get(name)?.delete(host);
     for (const [name, claim] of claims) {
@@ -81,14 +95,18 @@ export class GrpcScope implements Scope {
     else this.#held.set(host, held);
   }
 
-  #wanted(service: CompiledService): Map<string, Claim> {
+  #wanted(service: CompiledService, ruled: RuledPorts): Map<string, Claim> {
     const wanted = new Map<string, Claim>();
     const { hostname } = service.entry.service;
     for (const host of [hostname, ...this.#sight.aliases(service)]) {
       for (const [index, name] of requestNames(host, this.#dnsDomain).entries()) {
         for (const { port } of service.ports) {
           const target = `${name}:${String(port.number)}`;
-          const listener = grpcListener(target, outboundCluster(port.number, hostname));
+          const listener = grpcListener(
+            target,
+            outboundCluster(port.number, hostname),
+            injectsFaults(ruled.get(port.number) ?? []),
+          );
           wanted.set(target, {
             service: service.entry.service,
             full: index === 0,
@@ -112,7 +130,7 @@ export class GrpcScope implements Scope {
   }
 }
 
-function routeResource(service: CompiledService, port: Port): Resource {
-  const table = grpcRoutes(service.entry.service, port);
+function routeResource(service: CompiledService, port: Port, routes: readonly RouteInit[] | undefined): Resource {
+  const table = grpcRoutes(service.entry.service, port, routes);
   return resourceOf(table.name, encoded(RouteConfigurationSchema, table));
 }

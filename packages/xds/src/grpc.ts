@@ -4,12 +4,12 @@ import { HttpConnectionManagerSchema } from "@signalbox/envoy-api/envoy/extensio
 import type { CatalogInstance, Port, Service } from "@signalbox/model";
 import type { ClusterInit } from "./cluster-init.ts";
 import { type ClusterDiscovery, dialable, inlineAssignment } from "./clusters.ts";
-import { routerFilter } from "./filters.ts";
+import { faultFilter, routerFilter } from "./filters.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { adsSource, duration, packed, type Init } from "./messages.ts";
 import { outboundCluster } from "./names.ts";
 import type { ListenerInit } from "./outbound-listeners.ts";
-import { clusterAction } from "./routes.ts";
+import { clusterAction, type RouteInit } from "./routes.ts";
 
 /** gRPC takes EDS, and LOGICAL_DNS with exactly one name; whatever else a service is found by, its known addresses are sent. */
 export function grpcDiscovery(service: Service, port: Port, instances: readonly CatalogInstance[]): ClusterDiscovery {
@@ -43,22 +43,32 @@ export function grpcCluster(
   };
 }
 
-/** The listener of one target, `xds:///<name>:<port>`: not a socket, but where the client finds its routes. */
-export function grpcListener(name: string, routeTable: string): ListenerInit {
+/**
+ * The listener of one target, `xds:///<name>:<port>`: not a socket, but where the client finds its routes. With `faults` its calls may be
+ * failed and delayed by these.
+ */
+export function grpcListener(name: string, routeTable: string, faults = false): ListenerInit {
   return {
     name,
     apiListener: {
       apiListener: packed(HttpConnectionManagerSchema, {
         statPrefix: name,
         routeSpecifier: { case: "rds", value: { configSource: adsSource(), routeConfigName: routeTable } },
-        httpFilters: [routerFilter()],
+        httpFilters: [...(faults ? [faultFilter()] : []), routerFilter()],
       }),
     },
   };
 }
 
-/** The route table of one service port, named as its cluster: whatever name led here, it is this service. */
-export function grpcRoutes(service: Service, port: Port): Init<typeof RouteConfigurationSchema> & { name: string } {
+/**
+ * The route table of one service port, named as its cluster: whatever name led here, it is this service. Without `routes` of rules all calls
+ * go to its cluster.
+ */
+export function grpcRoutes(
+  service: Service,
+  port: Port,
+  routes?: readonly RouteInit[],
+): Init<typeof RouteConfigurationSchema> & { name: string } {
   const name = outboundCluster(port.number, service.hostname);
   return {
     name,
@@ -66,14 +76,16 @@ export function grpcRoutes(service: Service, port: Port): Init<typeof RouteConfi
       {
         name: `${service.hostname}:${String(port.number)}`,
         domains: ["*"],
-        routes: [
-          {
-            name: "default",
-            match: { pathSpecifier: { case: "prefix", value: "" } },
-            action: { case: "route", value: clusterAction(name) },
-          },
-        ],
+        routes: routes === undefined ? [defaultRoute(name)] : [...routes],
       },
     ],
+  };
+}
+
+function defaultRoute(cluster: string): RouteInit {
+  return {
+    name: "default",
+    match: { pathSpecifier: { case: "prefix", value: "" } },
+    action: { case: "route", value: clusterAction(cluster) },
   };
 }

@@ -1,6 +1,6 @@
 import { TrafficDirection } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { ListenerFilterChainMatchPredicateSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener_components";
-import { byCodeUnit, type Protocol } from "@signalbox/model";
+import { byCodeUnit, type Port, type Protocol, type Service } from "@signalbox/model";
 import type { CompiledService } from "./compiled-service.ts";
 import {
   httpConnectionManager,
@@ -11,6 +11,7 @@ import {
   type ChainMatchInit,
   type FilterChainInit,
 } from "./filters.ts";
+import { inboundLimits, type InboundLimits } from "./inbound-limits.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { duration, socketAddress, type Init } from "./messages.ts";
 import { blackHoleCluster, inboundCluster, inboundPassthroughCluster } from "./names.ts";
@@ -26,15 +27,18 @@ export interface InboundPort {
   readonly protocol: Protocol;
   /** Where the workload serves it, if not at the address that was dialled. */
   readonly endpoint?: string;
+  /** Absent where no rule says anything. */
+  readonly limits?: InboundLimits;
 }
 
 /**
  * The ports of the workload with these addresses, sorted, one for each number; where two services disagree about a
- * port's protocol, the first in `services` has it.
+ * port's protocol, the first in `services` has it. `policy` is what rules say of a port of one of them.
  */
 export function inboundPorts(
   services: readonly CompiledService[],
   addresses: readonly string[],
+  policy: (service: Service, port: Port) => InboundLimits | undefined = () => undefined,
 ): readonly InboundPort[] {
   const ports = new Map<number, InboundPort>();
   for (const { entry } of services) {
@@ -43,7 +47,8 @@ export function inboundPorts(
       if (port === undefined || portKind(port.protocol) === "none") continue;
       for (const address of instance.addresses) {
         if (address.type !== "ip" || !addresses.includes(address.ip) || ports.has(address.port)) continue;
-        ports.set(address.port, { number: address.port, protocol: port.protocol });
+        const limits = inboundLimits(policy(entry.service, port));
+        ports.set(address.port, { number: address.port, protocol: port.protocol, ...(limits && { limits }) });
       }
     }
   }

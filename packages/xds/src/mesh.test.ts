@@ -14,7 +14,7 @@ it("has Istio's defaults", () => {
       retryOn: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes",
       perTryTimeout: undefined,
       retryRemoteLocalities: false,
-      retryIgnorePreviousHosts: true,
+      retryIgnorePreviousHosts: undefined,
       backoff: undefined,
     },
     dnsRefreshRate: 60_000,

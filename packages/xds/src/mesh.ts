@@ -9,7 +9,7 @@ export interface HttpRetry {
   readonly perTryTimeout?: string;
   /** Retry at endpoints of other localities (lower priorities) too. */
   readonly retryRemoteLocalities?: boolean;
-  /** Leave out endpoints that a try was made at. Default true. */
+  /** Leave out endpoints that a try was made at. Default true, unless a hash of the request chose the endpoint. */
   readonly retryIgnorePreviousHosts?: boolean;
   /** A duration: the least time between tries. Default: Envoy's. */
   readonly backoff?: string;
@@ -62,7 +62,8 @@ export interface MeshSettings {
     readonly retryOn: string;
     readonly perTryTimeout: number | undefined;
     readonly retryRemoteLocalities: boolean;
-    readonly retryIgnorePreviousHosts: boolean;
+    /** Undefined where nothing is said: then a retry avoids them unless a hash chose the endpoint. */
+    readonly retryIgnorePreviousHosts: boolean | undefined;
     readonly backoff: number | undefined;
   };
   readonly dnsRefreshRate: number;
@@ -116,7 +117,7 @@ export function meshSettings(mesh: MeshConfig): MeshSettings {
       retryOn: retry?.retryOn === undefined || retry.retryOn === "" ? defaultRetryOn : retry.retryOn,
       perTryTimeout: optionalDuration("defaultHttpRetryPolicy.perTryTimeout", perTry),
       retryRemoteLocalities: retry?.retryRemoteLocalities ?? false,
-      retryIgnorePreviousHosts: retry?.retryIgnorePreviousHosts ?? true,
+      retryIgnorePreviousHosts: retry?.retryIgnorePreviousHosts,
       backoff: optionalDuration("defaultHttpRetryPolicy.backoff", retry?.backoff),
     },
     dnsRefreshRate: durationOf("dnsRefreshRate", mesh.dnsRefreshRate ?? "60s"),

@@ -1,7 +1,8 @@
 import type { OutboundPort } from "./outbound-port.ts";
 import { TrafficDirection } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
-import type { Service } from "@signalbox/model";
+import { byCodeUnit, type Service } from "@signalbox/model";
+import type { Routing } from "@signalbox/traffic";
 import { isLoopback, serviceAddresses, type AddressRange } from "./addresses.ts";
 import {
   httpConnectionManager,
@@ -267,9 +268,23 @@ function fallbackChain(settings: MeshSettings): FilterChainInit {
   };
 }
 
+/** Clusters of these ports, and of the hosts to which their rules lead, whose names have to be looked up for each request. */
 function dynamicDns(ports: readonly OutboundPort[]): readonly string[] {
-  return ports
-    .filter(({ service }) => service.resolution === "DYNAMIC_DNS")
-    .map(({ service, port }) => outboundCluster(port.number, service.hostname))
-    .sort();
+  const own = ports.filter(({ service }) => service.resolution === "DYNAMIC_DNS");
+  const names = [...own, ...ports.flatMap(dynamicDestinations)].map(({ port, service }) =>
+    outboundCluster(port.number, service.hostname),
+  );
+  return [...new Set(names)].sort(byCodeUnit);
+}
+
+function dynamicDestinations({
+  destinations,
+  routing,
+}: OutboundPort): readonly Pick<OutboundPort, "service" | "port">[] {
+  return (routing?.destinations ?? []).flatMap((host) => {
+    const service = destinations?.service(host);
+    if (service?.resolution !== "DYNAMIC_DNS") return [];
+    const spoken = service.ports.filter(({ protocol }) => ["http", "sniffed"].includes(portKind(protocol)));
+    return spoken.map((port) => ({ service, port }));
+  });
 }

@@ -5,14 +5,16 @@ import type { IngressListener, Sidecar } from "@signalbox/istio-objects";
 import { parseProtocol } from "@signalbox/model";
 import type { ClusterInit } from "./cluster-init.ts";
 import type { InboundPort } from "./inbound.ts";
+import { inboundLimits } from "./inbound-limits.ts";
 import { socketAddress } from "./messages.ts";
 
 /** The ports that a Sidecar says its workload serves; they stand in the place of those that services have. */
-export function ingressPorts({ ingress }: Sidecar): readonly InboundPort[] {
+export function ingressPorts({ inboundConnectionPool, ingress }: Sidecar): readonly InboundPort[] {
   const ports = new Map<number, InboundPort>();
-  for (const { defaultEndpoint, port } of ingress) {
+  for (const { connectionPool = inboundConnectionPool, defaultEndpoint, port } of ingress) {
     if (port === undefined || ports.has(port.number)) continue;
-    const served = { number: port.number, protocol: parseProtocol(port.protocol) };
+    const limits = inboundLimits({ connectionPool });
+    const served = { number: port.number, protocol: parseProtocol(port.protocol), ...(limits && { limits }) };
     ports.set(port.number, isElsewhere(defaultEndpoint) ? { ...served, endpoint: defaultEndpoint } : served);
   }
   return [...ports.values()].sort((a, b) => a.number - b.number);

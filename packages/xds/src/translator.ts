@@ -236,7 +236,7 @@ class CatalogTranslator implements Translator {
       built = this.#build(wanted);
       this.#scopes.set(wanted.key, built);
     }
-    const inbound = isCaptured(node) ? inboundOf(wanted, this.#directory) : undefined;
+    const inbound = isCaptured(node) ? inboundOf(wanted, this.#directory, this.#book) : undefined;
     const key = inbound === undefined ? "" : JSON.stringify(inbound);
     let view = built.views.get(key);
     if (view === undefined) {
@@ -371,7 +371,7 @@ class CatalogTranslator implements Translator {
         style: { wildcards: wildcardsOf(node.addresses), privileged: node.privileged },
       });
     }
-    if (node.type === "grpc") return new GrpcScope(this.#directory.sight(client), dnsDomain);
+    if (node.type === "grpc") return new GrpcScope(this.#directory.sight(client), dnsDomain, settings);
     if (!hasListeners(node)) return undefined;
     const options = { dnsDomain: searchedBy(dnsDomain), style: styleOf(node), fallback: fallbackOf(node, settings) };
     const key = JSON.stringify([options, settings.registryOnly]);

@@ -126,6 +126,10 @@ function versions({ clusters, listeners, routes }: RouterScope): Readonly<Record
   return { clusters: of(clusters), listeners: of(listeners), routes: of(routes) };
 }
 
+function words(scope: RouterScope): readonly string[] {
+  return [...scope.faults].map(({ cause, subject }) => `${subject}: ${String(cause)}`);
+}
+
 it("a router that follows changes has what one has that is made afterwards, and says what changed", () => {
   let built = 0;
   fc.assert(
@@ -142,7 +146,9 @@ it("a router that follows changes has what one has that is made afterwards, and 
         const { listeners, routes } = world.scope;
         built += listeners.resources.size > 1 ? 1 : 0;
         expect(versions(world.scope)).toEqual(versions(world.fresh()));
-        expect([...world.scope.faults]).toEqual([]);
+        // A server may stand in another one's way; nothing else is wrong.
+        expect(words(world.scope)).toEqual(words(world.fresh()));
+        expect(words(world.scope).filter((text) => !text.startsWith("Gateway "))).toEqual([]);
         const after = new Map(
           [...routes.resources, ...listeners.resources].map(([name, { version }]) => [name, version]),
         );

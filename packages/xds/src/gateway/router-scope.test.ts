@@ -12,6 +12,20 @@ function routes(name: string, hosts: readonly string[], rules: object, at = 1) {
 
 const tcp = (host: string) => ({ route: [{ destination: { host, port: { number: 9000 } } }] });
 
+describe("servers that others stand in the way of", () => {
+  it("are faults of their Gateway until there is room", () => {
+    const world = new World([
+      gateway("edge/first", server("HTTP 80", ["a.test"])),
+      gateway("edge/second", server("HTTP 8080", ["b.test"]), server("TCP 80", ["*"])),
+    ]);
+    expect([...world.scope.faults].map(({ cause, subject }) => `${subject}: ${(cause as Error).message}`)).toEqual([
+      "Gateway edge/second: servers[1] is left out: an earlier server speaks another protocol at this port",
+    ]);
+    world.change([], [gateway("edge/first", server("HTTP 80", ["a.test"]))]);
+    expect([...world.scope.faults]).toEqual([]);
+  });
+});
+
 describe("HTTP servers", () => {
   it("answer 404 where no VirtualService is bound to them", () => {
     const { scope } = new World([gateway("edge/gw", server("HTTP 80", ["a.test"]))]);

@@ -12,7 +12,14 @@ import type { Sight } from "../sight.ts";
 import { ResourceTable } from "../tables.ts";
 import { gatewayListener, listenerName, type RouterStyle, type ServerRules } from "./gateway-listener.ts";
 import { GatewayTable, type TableContext } from "./gateway-table.ts";
-import { isAuto, mergeGateways, type ListenPort, type MergedServer, type TargetPorts } from "./merge.ts";
+import {
+  isAuto,
+  mergeGateways,
+  type ListenPort,
+  type MergedServer,
+  type RejectedServer,
+  type TargetPorts,
+} from "./merge.ts";
 import { RouterDestinations } from "./router-destinations.ts";
 import { hostNames } from "./server-hosts.ts";
 import { routingsAt, tcpTarget, tlsTargets } from "./server-rules.ts";
@@ -61,6 +68,7 @@ export class RouterScope implements Scope {
   #listen: Listeners = new Map();
   #served: ReadonlyMap<string, readonly MergedServer[]> = new Map();
   #passedHosts: readonly string[] = [];
+  #rejected: readonly TranslationFault[] = [];
 
   constructor(options: RouterScopeOptions) {
     const { book, client, settings, sight } = options;
@@ -80,7 +88,7 @@ export class RouterScope implements Scope {
   }
 
   get faults(): Iterable<TranslationFault> {
-    return this.#faults.values();
+    return [...this.#faults.values(), ...this.#rejected];
   }
 
   update({ hosts, rules }: Touched): void {
@@ -117,6 +125,7 @@ export class RouterScope implements Scope {
     }
     this.#listen = listen;
     this.#served = merged.tables;
+    this.#rejected = rejections(merged.rejected);
     const auto = merged.ports.flatMap(({ servers }) => servers).filter(isAuto);
     this.#passedHosts = hostNames(auto.flatMap(({ hosts }) => hosts));
   }
@@ -216,6 +225,23 @@ export class RouterScope implements Scope {
     return hosts.flatMap((host) => destinations.dynamicDns(host));
   }
 }
+
+/** What each Gateway lost to others; it goes on with its other servers. */
+function rejections(rejected: readonly RejectedServer[]): readonly TranslationFault[] {
+  const lost = new Map<string, string[]>();
+  for (const { gateway, index, reason } of rejected) {
+    const text = `servers[${String(index)}] is left out: ${obstacles[reason]}`;
+    lost.set(gateway, [...(lost.get(gateway) ?? []), text]);
+  }
+  return [...lost].map(([gateway, texts]) => ({ subject: `Gateway ${gateway}`, cause: new Error(texts.join("; ")) }));
+}
+
+const obstacles: Readonly<Record<RejectedServer["reason"], string>> = {
+  "no port": "it has no port",
+  "hosts of another server": "an earlier server with TLS has one of its hosts at this port",
+  "protocol of another server": "an earlier server speaks another protocol at this port",
+  "port name of another server": "an earlier server has its port number and name",
+};
 
 /** The same servers, read from the same objects, in the same order. */
 function sameServers(before: readonly MergedServer[], after: readonly MergedServer[]): boolean {

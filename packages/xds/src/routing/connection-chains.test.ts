@@ -216,3 +216,42 @@ describe("services that share a listener", () => {
     expect(chainsOf([portOf("a.test", "TLS", [], spec)], style)).toEqual(["x.test outbound|443||x"]);
   });
 });
+
+describe("a service without routes", () => {
+  it("is reached through the tunnel of its DestinationRule", () => {
+    const tunnel = { protocol: "CONNECT", targetHost: "proxy.test", targetPort: 3128 };
+    const destinations = destinationsOf({}, { "ext.test": policyOf({ tunnel }) });
+    const [listener] = listenersOf([{ ...portOf("ext.test", "TCP", ["10.0.0.9"]), destinations }]);
+    const [chain] = listener?.filterChains ?? [];
+    expect(chain?.filters.map(({ typedConfig }) => typedConfig)).toMatchObject([
+      { cluster: "outbound|443||ext.test", tunnelingConfig: { hostname: "proxy.test:3128" } },
+    ]);
+  });
+});
+
+describe("hosts whose names are looked up for each request", () => {
+  const dynamic = entryOf({
+    hostname: "*.ext.test",
+    resolution: "DYNAMIC_DNS",
+    ports: [
+      { name: "http", number: 80, protocol: "HTTP" },
+      { name: "tcp", number: 90, protocol: "TCP" },
+    ],
+  }).service;
+  const destinations = {
+    ...destinationsOf(),
+    service: (host: string) => (host === "*.ext.test" ? dynamic : undefined),
+  };
+  const routed = { ...portOf("web.test", "HTTP", []), destinations };
+  const caches = (port: OutboundPort): readonly string[] =>
+    JSON.stringify(listenersOf([port])).match(/dns\|outbound[^"]*/g) ?? [];
+
+  it("have a filter where rules of another service lead to them", () => {
+    const routing = { ...routingOf({ hosts: ["web.test"] }), destinations: ["*.ext.test", "*.ext.test", "none.test"] };
+    expect(caches({ ...routed, routing })).toEqual(["dns|outbound|80||*.ext.test"]);
+  });
+
+  it("have none where nothing leads there", () => {
+    expect(caches({ ...routed, routing: routingOf({ hosts: ["web.test"] }) })).toEqual([]);
+  });
+});

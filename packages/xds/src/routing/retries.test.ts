@@ -2,13 +2,13 @@ import { create, toJson } from "@bufbuild/protobuf";
 import { anyRegistry } from "@signalbox/envoy-api";
 import { RetryPolicySchema } from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
 import { describe, expect, it } from "vitest";
-import { meshSettings } from "../mesh.ts";
+import { meshSettings, type HttpRetry } from "../mesh.ts";
 import { retryPolicy } from "./retries.ts";
 import { routingOf } from "./testing/sketch.ts";
 
-function shownRetries(retries: object | undefined, sticky = false): unknown {
+function shownRetries(retries: object | undefined, sticky = false, mesh: HttpRetry = {}): unknown {
   const [rule] = routingOf({ http: [retries === undefined ? {} : { retries }] }).http;
-  const policy = retryPolicy(rule?.retries, meshSettings({}), sticky);
+  const policy = retryPolicy(rule?.retries, meshSettings({ defaultHttpRetryPolicy: mesh }), sticky);
   if (policy === undefined) return undefined;
   return toJson(RetryPolicySchema, create(RetryPolicySchema, policy), { registry: anyRegistry });
 }
@@ -66,6 +66,24 @@ describe("retries", () => {
         typedConfig: { updateFrequency: 2 },
       },
     });
+  });
+
+  it("are those of the mesh, with all members, where the rule says nothing", () => {
+    const mesh = { attempts: 4, backoff: "30ms", retryIgnorePreviousHosts: false, retryRemoteLocalities: true };
+    const policy = shownRetries(undefined, false, mesh);
+    expect(policy).toMatchObject({
+      numRetries: 4,
+      retryBackOff: { baseInterval: "0.030s" },
+      retryPriority: { name: "envoy.retry_priorities.previous_priorities" },
+    });
+    expect(policy).not.toHaveProperty("retryHostPredicate");
+    expect(shownRetries({ attempts: 1 }, false, mesh)).not.toHaveProperty("retryPriority");
+  });
+
+  it("of the mesh avoid earlier endpoints of sticky requests only where it says so", () => {
+    expect(shownRetries(undefined, true)).not.toHaveProperty("retryHostPredicate");
+    const avoided = shownRetries(undefined, true, { retryIgnorePreviousHosts: true });
+    expect(avoided).toMatchObject({ retryHostPredicate: previousHosts });
   });
 
   it("have no pause of nothing, which Envoy refuses, and stay in their locality unless asked", () => {

@@ -32,18 +32,18 @@ export function retryPolicy(
   settings: MeshSettings,
   sticky: boolean,
 ): RetryPolicyInit | undefined {
-  const { attempts, retryOn, perTryTimeout } = retries ?? settings.retry;
+  const { attempts, backoff, perTryTimeout, retryIgnorePreviousHosts, retryOn, retryRemoteLocalities } =
+    retries ?? settings.retry;
   if (attempts <= 0) return undefined;
-  const avoidPrevious = retries?.retryIgnorePreviousHosts ?? !sticky;
-  const backoff = retries?.backoff ?? 0;
+  const avoidPrevious = retryIgnorePreviousHosts ?? !sticky;
   return {
     ...conditions(retryOn),
     numRetries: attempts,
     hostSelectionRetryMaxAttempts: 5n,
     ...(avoidPrevious ? { retryHostPredicate: [otherHosts] } : {}),
-    ...(retries?.retryRemoteLocalities === true ? { retryPriority: otherLocalities } : {}),
+    ...(retryRemoteLocalities === true ? { retryPriority: otherLocalities } : {}),
     ...(perTryTimeout === undefined ? {} : { perTryTimeout: duration(perTryTimeout) }),
-    ...(backoff > 0 ? { retryBackOff: { baseInterval: duration(backoff) } } : {}),
+    ...(backoff !== undefined && backoff > 0 ? { retryBackOff: { baseInterval: duration(backoff) } } : {}),
   };
 }
 
