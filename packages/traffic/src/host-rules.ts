@@ -36,3 +36,6 @@ export interface HostRules {
   readonly routing: Routing | undefined;
   readonly destination: DestinationPolicy | undefined;
 }
+
+/** What holds for one port of a host or of one of its subsets: Istio's `PortTrafficPolicy`, with the members that only whole hosts have. */
+export type PortPolicy = Omit<TrafficPolicy, "portLevelSettings">;
