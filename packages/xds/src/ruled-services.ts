@@ -80,7 +80,7 @@ export class RuledServices {
     this.#forms.set(slot, forms);
     const known = forms.get(rules.key) ?? this.#retired.get(slot)?.get(rules.key);
     let good = this.#lastGood.get(client);
-    if (good === undefined) this.#lastGood.set(client, (good = new Map()));
+    if (good === undefined) this.#lastGood.set(client, (good = new Map<string, CompiledService>()));
     try {
       const form =
         known?.entry.versions.service === entry.versions.service &&
