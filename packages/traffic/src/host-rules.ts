@@ -37,7 +37,5 @@ export interface HostRules {
   readonly destination: DestinationPolicy | undefined;
 }
 
-/** A host without rules. */
-export const noRules: HostRules = { routing: undefined, destination: undefined };
 /** What holds for one port of a host or of one of its subsets: Istio's `PortTrafficPolicy`, with the members that only whole hosts have. */
 export type PortPolicy = Omit<TrafficPolicy, "portLevelSettings">;

@@ -53,6 +53,7 @@ const httpFilters = [
 const cluster = some({ portNumber, service: fc.constant("web.shop.svc.cluster.local"), subset: fc.constant("v1") });
 const routes = some({ portNumber, name: fc.constant("80") });
 
+// What a patch says is handed on as it is: these say only what Envoy takes wherever they apply.
 const configPatch = fc.oneof(
   patch(
     "CLUSTER",
@@ -61,7 +62,7 @@ const configPatch = fc.oneof(
     [
       { connect_timeout: "9s" },
       { circuit_breakers: { thresholds: [{ max_connections: 7 }] } },
-      { lb_policy: "RANDOM" },
+      { per_connection_buffer_limit_bytes: 4096 },
     ],
   ),
   patch("CLUSTER", {}, ["ADD"], [{ name: "added", type: "STATIC", connect_timeout: "1s" }]),

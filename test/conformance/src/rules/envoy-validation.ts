@@ -47,7 +47,7 @@ function together(all: readonly Parts[]): Parts {
 
 function partsOf(client: RenderedProxy, at: number): Parts {
   const addresses = new Map<string, string>();
-  const own = (name: JsonValue | undefined) => `${String(at)} ${String(name)}`;
+  const own = (name: JsonValue | undefined) => `${String(at)} ${textOf(name)}`;
   const listeners = client.listeners.map(objectOf).flatMap((listener) => {
     // What gRPC clients without a proxy get is not for Envoy.
     if (listener["apiListener"] !== undefined) return [];
@@ -69,8 +69,8 @@ function placed(listener: JsonObject, at: number, addresses: Map<string, string>
     const { socketAddress, ...rest } = objectOf(address);
     if (socketAddress === undefined) return objectOf(address);
     const { address: given, ...socket } = objectOf(socketAddress);
-    const known = addresses.get(String(given)) ?? addressOf(String(given), at, addresses.size + 1);
-    addresses.set(String(given), known);
+    const known = addresses.get(textOf(given)) ?? addressOf(textOf(given), at, addresses.size + 1);
+    addresses.set(textOf(given), known);
     return { ...rest, socketAddress: { ...socket, address: known } };
   };
   const additional = listener["additionalAddresses"];
@@ -112,4 +112,8 @@ function streamTo(name: string): JsonObject {
 
 function objectOf(value: JsonValue | undefined): JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
+}
+
+function textOf(value: JsonValue | undefined): string {
+  return typeof value === "string" ? value : "";
 }
