@@ -1,4 +1,4 @@
-import type { followSecrets, parseSecretsConfig } from "@signalbox/adapter-kubernetes";
+import type { followSecrets, parseSecretsConfig, readManifests } from "@signalbox/adapter-kubernetes";
 import type { RegistryModule } from "@signalbox/registry";
 
 /** Loads the module of one provider. */
@@ -20,5 +20,15 @@ export interface KubernetesSecretsModule {
 
 /** Loads what reads Secrets of a cluster. */
 export function loadKubernetesSecrets(): Promise<KubernetesSecretsModule> {
+  return import("@signalbox/adapter-kubernetes");
+}
+
+/** What reads manifests of a cluster. */
+export interface KubernetesManifestsModule {
+  readonly readManifests: typeof readManifests;
+}
+
+/** Loads what reads manifests of a cluster. */
+export function loadKubernetesManifests(): Promise<KubernetesManifestsModule> {
   return import("@signalbox/adapter-kubernetes");
 }

@@ -8,6 +8,7 @@ import { packed } from "./messages.ts";
 import { outboundCluster } from "./names.ts";
 import { httpRoutes } from "./routing/http-routes.ts";
 import { clusterAction, type RouteInit } from "./routes.ts";
+import type { RouteActionInit } from "./routing/route-action.ts";
 
 /** The filter that fails and delays calls as routes say. */
 export const faultFilterName = "envoy.filters.http.fault";
@@ -45,9 +46,21 @@ function inGrpcForm({ typedPerFilterConfig, ...route }: RouteInit, cluster: stri
   return {
     ...route,
     // Other actions are no way out: some clients refuse the whole table for them, and one kind ends with the program that it is in.
-    ...(action?.case === "route" ? {} : { action: { case: "route", value: clusterAction(cluster) } }),
+    action:
+      action?.case === "route"
+        ? { case: "route", value: inGrpcTime(action.value) }
+        : { case: "route", value: clusterAction(cluster) },
     ...(fault === undefined ? {} : { typedPerFilterConfig: { [faultFilterName]: fault } }),
   };
+}
+
+/** gRPC libraries read the time of a route from `max_stream_duration` alone, beside which Envoy would not look at `timeout`. */
+function inGrpcTime(action: RouteActionInit): RouteActionInit {
+  const { timeout, ...rest } = action;
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- It is what rules for Envoys are written with.
+  delete rest.maxGrpcTimeout;
+  if (timeout === undefined) return rest;
+  return { ...rest, maxStreamDuration: { maxStreamDuration: timeout, grpcTimeoutHeaderMax: timeout } };
 }
 
 function abortInPlaceOf(action: RouteInit["action"]): Any {

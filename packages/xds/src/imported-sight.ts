@@ -1,7 +1,7 @@
 import { importsOf, type Client, type EgressImports, type Routing, type RuleBook } from "@signalbox/traffic";
 import type { CompiledService } from "./compiled-service.ts";
 import type { Directory, Touch, Touched } from "./directory.ts";
-import { coversHost, isWildcard } from "./host-patterns.ts";
+import { coversHost, isWildcard, wildcardsOver } from "./host-patterns.ts";
 import type { Sight } from "./sight.ts";
 
 /**

@@ -2,7 +2,6 @@ import type { OutboundPort } from "./outbound-port.ts";
 import { TrafficDirection } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { byCodeUnit, type Service } from "@signalbox/model";
-import type { Routing } from "@signalbox/traffic";
 import { isLoopback, serviceAddresses, type AddressRange } from "./addresses.ts";
 import {
   httpConnectionManager,

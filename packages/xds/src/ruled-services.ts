@@ -120,7 +120,7 @@ export class RuledServices {
       const target = this.#find(one.toLowerCase(), client);
       const policy =
         target === undefined ? undefined : this.#book.destination(target.host, target.entry.service.namespace, client);
-      parts.push(target?.entry.versions.service ?? "", policy?.version ?? "");
+      parts.push(target?.entry.key ?? "", target?.entry.versions.service ?? "", policy?.version ?? "");
     }
     return {
       key: parts.join(" "),

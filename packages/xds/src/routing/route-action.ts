@@ -13,7 +13,8 @@ import { exactPercent, wholePercent } from "./percent.ts";
 import { retryPolicy } from "./retries.ts";
 import { shares } from "./shares.ts";
 
-type RouteActionInit = Init<typeof RouteActionSchema>;
+/** The action of a route before it is encoded. */
+export type RouteActionInit = Init<typeof RouteActionSchema>;
 type MirrorInit = Init<typeof RouteAction_RequestMirrorPolicySchema>;
 type WeightInit = Init<typeof WeightedCluster_ClusterWeightSchema>;
 type HttpDestination = HttpRoute["route"][number];

@@ -1,6 +1,7 @@
-import { readManifests, type ManifestFault } from "@signalbox/adapter-kubernetes";
+import type { ManifestFault } from "@signalbox/adapter-kubernetes";
 import { registryId, type Catalog } from "@signalbox/model";
 import { silentLogger, type RegistryModule, type RegistryUpdate } from "@signalbox/registry";
+import { loadKubernetesManifests } from "../../builtin.ts";
 import { parseConfig } from "../../config/check.ts";
 import { planRegistries } from "../../config/registries.ts";
 import { untilAborted } from "../../deferred.ts";
@@ -19,6 +20,7 @@ export interface TextsCatalog {
 
 /** Makes the catalog that a cluster with these manifests would give: Kubernetes' and Istio's objects, by the names of their files. */
 export async function catalogOfTexts(texts: ReadonlyMap<string, string>): Promise<TextsCatalog> {
+  const { readManifests } = await loadKubernetesManifests();
   const { faults, objects, records, workloads } = await readManifests({ texts }, { name });
   const module = said({ type: "snapshot", records, workloads, objects });
   const config = parseConfig({ registries: [{ provider, name }] });
