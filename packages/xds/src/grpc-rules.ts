@@ -48,7 +48,7 @@ function inGrpcForm({ typedPerFilterConfig, ...route }: RouteInit, cluster: stri
     // Other actions are no way out: some clients refuse the whole table for them, and one kind ends with the program that it is in.
     action:
       action?.case === "route"
-        ? { case: "route", value: inGrpcTime(action.value) }
+        ? { case: "route", value: inGrpcTime(action.value as RouteActionInit) }
         : { case: "route", value: clusterAction(cluster) },
     ...(fault === undefined ? {} : { typedPerFilterConfig: { [faultFilterName]: fault } }),
   };
