@@ -4,6 +4,7 @@ import { adaptersCommand } from "./adapters-command.ts";
 import { busCommand } from "./bus-command.ts";
 import { catalogCommand } from "./catalog-command.ts";
 import { rulesCommand } from "./rules-command.ts";
+import { soakCommand } from "./soak-command.ts";
 import { parsed, UsageError } from "./option-values.ts";
 
 const parts: ReadonlyMap<string, (args: readonly string[]) => Promise<number>> = new Map([
@@ -11,6 +12,7 @@ const parts: ReadonlyMap<string, (args: readonly string[]) => Promise<number>> =
   ["bus", busCommand],
   ["catalog", catalogCommand],
   ["rules", rulesCommand],
+  ["soak", soakCommand],
 ]);
 
 const usage = `npm run bench -- [part] [options]

@@ -7,7 +7,7 @@ export interface Row {
   /** In what it was measured: the size of the fleet, and what is special. */
   readonly setting: string;
   readonly figure: string;
-  readonly unit: "ms" | "MiB" | "% of a core" | "a second" | "services" | "resources" | "views";
+  readonly unit: "ms" | "MiB" | "KiB" | "MiB an hour" | "% of a core" | "a second" | "services" | "resources" | "views";
   readonly value: number;
   /** The same without what is measured, beside it: a bare read instead of an adapter, the bus of one process instead of another one. */
   readonly bare?: number;

@@ -1,0 +1,21 @@
+import type { SoakWorldSize } from "./soak-world.ts";
+
+/** What the soaked process is started with. */
+export interface SoakTask extends SoakWorldSize {
+  readonly scale: number;
+}
+
+/** What it is asked. */
+export type SoakQuestion = { readonly type: "change"; readonly second: number } | { readonly type: "weigh" };
+
+/** What it says. Sizes are in bytes. */
+export type SoakMessage = { readonly type: "ready"; readonly port: number } | { readonly type: "changed" } | Weight;
+
+/** Its memory after a collection of garbage; `peak` is the largest that was resident since the question before. */
+export interface Weight {
+  readonly type: "weight";
+  /** Objects and what they hold outside of the heap. */
+  readonly live: number;
+  readonly resident: number;
+  readonly peak: number;
+}

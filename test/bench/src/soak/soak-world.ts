@@ -1,0 +1,108 @@
+import {
+  registryId,
+  serviceKey,
+  type ConfigObject,
+  type ServiceInstance,
+  type ServiceKey,
+  type ServiceRecord,
+} from "@signalbox/model";
+import type { RegistryUpdate } from "@signalbox/registry";
+
+/** How large the world is, and how much of it changes in a second. */
+export interface SoakWorldSize {
+  readonly services: number;
+  readonly instances: number;
+  readonly churn: number;
+}
+
+const namespace = "shop";
+/** So many services come in a second, and as many of an earlier one go. */
+const comings = 5;
+
+/** A world that changes for ever and never grows. All of it follows from its size and the second. */
+export class SoakWorld {
+  readonly id = registryId("bench", "soak");
+  readonly #size: SoakWorldSize;
+
+  constructor(size: SoakWorldSize) {
+    this.#size = size;
+  }
+
+  /** All of it before the first second. */
+  snapshot(): RegistryUpdate {
+    const records = Array.from({ length: this.#size.services }, (_, index) => this.#record(`service-${index}`, index));
+    return { type: "snapshot", records, objects: [...this.#rules(0)] };
+  }
+
+  /**
+   * The changes of one second: endpoints move, services that were never there before come, those of the second before go, and rules change. The
+   * first service's first endpoint is then at `markOf(second)`.
+   */
+  second(second: number): RegistryUpdate {
+    const { churn, services } = this.#size;
+    const moves = Math.max(1, churn - 2 * comings - 2);
+    const upserted = [this.#record("service-0", 0, markOf(second))];
+    for (let move = 1; move < moves && move < services; move++) {
+      const index = 1 + ((second * moves + move) % (services - 1));
+      upserted.push(this.#record(`service-${index}`, index, `10.199.${second % 250}.${move % 250}`));
+    }
+    const removed: ServiceKey[] = [];
+    for (let one = 0; one < comings; one++) {
+      upserted.push(this.#record(`guest-${second * comings + one}`, services + one));
+      if (second > 1)
+        removed.push(serviceKey({ hostname: hostOf(`guest-${(second - 1) * comings + one}`), namespace }));
+    }
+    return { type: "delta", records: { upserted, removed }, objects: { upserted: this.#rules(second), removed: [] } };
+  }
+
+  #rules(second: number): readonly ConfigObject[] {
+    const name = `service-${1 + (second % Math.max(1, this.#size.services - 1))}`;
+    const host = hostOf(name);
+    const weight = 1 + (second % 98);
+    const subsets = ["v1", "v2"].map((version) => ({ name: version, labels: { version } }));
+    const route = [
+      { destination: { host, subset: "v1" }, weight },
+      { destination: { host, subset: "v2" }, weight: 100 - weight },
+    ];
+    // One name each: what they are about moves on, and what was made for the last service has to go.
+    return [
+      this.#object("VirtualService", { hosts: [host], http: [{ route }] }),
+      this.#object("DestinationRule", { host, subsets }),
+    ];
+  }
+
+  #object(kind: string, spec: object): ConfigObject {
+    const provenance = { registry: this.id, object: kind };
+    return { kind, namespace, name: "roaming", labels: {}, annotations: {}, spec, provenance };
+  }
+
+  #record(name: string, index: number, first?: string): ServiceRecord {
+    const hostname = hostOf(name);
+    const provenance = { registry: this.id, object: hostname };
+    return {
+      service: {
+        ...{ hostname, namespace, labels: {}, addresses: [], exportTo: [], serviceAccounts: [] },
+        ...{ ports: [{ name: "http", number: 80, protocol: "HTTP" }], resolution: "STATIC", meshExternal: false },
+        provenance,
+      },
+      instances: Array.from({ length: this.#size.instances }, (_, at): ServiceInstance => {
+        const host = index * this.#size.instances + at;
+        const ip = at === 0 && first !== undefined ? first : `10.${host >> 16}.${(host >> 8) & 255}.${host & 255}`;
+        return {
+          ...{ id: `${name}-${at}`, servicePort: "http", addresses: [{ type: "ip", ip, port: 8080 }] },
+          ...{ labels: { version: `v${1 + (at % 2)}` }, locality: { region: "", zone: "", subzone: "" } },
+          ...{ network: "", serviceAccount: "", tls: "disabled", healthStatus: "HEALTHY", weight: 1, provenance },
+        };
+      }),
+    };
+  }
+}
+
+/** The address by which a client knows that it has the changes of a second; no other one begins with it. */
+export function markOf(second: number): string {
+  return `10.200.${100 + Math.floor(second / 100)}.${100 + (second % 100)}`;
+}
+
+function hostOf(name: string): string {
+  return `${name}.${namespace}.svc.cluster.local`;
+}
