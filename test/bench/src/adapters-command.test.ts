@@ -11,6 +11,7 @@ const waited = [
   "acknowledgement to event, p50",
   "acknowledgement to event, p99",
 ];
+const proxied = ["change to proxy, p50", "change to proxy, p99"];
 const polled = [
   "change to event, p50",
   "change to event, longest",
@@ -34,12 +35,12 @@ const resources = [
 /** The figures that each source must give, by setting. */
 const expected = {
   consul: {
-    "6 instances": waited,
+    "6 instances": [...waited, ...proxied],
     "320 instances": [...resources, ...waited],
     "320 instances, default cap": [...resources, ...inTurns],
   },
   eureka: { "6 instances": polled, "12 instances": [...resources, ...polled] },
-  kubernetes: { "6 instances": waited, "12 instances": [...resources, ...waited] },
+  kubernetes: { "6 instances": [...waited, ...proxied], "12 instances": [...resources, ...waited] },
 } as const;
 
 // More services than the default cap, so that the queue is measured as well.

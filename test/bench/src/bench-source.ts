@@ -1,5 +1,5 @@
 import { Fleet } from "./fleet.ts";
-import { measureChanges, measureFleet } from "./measure.ts";
+import { measureChanges, measureClient, measureFleet } from "./measure.ts";
 import type { BenchOptions } from "./options.ts";
 import type { Row } from "./row.ts";
 import { startConsulSource } from "./sources/consul.ts";
@@ -38,7 +38,9 @@ export async function benchSource(
     const [main] = source.variants(changing);
     for (let run = 1; run <= runs; run++) {
       tell(`run ${run} of ${runs}, changes in ${changing} services`);
-      rows.push(...(await measureChanges({ source, variant: main, fleet, services: changing, signal }, nextNumbers())));
+      const setting = { source, variant: main, fleet, services: changing, signal };
+      rows.push(...(await measureChanges(setting, nextNumbers())));
+      rows.push(...(await measureClient(setting, nextNumbers())));
     }
     if (services > changing) await load(changing, services);
     for (let run = 1; run <= runs; run++) {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Fleet } from "./fleet.ts";
 import { MeasuredProcess } from "./measured-process.ts";
 import type { Synced } from "./messages.ts";
+import { ProxyClient } from "./proxy-client.ts";
 import { compared, type Row } from "./row.ts";
 import type { BenchSource, Variant } from "./sources/source.ts";
 import { quantile } from "./statistics.ts";
@@ -22,6 +23,8 @@ const mebibyte = 1024 * 1024;
 const mostBareReads = 20;
 /** After the first read, everybody gets to the wait for news. */
 const calmMs = 3000;
+/** So long the proxy may take to have everything. */
+const clientMs = 60_000;
 
 /** From a change in the source to the event. */
 export async function measureChanges(setting: Setting, numbers: readonly number[]): Promise<readonly Row[]> {
@@ -31,6 +34,30 @@ export async function measureChanges(setting: Setting, numbers: readonly number[
     await delay(calmMs, undefined, { signal: setting.signal });
     return await changesOf(setting, measured, numbers);
   } finally {
+    await measured.end();
+  }
+}
+
+/** From a change in the source to a proxy that has all services. Nothing of a source that is polled: there the wait for the poll is nearly all of it. */
+export async function measureClient(setting: Setting, numbers: readonly number[]): Promise<readonly Row[]> {
+  const { fleet, services, signal, source, variant } = setting;
+  if (source.follower.type === "poll") return [];
+  const { process: measured, synced } = await startAdapter(setting, true);
+  const client = new ProxyClient(synced.port ?? 0, 0);
+  try {
+    checkComplete(setting, synced);
+    await client.complete(AbortSignal.any([signal, AbortSignal.timeout(clientMs)]));
+    await delay(calmMs, undefined, { signal });
+    const changes = await timeChanges({
+      ...{ source, measured, fleet, services, signal, numbers, client },
+      pattern: variant.changes,
+    });
+    const row = rowOf(setting);
+    const total = changes.flatMap(({ clientAt, sentAt }) => (clientAt === undefined ? [] : clientAt - sentAt));
+    const shares = [0.5, 0.99] as const;
+    return shares.map((share) => row(`change to proxy, p${share * 100}`, "ms", quantile(total, share)));
+  } finally {
+    client.end();
     await measured.end();
   }
 }
@@ -71,8 +98,8 @@ export async function measureFleet(
   }
 }
 
-function startAdapter({ signal, source, variant }: Setting) {
-  return MeasuredProcess.adapter({ source: source.name, config: variant.config }, signal);
+function startAdapter({ signal, source, variant }: Setting, serve = false) {
+  return MeasuredProcess.adapter({ source: source.name, config: variant.config, serve }, signal);
 }
 
 /** A figure about half a fleet would say nothing. */

@@ -3,8 +3,8 @@ import type { SourceName } from "./sources/source.ts";
 
 /** What a measured process does. */
 export type MeasuredTask =
-  /** Runs the adapter of a source, an aggregate and a bus until the parent goes. */
-  | { readonly type: "adapter"; readonly source: SourceName; readonly config: unknown }
+  /** Runs the adapter of a source, an aggregate and a bus until the parent goes; with `serve`, a publisher and an xDS server as well. */
+  | { readonly type: "adapter"; readonly source: SourceName; readonly config: unknown; readonly serve?: boolean }
   /** Reads all that the adapter reads at first, parses it, and ends. */
   | { readonly type: "bare"; readonly source: SourceName; readonly access: Access };
 
@@ -20,6 +20,8 @@ export interface Synced {
   readonly ms: number;
   /** CPU time of that. */
   readonly cpuMs: number;
+  /** Where proxies are served, if they are. */
+  readonly port?: number;
 }
 
 /** One event told that instances moved. */

@@ -3,8 +3,10 @@ import { consulModule } from "@signalbox/adapter-consul";
 import { eurekaModule } from "@signalbox/adapter-eureka";
 import { kubernetesModule } from "@signalbox/adapter-kubernetes";
 import { createAggregate } from "@signalbox/aggregate";
-import { createInProcessBus, type ChangeEvent } from "@signalbox/event-bus";
+import { createInProcessBus, type ChangeEvent, type EventBus } from "@signalbox/event-bus";
 import type { CatalogEntry } from "@signalbox/model";
+import { createTranslator, createXdsPublisher } from "@signalbox/xds";
+import { createXdsServer } from "@signalbox/xds-server";
 import { noMetrics, systemClock, type Logger, type Registry, type RegistryDeps } from "@signalbox/registry";
 import { collected } from "./collected.ts";
 import { isNewHome } from "./fleet.ts";
@@ -21,7 +23,7 @@ const create: Readonly<Record<SourceName, (config: unknown, deps: RegistryDeps) 
 
 /** Runs adapter, aggregate and bus until the signal aborts, and tells the parent what it asks for and what it waits for. */
 export async function runAdapter(
-  { source, config }: Extract<MeasuredTask, { type: "adapter" }>,
+  { source, config, serve = false }: Extract<MeasuredTask, { type: "adapter" }>,
   signal: AbortSignal,
 ): Promise<void> {
   const before = collected().heapUsed;
@@ -35,22 +37,36 @@ export async function runAdapter(
   const deps = { name: "bench", logger: told, clock: systemClock, metrics: noMetrics, baseDir: process.cwd() };
   const bus = createInProcessBus();
   const aggregate = createAggregate({ bus, registries: [create[source](config, deps)], syncDeadlineMs: 600_000 });
+  const port = serve ? await serveProxies(bus, signal) : undefined;
   const running = aggregate.run(signal);
-  for await (const event of bus.subscribe("bench", signal)) tellOf(event, start, lastPoll);
+  for await (const event of bus.subscribe("bench", signal)) tellOf(event, start, lastPoll, port);
   await running;
+}
+
+/** Serves the catalog to proxies until the signal aborts. Resolves with the port. */
+async function serveProxies(bus: Pick<EventBus, "subscribe">, signal: AbortSignal): Promise<number | undefined> {
+  const publisher = createXdsPublisher({ name: "xds", translator: createTranslator() });
+  const server = createXdsServer({ source: publisher.source, plaintext: { port: 0 } });
+  const { plaintext } = await server.listen();
+  signal.addEventListener("abort", () => void server.close(), { once: true });
+  publisher.run(bus, signal).catch((error: unknown) => {
+    throw error;
+  });
+  return plaintext?.port;
 }
 
 function tellOf(
   event: ChangeEvent,
   start: { readonly at: number; readonly cpu: number },
   lastPoll: () => Poll | undefined,
+  port: number | undefined,
 ): void {
   const at = now();
   if (event.type === "snapshot") {
     let instances = 0;
     for (const entry of event.catalog.entries.values()) instances += entry.instances.length;
     const services = event.catalog.entries.size;
-    say({ type: "synced", services, instances, ms: at - start.at, cpuMs: cpuMs() - start.cpu });
+    say({ type: "synced", services, instances, ms: at - start.at, cpuMs: cpuMs() - start.cpu, ...(port && { port }) });
     return;
   }
   const addresses = event.delta.entries.upserted.flatMap(newHomesIn);

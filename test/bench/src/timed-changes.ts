@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Fleet } from "./fleet.ts";
 import type { MeasuredProcess } from "./measured-process.ts";
 import type { Moved, Poll } from "./messages.ts";
+import type { ProxyClient } from "./proxy-client.ts";
 import type { BenchSource, ChangePattern } from "./sources/source.ts";
 import { now } from "./time.ts";
 
@@ -15,6 +16,8 @@ export interface TimedChange {
   readonly eventAt: number;
   /** The bare follower had it. */
   readonly bareAt?: number;
+  /** The proxy had it. */
+  readonly clientAt?: number;
   /** The poll that found it. */
   readonly poll?: Poll;
 }
@@ -29,6 +32,8 @@ export interface ChangesOptions {
   readonly services: number;
   /** Numbers of the changes. None may come twice in the life of a server. */
   readonly numbers: readonly number[];
+  /** A proxy that waits for the changes too. */
+  readonly client?: ProxyClient;
   readonly signal: AbortSignal;
 }
 
@@ -49,16 +54,22 @@ export async function timeChanges(options: ChangesOptions): Promise<readonly Tim
 }
 
 async function oneByOne(options: ChangesOptions, events: Events): Promise<readonly TimedChange[]> {
-  const { fleet, numbers, services, signal, source } = options;
+  const { client, fleet, numbers, services, signal, source } = options;
   const changes: TimedChange[] = [];
   for (const number of numbers) {
     const [service, address] = [number % services, fleet.newHome(number)];
     const bare = source.follower.type === "wait" ? await source.follower.expect(service, address) : undefined;
     await delay(restMs, undefined, { signal });
     const event = events.of(address, patienceMs, signal);
+    const told = client?.endpointAt(address, AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
     const written = await write(source, service, address);
     const { at: eventAt } = await event;
-    changes.push({ ...written, eventAt, ...(bare && { bareAt: await bare.seen }) });
+    const clientAt = await told;
+    changes.push({
+      ...{ ...written, eventAt },
+      ...(bare && { bareAt: await bare.seen }),
+      ...(clientAt !== undefined && { clientAt }),
+    });
   }
   return changes;
 }

@@ -1,11 +1,11 @@
 import { builtModule } from "@signalbox/test-servers";
 import { Child } from "../child.ts";
 import type { Measured } from "../command.ts";
+import { ProxyClient } from "../proxy-client.ts";
 import type { Row } from "../row.ts";
 import { slope } from "../statistics.ts";
 import type { SoakMessage, SoakQuestion, SoakTask, Weight } from "./messages.ts";
 import type { SoakOptions } from "./options.ts";
-import { SoakClient } from "./soak-client.ts";
 import { markOf } from "./soak-world.ts";
 
 type Soaked = Child<SoakMessage, SoakQuestion>;
@@ -31,12 +31,12 @@ async function soak(options: SoakOptions, signal: AbortSignal): Promise<readonly
   const { arrivals, churn, clients: size, instances, minutes, scale, services } = options;
   const task: SoakTask = { services, instances, churn, scale };
   const soaked: Soaked = new Child(builtModule("./soaked.ts", import.meta.url), task);
-  const all = new Set<SoakClient>();
+  const all = new Set<ProxyClient>();
   try {
     const { port } = await soaked.next("ready", signal);
     let number = 0;
-    const come = (): SoakClient => {
-      const client = new SoakClient(port, number++);
+    const come = (): ProxyClient => {
+      const client = new ProxyClient(port, number++);
       all.add(client);
       return client;
     };
@@ -49,8 +49,8 @@ async function soak(options: SoakOptions, signal: AbortSignal): Promise<readonly
     const seconds = minutes * 60;
     const weights: { readonly hour: number; readonly weight: Weight }[] = [];
     for (let second = 1; second <= seconds; second++) {
-      await soaked.ask({ type: "change", second }, "changed", signal);
-      await Promise.all(clients.map((client) => within(signal, (until) => client.has(markOf(second), until))));
+      const told = clients.map((client) => within(signal, (until) => client.endpointAt(markOf(second), until)));
+      await Promise.all([soaked.ask({ type: "change", second }, "changed", signal), ...told]);
       if (second % replaced === 0) {
         const oldest = clients.shift();
         oldest?.end();

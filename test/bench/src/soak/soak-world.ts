@@ -98,7 +98,7 @@ export class SoakWorld {
   }
 }
 
-/** The address by which a client knows that it has the changes of a second; no other one begins with it. */
+/** The address by which a client knows that it has the changes of a second. */
 export function markOf(second: number): string {
   return `10.200.${100 + Math.floor(second / 100)}.${100 + (second % 100)}`;
 }

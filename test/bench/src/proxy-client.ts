@@ -7,6 +7,7 @@ import {
   type DeltaDiscoveryResponse,
 } from "@signalbox/envoy-api/envoy/service/discovery/v3/discovery";
 import { connect } from "@signalbox/test-servers";
+import { now } from "./time.ts";
 
 interface Ask {
   readonly typeUrl: string;
@@ -18,19 +19,19 @@ interface Ask {
 const method = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
 const isEds = (name: string) => name.startsWith("outbound|");
 
-/** A proxy that asks for everything, as Envoy does, and keeps nothing but the names. `end` must be called. */
-export class SoakClient {
+/** A proxy that asks for everything by delta ADS, as Envoy does, and keeps nothing. `end` must be called. */
+export class ProxyClient {
   readonly #client: Client;
   readonly #call: ClientDuplexStream<Ask, DeltaDiscoveryResponse>;
   readonly #asked = new Set<TypeUrl>();
   readonly #waiting = new Set<() => void>();
-  #mark = "";
+  readonly #expected = new Map<string, { readonly bytes: Buffer; readonly found: (at: number) => void }>();
   #answered = 0;
   #failure: Error | undefined;
 
   constructor(port: number, number: number) {
     const [high, low] = [Math.floor(number / 250), 1 + (number % 250)];
-    const node = { id: `sidecar~10.250.${high}.${low}~client-${number}.shop~shop.svc.cluster.local`, cluster: "soak" };
+    const node = { id: `sidecar~10.250.${high}.${low}~client-${number}.shop~shop.svc.cluster.local`, cluster: "bench" };
     let first = true;
     this.#client = connect(port);
     this.#call = this.#client.makeBidiStreamRequest(
@@ -50,9 +51,18 @@ export class SoakClient {
     this.#ask(typeUrls.cluster, []);
   }
 
-  /** Resolves when an assignment with an endpoint at this address has come after the call, or has come last. */
-  has(mark: string, signal: AbortSignal): Promise<void> {
-    return this.#until(() => this.#mark === mark, signal);
+  /** Resolves when an assignment with an endpoint at this address comes after the call, with when that was, by the clock of `now`. */
+  async endpointAt(address: string, signal: AbortSignal): Promise<number> {
+    let at: number | undefined;
+    const found = (time: number) => (at = time);
+    // As the address is written in an assignment: its length, and its text.
+    this.#expected.set(address, { bytes: Buffer.from(`${String.fromCharCode(address.length)}${address}`), found });
+    try {
+      await this.#until(() => at !== undefined, signal);
+    } finally {
+      this.#expected.delete(address);
+    }
+    return at ?? 0;
   }
 
   /** Resolves when each of the four types was answered. */
@@ -105,7 +115,7 @@ export class SoakClient {
       this.#next(typeUrls.cluster, typeUrls.endpoint);
     } else if (typeUrl === typeUrls.endpoint) {
       if (this.#next(typeUrls.endpoint, typeUrls.listener)) this.#ask(typeUrls.listener, []);
-      for (const { name, resource } of resources) if (name.includes("service-0.")) this.#look(resource?.value);
+      for (const { resource } of resources) this.#look(resource?.value);
     } else if (typeUrl === typeUrls.listener) {
       if (this.#next(typeUrls.listener, typeUrls.route)) this.#ask(typeUrls.route, ["80"]);
     } else if (typeUrl === typeUrls.route && this.#answered === 3) {
@@ -123,7 +133,8 @@ export class SoakClient {
   }
 
   #look(assignment: Uint8Array | undefined): void {
-    const found = /10\.200\.1\d\d\.1\d\d/.exec(Buffer.from(assignment ?? []).toString("latin1"));
-    if (found !== null) this.#mark = found[0];
+    if (this.#expected.size === 0 || assignment === undefined) return;
+    const bytes = Buffer.from(assignment.buffer, assignment.byteOffset, assignment.byteLength);
+    for (const expected of this.#expected.values()) if (bytes.includes(expected.bytes)) expected.found(now());
   }
 }
