@@ -60,8 +60,10 @@ export class Directory {
   apply(delta: CatalogDelta["entries"], rules: RuleTouches): Touched {
     const hosts = new Map<string, Touch>();
     const addresses = new Set<string>();
+    this.#ruled.begin();
     for (const key of delta.removed) {
       this.#faults.delete(key);
+      this.#ruled.remove(key);
       this.#replace(key, undefined, hosts, addresses);
     }
     for (const entry of delta.upserted) {

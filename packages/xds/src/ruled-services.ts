@@ -20,8 +20,8 @@ export class RuledServices {
   readonly #find: FindService;
   readonly #forms = new Map<string, Map<string, CompiledService>>();
   readonly #retired = new Map<string, Map<string, CompiledService>>();
-  /** What each kind of client got last: it stays where newer rules cannot be translated. */
-  readonly #lastGood = new WeakMap<Client, Map<string, CompiledService>>();
+  /** What each kind of client got last, by service: it stays where newer rules cannot be translated. */
+  readonly #lastGood = new Map<string, WeakMap<Client, CompiledService>>();
   readonly #faults = new Map<string, unknown>();
   readonly #routingOf = new WeakMap<Client, (host: string) => Routing | undefined>();
 
@@ -45,7 +45,7 @@ export class RuledServices {
   with(base: CompiledService, client: Client): CompiledService {
     const rules = this.#rulesOf(base.host, base.entry.service.namespace, client);
     if (rules === undefined) {
-      this.#lastGood.get(client)?.delete(base.entry.key);
+      this.#lastGood.get(base.entry.key)?.delete(client);
       this.#faults.delete(base.entry.key);
       return base;
     }
@@ -66,21 +66,31 @@ export class RuledServices {
     return this.#rulesOf(host, owner, client)?.key ?? "";
   }
 
-  /** A service (by key) or a bare host, or something that its rules depend on, changed: forms that are not asked for again are forgotten. */
+  /** An event begins: forms that nobody asked for again since the last one touched them are forgotten. */
+  begin(): void {
+    this.#retired.clear();
+  }
+
+  /** A service (by key) or a bare host, or something that its rules depend on, changed. */
   touch(slot: string): void {
     const forms = this.#forms.get(slot);
-    if (forms === undefined) this.#retired.delete(slot);
-    else this.#retired.set(slot, forms);
+    if (forms !== undefined) this.#retired.set(slot, forms);
     this.#forms.delete(slot);
     this.#faults.delete(slot);
+  }
+
+  /** A service (by key) or a bare host is gone. */
+  remove(slot: string): void {
+    this.touch(slot);
+    this.#lastGood.delete(slot);
   }
 
   #form(slot: string, entry: CatalogEntry, rules: AppliedRules, client: Client): CompiledService | undefined {
     const forms = this.#forms.get(slot) ?? new Map<string, CompiledService>();
     this.#forms.set(slot, forms);
     const known = forms.get(rules.key) ?? this.#retired.get(slot)?.get(rules.key);
-    let good = this.#lastGood.get(client);
-    if (good === undefined) this.#lastGood.set(client, (good = new Map<string, CompiledService>()));
+    let good = this.#lastGood.get(slot);
+    if (good === undefined) this.#lastGood.set(slot, (good = new WeakMap<Client, CompiledService>()));
     try {
       const form =
         known?.entry.versions.service === entry.versions.service &&
@@ -88,11 +98,11 @@ export class RuledServices {
           ? known
           : new CompiledService(entry, this.#settings, known, rules);
       forms.set(rules.key, form);
-      good.set(slot, form);
+      good.set(client, form);
       return form;
     } catch (cause) {
       this.#faults.set(slot, cause);
-      return this.#older(entry, good.get(slot));
+      return this.#older(entry, good.get(client));
     }
   }
 

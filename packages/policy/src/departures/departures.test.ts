@@ -50,4 +50,35 @@ describe("Departures", () => {
     expect(all).toHaveLength(32);
     expect(all.at(-1)?.address).toBe("10.0.0.98:8080");
   });
+
+  it("remembers the services that went last only", () => {
+    const departures = new Departures();
+    const services = Array.from({ length: 1_001 }, (_, index) => keyOf(`orders-${index}`));
+    for (const service of services) departures.see(service, [record(eureka, a)], 0);
+    for (const service of services) departures.see(service, [], 1);
+    expect(services.filter((service) => departures.of(service).length === 0)).toEqual(services.slice(0, 1));
+  });
+
+  it("does not forget a service that came back", () => {
+    const departures = new Departures();
+    departures.see(orders, [record(eureka, a)], 0);
+    departures.see(orders, [], 1);
+    departures.see(orders, [record(eureka, b)], 2);
+    for (let index = 0; index < 1_001; index++) {
+      departures.see(keyOf(`other-${index}`), [record(eureka, a)], 3);
+      departures.see(keyOf(`other-${index}`), [], 4);
+    }
+    expect(departures.of(orders).map(({ address }) => address)).toEqual(["10.0.0.1:8080"]);
+  });
+
+  it("lets go of instances that are drained, also where the next drain would be longer", () => {
+    const departures = new Departures();
+    departures.see(orders, [record(eureka, a, b, c)], 0);
+    departures.see(orders, [record(eureka, b, c)], 100);
+    departures.see(orders, [record(eureka, c)], 140);
+    const now = candidates(record(eureka, c));
+    expect(departures.drain(orders, [now], 50, 160)[0]?.candidates).toHaveLength(2);
+    expect(departures.drain(orders, [now], 1000, 160)[0]?.candidates).toHaveLength(2);
+    expect(departures.of(orders)).toHaveLength(2);
+  });
 });
