@@ -38,6 +38,7 @@ describe("parseNode", () => {
         ISTIO_VERSION: "1.30.0",
       },
       listeners: true,
+      vhds: false,
     });
     expect(parseNode(create(NodeSchema, { id: fields.id, metadata: fields.metadata }))).toEqual(node);
   });
