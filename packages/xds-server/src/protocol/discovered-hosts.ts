@@ -130,4 +130,3 @@ function readsVhds(bytes: Uint8Array): boolean {
   }
   return false;
 }
-

@@ -28,7 +28,10 @@ export function splitTable(table: Resource): SplitTable {
   const whole = { shell: table, hosts: [] };
   if (name.includes("/")) return whole;
   if (table instanceof TableResource)
-    return { shell: shellOf(name, joinRouteConfiguration(name, [], table.ignorePort)), hosts: named(name, table.hosts()) };
+    return {
+      shell: shellOf(name, joinRouteConfiguration(name, [], table.ignorePort)),
+      hosts: named(name, table.hosts()),
+    };
   const fields = fieldsOf(table.bytes);
   if (fields.some(({ field }) => field === vhdsField)) return whole;
   const rest = fields.filter(({ field }) => field !== hostsField).map(({ bytes }) => bytes);
