@@ -91,9 +91,9 @@ export function buildDelta(
     else upserts.set(name, resource);
   }
   if (sub.owed) owe(sub, state, context, upserts, removed);
-  if (upserts.size === 0 && removed.size === 0 && !opensEmpty(sub)) return undefined;
+  const gone = [...(sub.filter?.told(removed) ?? removed)].sort(byCodeUnits);
+  if (upserts.size === 0 && gone.length === 0 && !opensEmpty(sub)) return undefined;
   const fresh = [...upserts.values()];
-  const gone = [...removed].sort(byCodeUnits);
   const version = state.version.toString();
   const goneVersion = SetVersion.of(gone.map((name) => ({ name, version: "" }))).toString();
   const frame = state.frame(`delta/${SetVersion.of(fresh).toString()}/${goneVersion}`, sub.answers, () =>

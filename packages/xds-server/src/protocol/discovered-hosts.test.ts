@@ -219,6 +219,46 @@ describe("virtual hosts that are discovered", () => {
     expect(took(client)).toEqual([]);
   });
 
+  describe("of a table that is gone", () => {
+    let client: FakeStream;
+    beforeEach(() => {
+      client = settledClient();
+      put(
+        new Map([
+          [RDS, { "80": undefined }],
+          [VHDS, { "80/a": undefined, "80/b": undefined }],
+        ]),
+      );
+      expect(took(client)).toEqual(["RouteConfiguration: -80"]);
+    });
+
+    it("stay with the client for as long as it asks for the table, as the table does", () => {
+      client.delta({ typeUrl: RDS, resourceNamesUnsubscribe: ["80"] });
+      expect(took(client)).toEqual(["VirtualHost: -80/a -80/b"]);
+    });
+
+    it("stay also over a lost connection", () => {
+      client.close();
+      const again = stream();
+      const initialResourceVersions = { "80": tableVersion("80", "vhds") };
+      again.delta({ node, typeUrl: RDS, resourceNamesSubscribe: ["80"], initialResourceVersions });
+      again.delta({ typeUrl: VHDS, initialResourceVersions: { "80/a": versionOf("80/a", "1") } });
+      expect(took(again)).toEqual(["RouteConfiguration: -80"]);
+      again.delta({ typeUrl: RDS, resourceNamesUnsubscribe: ["80"] });
+      expect(took(again)).toEqual(["VirtualHost: -80/a"]);
+    });
+
+    it("are settled when the table comes back", () => {
+      put(
+        new Map([
+          [RDS, { "80": "vhds" }],
+          [VHDS, { "80/b": "1", "80/c": "1" }],
+        ]),
+      );
+      expect(took(client)).toEqual(["RouteConfiguration: +80=vhds", "VirtualHost: +80/b=1 +80/c=1 -80/a"]);
+    });
+  });
+
   it("that there are none of is told for each table, first or later", () => {
     tables({ "80": "vhds", "8080": "vhds", own: "inline" });
     const client = stream();

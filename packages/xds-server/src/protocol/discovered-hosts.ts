@@ -11,6 +11,7 @@ const byHosts = new WeakMap<Resource, boolean>();
  * Envoy asks for all of them with one wildcard, once on a stream, whatever route tables it asks for later. It takes those whose table it has
  * and throws the others away, yet says afterwards that it holds them. So the server follows what tables the client has: it sends virtual
  * hosts of these only, and all of them, whatever was accepted before, each time that the client gets a table that it did not have.
+ * A table that is gone stays with Envoy while it asks for it (while its listener drains, say); so its virtual hosts stay, too.
  * Source: Envoy's VHDS documentation, and what Envoy 1.37 to 1.40 do.
  */
 export class DiscoveredHosts implements WildcardFilter {
@@ -20,11 +21,13 @@ export class DiscoveredHosts implements WildcardFilter {
   readonly #doubted = new Set<string>();
   /** Tables that were sent, and all virtual hosts of which were not, since. */
   readonly #owed = new Set<string>();
-  #ready = false;
+  /** By table that is gone: virtual hosts that are gone with it, and of which the client was not told. */
+  readonly #kept = new Map<string, Set<string>>();
+  #routes: Subscription | undefined;
 
   /** False before the client's first request for tables: what it holds of their virtual hosts cannot be judged. */
   get ready(): boolean {
-    return this.#ready;
+    return this.#routes !== undefined;
   }
 
   /** Does the client have the table of this virtual host? */
@@ -39,7 +42,7 @@ export class DiscoveredHosts implements WildcardFilter {
     first: boolean,
     hosts: Subscription | undefined,
   ): Iterable<string> {
-    this.#ready = true;
+    this.#routes = routes;
     const left = new Set<string>();
     for (const table of request.unsubscribe) if (this.#tables.has(table) && !routes.covers(table)) left.add(table);
     for (const table of left) {
@@ -50,13 +53,30 @@ export class DiscoveredHosts implements WildcardFilter {
       if (first && request.initialVersions.has(table)) this.#tables.add(table);
       else this.#doubted.add(table);
     }
-    return left.size === 0 ? [] : namesIn(hosts?.state?.known.keys() ?? [], left);
+    return [...namesIn(hosts?.state?.known.keys() ?? [], left), ...this.#takeKept(left)];
+  }
+
+  told(gone: ReadonlySet<string>): Iterable<string> {
+    return [...gone].filter((host) => {
+      const table = tableOf(host);
+      if (!this.#tables.has(table) || this.#routes?.covers(table) !== true || this.#routes.visible(table) !== undefined)
+        return true;
+      const kept = this.#kept.get(table) ?? new Set();
+      this.#kept.set(table, kept.add(host));
+      return false;
+    });
+  }
+
+  #takeKept(tables: ReadonlySet<string>): string[] {
+    const hosts = [...tables].flatMap((table) => [...(this.#kept.get(table) ?? [])]);
+    for (const table of tables) this.#kept.delete(table);
+    return hosts;
   }
 
   /** These tables were sent. */
   tablesSent(tables: readonly Resource[]): void {
     for (const table of tables) {
-      const known = this.#tables.has(table.name) && !this.#doubted.has(table.name);
+      const known = this.#tables.has(table.name) && !this.#doubted.has(table.name) && !this.#kept.has(table.name);
       this.#tables.add(table.name);
       if (!comesByHosts(table)) {
         // Should it come by virtual hosts again, the client takes up those that it had then.
@@ -83,6 +103,7 @@ export class DiscoveredHosts implements WildcardFilter {
     const names = new Set([
       ...namesIn(hosts.state?.known.keys() ?? [], this.#owed),
       ...namesIn(hosts.pending, this.#owed),
+      ...this.#takeKept(this.#owed),
     ]);
     const answered = new Set([...names].map(tableOf));
     for (const table of this.#owed) if (!answered.has(table)) names.add(`${table}/none`);

@@ -21,6 +21,8 @@ export interface WildcardFilter {
   /** False while it is not known yet what the wildcard means. */
   readonly ready: boolean;
   has(name: string): boolean;
+  /** Of names that are gone, those of which the client is to be told now. */
+  told(gone: ReadonlySet<string>): Iterable<string>;
 }
 
 /**
