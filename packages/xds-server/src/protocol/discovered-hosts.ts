@@ -41,12 +41,12 @@ export class DiscoveredHosts implements WildcardFilter {
     request: DeltaRequest,
     first: boolean,
     hosts: Subscription | undefined,
-  ): Iterable<string> {
+  ): readonly string[] {
     this.#routes = routes;
-    const left = new Set<string>();
-    for (const table of request.unsubscribe) if (this.#tables.has(table) && !routes.covers(table)) left.add(table);
+    const left = new Set(request.unsubscribe.filter((table) => !routes.covers(table)));
     for (const table of left) {
-      this.#tables.delete(table);
+      if (!this.#tables.delete(table)) left.delete(table);
+      this.#doubted.delete(table);
       this.#owed.delete(table);
     }
     for (const table of request.subscribe) {
@@ -73,25 +73,20 @@ export class DiscoveredHosts implements WildcardFilter {
     return hosts;
   }
 
-  /** These tables were sent. */
-  tablesSent(tables: readonly Resource[]): void {
+  /** These tables were sent. `hosts` is what the client asked for of virtual hosts, if it did. */
+  tablesSent(tables: readonly Resource[], hosts: Subscription | undefined): void {
     for (const table of tables) {
-      const known = this.#tables.has(table.name) && !this.#doubted.has(table.name) && !this.#kept.has(table.name);
-      this.#tables.add(table.name);
-      if (!comesByHosts(table)) {
-        // Should it come by virtual hosts again, the client takes up those that it had then.
-        this.#doubted.add(table.name);
-        this.#owed.delete(table.name);
-      } else if (!known) {
-        this.#doubted.delete(table.name);
-        this.#owed.add(table.name);
-      }
+      const { name } = table;
+      const known = this.#tables.has(name) && !this.#doubted.has(name) && !this.#kept.has(name);
+      this.#tables.add(name);
+      // A whole table may come by virtual hosts again, and then the client takes up those that it had before.
+      if (!known || (hosts !== undefined && !comesByHosts(table))) this.#owed.add(name);
     }
   }
 
   /** The client refused these tables. If it has none of that name, it has thrown the virtual hosts away. */
   tablesRefused(names: readonly string[]): void {
-    for (const name of names) this.#doubted.add(name);
+    for (const name of names) if (this.#tables.has(name)) this.#doubted.add(name);
   }
 
   /**
@@ -99,7 +94,16 @@ export class DiscoveredHosts implements WildcardFilter {
    * any it is a name that does not exist: to hear of it ends the client's wait.
    */
   follow(hosts: Subscription): ReadonlySet<string> {
-    if (this.#owed.size === 0 || !hosts.wildcard) return new Set();
+    if (!hosts.wildcard) return new Set();
+    for (const table of this.#owed) {
+      const resource = this.#routes?.visible(table);
+      if (resource !== undefined && comesByHosts(resource)) this.#doubted.delete(table);
+      else {
+        this.#doubted.add(table);
+        this.#owed.delete(table);
+      }
+    }
+    if (this.#owed.size === 0) return new Set();
     const names = new Set([
       ...namesIn(hosts.state?.known.keys() ?? [], this.#owed),
       ...namesIn(hosts.pending, this.#owed),

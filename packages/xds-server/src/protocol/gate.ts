@@ -9,7 +9,7 @@ const refusedPatience = 12;
 /**
  * Until when the pending changes of `sub` must wait, in epoch milliseconds; `open` when they may go.
  *
- * Two rules, both with the same deadline, and neither for what a request asked for:
+ * Two rules, both with the same deadline, and neither for what the client asked for or waits for:
  * one response for each type at a time, the next when the client has answered (a slow client gets fewer, newer
  * responses); and make before break: what refers to clusters waits until the clusters and endpoints of the same change
  * are answered, which Envoy does when they are warm. Endpoints do not wait for the answer to clusters, since Envoy holds

@@ -351,7 +351,7 @@ export class Session implements StreamHandler, NameHolder {
     sub.settle();
     this.#followWarming(sub, fresh, now);
     if (sub.kind.type === typeUrls.route && this.#hosts !== undefined) {
-      this.#hosts.tablesSent(fresh);
+      this.#hosts.tablesSent(fresh, this.#subscriptions.get(typeUrls.virtualHost));
       this.#hurryHosts(this.#hosts);
     }
     this.#shared.onEvent({
@@ -376,8 +376,7 @@ export class Session implements StreamHandler, NameHolder {
     if (sub.kind.type === typeUrls.route) {
       const hosts = this.#subscriptions.get(typeUrls.virtualHost);
       const forgotten = this.#hosts.tablesAsked(sub, request, first, hosts);
-      hosts?.ask(forgotten, this.#change, this.#shared.clock.now(), false);
-      hosts?.tidy();
+      if (forgotten.length > 0) hosts?.ask(forgotten, this.#change, this.#shared.clock.now(), false);
     } else if (sub.kind.type === typeUrls.virtualHost && first) this.#hurryHosts(this.#hosts);
   }
 
