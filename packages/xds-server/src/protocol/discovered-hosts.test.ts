@@ -208,13 +208,17 @@ describe("virtual hosts that are discovered", () => {
     expect(took(client)).toEqual([]);
   });
 
-  it("come again when their table is asked for again before they were told to be gone", () => {
+  it("are told to be gone at once, and come again, when their table is left and asked for again", () => {
     const client = settledClient();
     hosts({ "80/a": "2" });
     const [unanswered] = client.take();
     client.delta({ typeUrl: RDS, resourceNamesUnsubscribe: ["80"] });
     client.delta({ typeUrl: RDS, resourceNamesSubscribe: ["80"] });
-    expect(took(client)).toEqual(["RouteConfiguration: +80=vhds", "VirtualHost: +80/a=2 +80/b=1"]);
+    expect(took(client)).toEqual([
+      "VirtualHost: -80/a -80/b",
+      "RouteConfiguration: +80=vhds",
+      "VirtualHost: +80/a=2 +80/b=1",
+    ]);
     client.delta({ typeUrl: VHDS, responseNonce: unanswered?.nonce ?? "" });
     expect(took(client)).toEqual([]);
   });

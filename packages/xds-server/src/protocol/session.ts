@@ -376,7 +376,8 @@ export class Session implements StreamHandler, NameHolder {
     if (sub.kind.type === typeUrls.route) {
       const hosts = this.#subscriptions.get(typeUrls.virtualHost);
       const forgotten = this.#hosts.tablesAsked(sub, request, first, hosts);
-      if (forgotten.length > 0) hosts?.ask(forgotten, this.#change, this.#shared.clock.now(), false);
+      // At once: should the client ask for the table again, it must not believe that it still holds what was in it.
+      hosts?.hurry(forgotten, this.#change, this.#shared.clock.now());
     } else if (sub.kind.type === typeUrls.virtualHost && first) this.#hurryHosts(this.#hosts);
   }
 

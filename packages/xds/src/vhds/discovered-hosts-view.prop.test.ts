@@ -52,7 +52,8 @@ function joinedTables(view: ResourceView): ReadonlyMap<string, JsonObject> {
 }
 
 function byName(hosts: readonly JsonObject[]): JsonObject[] {
-  return [...hosts].sort((a, b) => (String(a["name"]) < String(b["name"]) ? -1 : 1));
+  const key = (host: JsonObject) => JSON.stringify(host["name"]);
+  return [...hosts].sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
 describe("virtual hosts that are resources of their own", () => {
