@@ -184,20 +184,22 @@ describe("virtual hosts that are discovered", () => {
 
   it("follow a table that had virtual hosts of its own in between", () => {
     const client = settledClient();
-    put(
-      new Map([
-        [RDS, { "80": "inline" }],
-        [VHDS, { "80/a": undefined, "80/b": undefined }],
-      ]),
-    );
-    expect(took(client)).toEqual(["RouteConfiguration: +80=inline", "VirtualHost: -80/a -80/b"]);
-    put(
-      new Map([
-        [RDS, { "80": "vhds" }],
-        [VHDS, { "80/a": "1" }],
-      ]),
-    );
-    expect(took(client)).toEqual(["RouteConfiguration: +80=vhds", "VirtualHost: +80/a=1"]);
+    tables({ "80": "inline" });
+    expect(took(client)).toEqual(["RouteConfiguration: +80=inline"]);
+    tables({ "80": "vhds" });
+    expect(took(client)).toEqual(["RouteConfiguration: +80=vhds", "VirtualHost: +80/a=1 +80/b=1"]);
+  });
+
+  it("follow a table together with those of it that are gone and of which the client was not told yet", () => {
+    const client = settledClient();
+    hosts({ "80/b": "2" });
+    expect(client.take()).toHaveLength(1);
+    hosts({ "80/a": undefined, "80/c": "with the domain of a" });
+    client.delta({ typeUrl: RDS, resourceNamesSubscribe: ["80"] });
+    expect(took(client)).toEqual([
+      "RouteConfiguration: +80=vhds",
+      "VirtualHost: +80/b=2 +80/c=with the domain of a -80/a",
+    ]);
   });
 
   it("are told to be gone when their table is no longer asked for", () => {
