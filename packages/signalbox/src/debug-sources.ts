@@ -45,9 +45,18 @@ export function debugSources(stages: DebuggedStages): DebugSources {
     journal: () => stages.journal(),
     clients: () => stages.xds()?.status().clients ?? [],
     watchedNames: (stream) => stages.xds()?.watchedNames(stream) ?? new Map<string, readonly string[]>(),
-    configDump: ({ metadata, nodeCluster, nodeId }, request) => {
-      const node = create(NodeSchema, { id: nodeId, cluster: nodeCluster, metadata: metadata as JsonObject });
-      const lease = stages.publisher()?.source.acquire(node, () => {});
+    configDump: (client, request) => {
+      const { metadata, method, nodeCluster, nodeId, protocol, userAgent } = client;
+      const [userAgentName = "", value = ""] = userAgent.split(" ");
+      const node = create(NodeSchema, {
+        id: nodeId,
+        cluster: nodeCluster,
+        metadata: metadata as JsonObject,
+        userAgentName,
+        userAgentVersionType: { case: "userAgentVersion", value },
+      });
+      const stream = { protocol, aggregated: method.endsWith("AggregatedResources") };
+      const lease = stages.publisher()?.source.acquire(node, () => {}, undefined, stream);
       if (lease === undefined) return Promise.resolve(undefined);
       try {
         const view = lease.current();
@@ -141,6 +150,7 @@ const dumpTypes: ReadonlyMap<string, string> = new Map([
   [typeUrls.endpoint, "EndpointsConfigDump"],
   [typeUrls.listener, "ListenersConfigDump"],
   [typeUrls.route, "RoutesConfigDump"],
+  [typeUrls.virtualHost, "RoutesConfigDump"],
 ]);
 
 /** The wanted parts of a dump. Endpoints are left out unless they are asked for, as Envoy does. */

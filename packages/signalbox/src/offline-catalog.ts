@@ -15,7 +15,7 @@ export interface OfflineCatalog {
 export async function readCatalogOnce(plan: Plan, baseDir: string, logger: Logger): Promise<OfflineCatalog> {
   // What a daemon keeps over restarts is neither an answer here nor ours to write.
   const { state: _, journal: __, xds, ...rest } = plan.config;
-  const closed = { plaintext: false, insecure: false, drainMs: 0, limits: xds.limits } as const;
+  const closed = { plaintext: false, insecure: false, drainMs: 0, limits: xds.limits, vhds: false } as const;
   const config = { ...rest, xds: closed, debug: false } as const;
   const signalbox = createFromPlan({ config, registries: plan.registries.map(outspoken) }, { baseDir, logger });
   const stop = new AbortController();

@@ -47,6 +47,7 @@ export function composePublishing(
   const publisher = createXdsPublisher({
     name: "xds",
     translator: createTranslator({ mesh }),
+    vhds: settings.vhds,
     logger,
     clock,
     onTranslated: (seconds) => metrics.translated(seconds),

@@ -35,6 +35,6 @@ export type {
 } from "./server.ts";
 export type { Versioned } from "./set-version.ts";
 export type { Snapshot, SnapshotCacheOptions } from "./snapshot-cache.ts";
-export type { ChangedNames, ResourceSource, ViewLease } from "./source.ts";
+export type { ChangedNames, ResourceSource, StreamFacts, ViewLease } from "./source.ts";
 export type { CertificateFiles, FollowOptions, KeyPair, KeyPairFiles } from "./tls/certificates.ts";
 export type { AcceptStream, Peer, StreamCall, StreamHandler } from "./transport.ts";

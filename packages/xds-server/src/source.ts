@@ -6,6 +6,13 @@ import type { Peer } from "./transport.ts";
 /** Names of resources that changed (upserted or removed) in a view, by type. */
 export type ChangedNames = ReadonlyMap<TypeUrl, ReadonlySet<string>>;
 
+/** How a client asks. It decides what the client can be told. */
+export interface StreamFacts {
+  readonly protocol: "sotw" | "delta";
+  /** All types come on one stream (ADS). */
+  readonly aggregated: boolean;
+}
+
 /** One client's hold on its view. */
 export interface ViewLease {
   /**
@@ -21,7 +28,13 @@ export interface ResourceSource {
   /**
    * Called once for each stream, with the node of its first request. `onChange` is called, never from inside `acquire`,
    * after the view changed, with the names that did; with `undefined` when `current()` became another view. `peer` is who sent the node;
-   * without one, the view is for somebody who proved nothing: files, answers by REST, pages for people.
+   * without one, the view is for somebody who proved nothing: files, answers by REST, pages for people. `stream` is how the node asks;
+   * without it, the view is for somebody who can ask for nothing that only some streams carry.
    */
-  acquire(node: Node, onChange: (changed: ChangedNames | undefined) => void, peer?: Peer): ViewLease;
+  acquire(
+    node: Node,
+    onChange: (changed: ChangedNames | undefined) => void,
+    peer?: Peer,
+    stream?: StreamFacts,
+  ): ViewLease;
 }

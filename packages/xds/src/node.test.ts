@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, fromJson } from "@bufbuild/protobuf";
 import { NodeSchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -38,6 +38,7 @@ describe("parseNode", () => {
         ISTIO_VERSION: "1.30.0",
       },
       listeners: true,
+      vhds: false,
     });
     expect(parseNode(create(NodeSchema, { id: fields.id, metadata: fields.metadata }))).toEqual(node);
   });
@@ -72,6 +73,27 @@ describe("parseNode", () => {
     [undefined, { type: "plain" }],
   ])("reads %j as %j", (node, expected) => {
     expect(parseNode(node)).toMatchObject(expected);
+  });
+
+  const build = (majorNumber: number, minorNumber: number) => ({ version: { majorNumber, minorNumber, patch: 1 } });
+  it.each([
+    [true, { userAgentBuildVersion: build(1, 37) }],
+    [true, { userAgentBuildVersion: build(1, 40) }],
+    [true, { userAgentBuildVersion: build(2, 0) }],
+    [true, { userAgentVersion: "1.40.0" }],
+    [false, { userAgentBuildVersion: build(1, 36) }],
+    [false, { userAgentBuildVersion: build(0, 99) }],
+    [false, { userAgentVersion: "1.36.4" }],
+    [false, { userAgentVersion: "new" }],
+    [false, { userAgentBuildVersion: {} }],
+    [false, { userAgentName: "gRPC Go", userAgentVersion: "1.82.1" }],
+    [false, {}],
+  ])("says %s to virtual hosts one by one for %j that asks for them", (vhds, more) => {
+    const node = { id: "e", userAgentName: "envoy", metadata: { SIGNALBOX_VHDS: "true" }, ...more };
+    expect(parseNode(node).vhds).toBe(vhds);
+    expect(parseNode(fromJson(NodeSchema, node)).vhds).toBe(vhds);
+    expect(parseNode({ ...node, metadata: {} }).vhds).toBe(false);
+    expect(parseNode({ ...node, metadata: { SIGNALBOX_VHDS: "yes" } }).vhds).toBe(false);
   });
 
   it("takes anything without throwing", () => {

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { canonicalIp } from "@signalbox/model";
 import type { Labels, Locality } from "@signalbox/model";
+import { takesVirtualHosts } from "./vhds/envoy-version.ts";
 
 /** A client as the translator sees it: everything that decides what it gets, and nothing else. */
 export interface ProxyNode {
@@ -28,6 +29,8 @@ export interface ProxyNode {
   readonly metadata: Labels;
   /** False for a node that asked for clusters and endpoints only (`SIGNALBOX_LISTENERS: "none"`). */
   readonly listeners: boolean;
+  /** The node asked for virtual hosts one by one (`SIGNALBOX_VHDS: "true"`), and is an Envoy that takes them on an aggregated stream. */
+  readonly vhds: boolean;
 }
 
 /** The parts of Envoy's `Node` that are read; a decoded message and its JSON form both fit. */
@@ -35,6 +38,11 @@ export interface NodeLike {
   readonly id?: unknown;
   readonly metadata?: unknown;
   readonly locality?: unknown;
+  readonly userAgentName?: unknown;
+  /** How a decoded message has the version; its JSON form has the members below. */
+  readonly userAgentVersionType?: unknown;
+  readonly userAgentVersion?: unknown;
+  readonly userAgentBuildVersion?: unknown;
 }
 
 type Metadata = Readonly<Record<string, unknown>>;
@@ -74,6 +82,7 @@ export function parseNode(node: unknown): ProxyNode {
     privileged: text(metadata["UNPRIVILEGED_POD"]).toLowerCase() !== "true",
     metadata: labelsOf(Object.fromEntries(Object.entries(metadata).slice(0, maximumMetadata))),
     listeners: text(metadata["SIGNALBOX_LISTENERS"]).toLowerCase() !== "none",
+    vhds: text(metadata["SIGNALBOX_VHDS"]).toLowerCase() === "true" && takesVirtualHosts(fields),
   };
 }
 

@@ -14,6 +14,12 @@ const web: ServiceSketch = {
 };
 const none = { upserted: [], removed: [] };
 
+interface NodeChange {
+  readonly vhds?: boolean;
+  readonly metadata?: object;
+  readonly userAgentName?: string;
+}
+
 describe("the publisher", () => {
   let stop: AbortController;
   let publisher: XdsPublisher;
@@ -53,6 +59,33 @@ describe("the publisher", () => {
     const changes: (ChangedNames | undefined)[] = [];
     return { lease: publisher.source.acquire({ id } as never, (changed) => changes.push(changed)), changes };
   }
+
+  it.each([
+    ["one by one", "an Envoy asks for them on an aggregated delta stream", {}, {}, true],
+    ["in tables", "the publisher gives nobody others", {}, { vhds: false }, false],
+    ["in tables", "the stream is SotW", { protocol: "sotw" as const }, {}, false],
+    ["in tables", "the stream is of one type", { aggregated: false }, {}, false],
+    ["in tables", "there is no stream", undefined, {}, false],
+    ["in tables", "the node does not ask", {}, { metadata: {} }, false],
+    ["in tables", "the node is no Envoy", {}, { userAgentName: "gRPC Go" }, false],
+  ])("gives virtual hosts %s where %s", async (_, __, stream, { vhds, ...fields }: NodeChange, apart) => {
+    const translator = createTranslator();
+    publisher = createXdsPublisher({ name: "xds", translator, ...(vhds === undefined ? {} : { vhds }) });
+    const publish = await lead();
+    await publish(web);
+    const node = {
+      id: "edge",
+      metadata: { SIGNALBOX_VHDS: "true" },
+      userAgentName: "envoy",
+      userAgentVersion: "1.40.0",
+    };
+    const facts = stream && { protocol: "delta" as const, aggregated: true, ...stream };
+    const lease = publisher.source.acquire({ ...node, ...fields } as never, () => {}, undefined, facts);
+    expect([...(lease.current()?.resources(typeUrls.virtualHost).keys() ?? [])]).toEqual(
+      apart ? ["80/web.io:80", "80/not_found"] : [],
+    );
+    expect([...(lease.current()?.resources(typeUrls.route).keys() ?? [])]).toEqual(["80"]);
+  });
 
   it("has nothing for a client before the first snapshot, then a view, then the names that changed", async () => {
     const early = client("edge");

@@ -1,7 +1,7 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
 import type { ChangeEvent, EventBus } from "@signalbox/event-bus";
 import type { Revision } from "@signalbox/model";
-import type { ChangedNames, Peer, ResourceSource, ResourceView, ViewLease } from "@signalbox/xds-server";
+import type { ChangedNames, Peer, ResourceSource, ResourceView, StreamFacts, ViewLease } from "@signalbox/xds-server";
 import { parseNode, type NodeLike, type ProxyNode } from "./node.ts";
 import type { Credential } from "./gateway/secrets.ts";
 import { credentialFault } from "./secrets/credential-fault.ts";
@@ -32,6 +32,8 @@ export interface XdsPublisherOptions {
   readonly clock?: { now(): number };
   /** Certificates for routers. Without it none are served. */
   readonly secrets?: PublishedSecrets;
+  /** Whether nodes that ask for virtual hosts one by one get them so. Default true. */
+  readonly vhds?: boolean;
   /** Called with the seconds that each translation took; needs `clock`. Must not throw. */
   onTranslated?(seconds: number): void;
 }
@@ -84,6 +86,8 @@ interface Lease {
   readonly node: ProxyNode;
   /** Whether it may have secrets. */
   readonly trusted: boolean;
+  /** Whether it gets virtual hosts one by one: for as long as the stream lasts, because a table must not change from one form to the other. */
+  readonly vhds: boolean;
   readonly onChange: (changed: ChangedNames | undefined) => void;
   view: ResourceView | undefined;
 }
@@ -93,11 +97,14 @@ const maximumFaults = 100;
 
 class TranslatingPublisher implements XdsPublisher {
   readonly name: string;
-  readonly source: ResourceSource = { acquire: (node, onChange, peer) => this.#acquire(node, onChange, peer) };
+  readonly source: ResourceSource = {
+    acquire: (node, onChange, peer, stream) => this.#acquire(node, onChange, peer, stream),
+  };
   readonly #translator: Translator;
   readonly #logger: PublisherLogger | undefined;
   readonly #clock: { now(): number } | undefined;
   readonly #secrets: PublishedSecrets | undefined;
+  readonly #vhds: boolean;
   readonly #onTranslated: (seconds: number) => void;
   readonly #leases = new Set<Lease>();
   readonly #byView = new Map<ResourceView, Set<Lease>>();
@@ -110,6 +117,7 @@ class TranslatingPublisher implements XdsPublisher {
     this.#logger = options.logger;
     this.#clock = options.clock;
     this.#secrets = options.secrets;
+    this.#vhds = options.vhds ?? true;
     this.#onTranslated = (seconds) => options.onTranslated?.(seconds);
   }
 
@@ -210,9 +218,10 @@ class TranslatingPublisher implements XdsPublisher {
     this.#onTranslated(this.#lastTranslation / 1000);
   }
 
-  #acquire(sent: NodeLike, onChange: Lease["onChange"], peer?: Peer): ViewLease {
+  #acquire(sent: NodeLike, onChange: Lease["onChange"], peer?: Peer, stream?: StreamFacts): ViewLease {
     const node = parseNode(sent);
-    const lease: Lease = { node, trusted: this.#isTrusted(sent, node, peer), onChange, view: undefined };
+    const vhds = this.#vhds && node.vhds && stream?.protocol === "delta" && stream.aggregated;
+    const lease: Lease = { node, trusted: this.#isTrusted(sent, node, peer), vhds, onChange, view: undefined };
     this.#leases.add(lease);
     if (this.#translator.revision !== undefined) this.#move(lease);
     return {
@@ -233,7 +242,7 @@ class TranslatingPublisher implements XdsPublisher {
 
   /** Gives the lease the view that is now its node's. True when it is another one. */
   #move(lease: Lease): boolean {
-    const view = this.#translator.view(lease.node, lease.trusted);
+    const view = this.#translator.view(lease.node, lease.trusted, lease.vhds);
     if (view === lease.view) return false;
     const holders = this.#byView.get(view);
     if (holders === undefined) this.#byView.set(view, new Set([lease]));

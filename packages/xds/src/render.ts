@@ -4,6 +4,7 @@ import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/clus
 import { ClusterLoadAssignmentSchema } from "@signalbox/envoy-api/envoy/config/endpoint/v3/endpoint";
 import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
+import { VirtualHostSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
 import { byCodeUnit } from "@signalbox/model";
 import type { Catalog } from "@signalbox/model";
 import type { Resource, ResourceView } from "@signalbox/xds-server";
@@ -21,6 +22,7 @@ export interface RenderedProxy {
 const schemas: ReadonlyMap<TypeUrl, DescMessage> = new Map<TypeUrl, DescMessage>([
   [typeUrls.listener, ListenerSchema],
   [typeUrls.route, RouteConfigurationSchema],
+  [typeUrls.virtualHost, VirtualHostSchema],
   [typeUrls.cluster, ClusterSchema],
   [typeUrls.endpoint, ClusterLoadAssignmentSchema],
 ]);
@@ -49,7 +51,10 @@ export function renderView(view: ResourceView): RenderedProxy {
   };
 }
 
-/** A view in the shape of Envoy's `/config_dump?include_eds` (`envoy.admin.v3.ConfigDump`), as a client that took everything would show it. */
+/**
+ * A view in the shape of Envoy's `/config_dump?include_eds` (`envoy.admin.v3.ConfigDump`), as a client that took everything would show it: also
+ * virtual hosts that come by themselves stand in their route tables.
+ */
 export function configDump(view: ResourceView): { readonly configs: readonly JsonObject[] } {
   const dump = (type: TypeUrl) =>
     sorted(view, type).map((resource) => ({ resource, json: { "@type": type, ...resourceJson(type, resource) } }));
@@ -83,11 +88,17 @@ export function configDump(view: ResourceView): { readonly configs: readonly Jso
         "@type": dumpType("RoutesConfigDump"),
         dynamicRouteConfigs: dump(typeUrls.route).map(({ resource, json }) => ({
           versionInfo: resource.version,
-          routeConfig: json,
+          routeConfig: withHosts(resource.name, json, view),
         })),
       },
     ],
   };
+}
+
+function withHosts(table: string, json: JsonObject, view: ResourceView): JsonObject {
+  if (json["vhds"] === undefined) return json;
+  const hosts = sorted(view, typeUrls.virtualHost).filter(({ name }) => name.slice(0, name.lastIndexOf("/")) === table);
+  return { ...json, virtualHosts: hosts.map((host) => resourceJson(typeUrls.virtualHost, host)) };
 }
 
 function sorted(view: ResourceView, type: TypeUrl): readonly Resource[] {

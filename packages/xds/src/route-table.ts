@@ -23,7 +23,14 @@ interface Stored {
   readonly claim: RouteClaim;
   readonly domains: readonly string[];
   /** The virtual host with all its domains; made when it is first needed. */
-  part?: Piece;
+  part?: HostPiece;
+}
+
+/** Virtual hosts of a table, from `from` up to and without `to`, in the list that holds them. */
+interface Run {
+  readonly pieces: readonly HostPiece[];
+  readonly from: number;
+  readonly to: number;
 }
 
 /** The resource that was made of some editions of a table and of the one below. */
@@ -38,13 +45,15 @@ interface Made {
 interface Strip {
   readonly keys: readonly string[];
   readonly offsets: readonly number[];
+  /** One for each key. */
+  readonly parts: readonly HostPiece[];
   readonly bytes: Uint8Array;
   /** Of all its pieces. */
   readonly version: SetVersion;
 }
 
-/** One virtual host as a table holds it, with its content hash. */
-interface Piece {
+/** One virtual host as a table holds it (field and length before it), with its content hash. Equal objects, equal content. */
+export interface HostPiece {
   readonly name: "";
   readonly version: string;
   readonly bytes: Uint8Array;
@@ -53,6 +62,8 @@ interface Piece {
 /** The virtual hosts of a table in their order, any number in one piece, and the version of their set. */
 interface Pieces {
   readonly pieces: readonly Uint8Array[];
+  /** The same virtual hosts one by one. */
+  readonly runs: readonly Run[];
   readonly version: SetVersion;
 }
 
@@ -124,9 +135,10 @@ export class RouteTable {
     const editionBelow = below === undefined ? 0 : below.#settledEdition();
     const made = this.#made;
     if (made?.edition === edition && made.below === below && made.editionBelow === editionBelow) return made.resource;
-    const { pieces, version } = this.#isContested() ? this.#settled() : this.#pieces();
-    const last = pieceOf(frameVirtualHost(encodeVirtualHost(fallbackHost(this.#fallback))));
-    const resource = new TableResource(this.#name, [...pieces, last.bytes], version.add(last), this.#ignorePort);
+    const { pieces, runs, version } = this.#isContested() ? this.#settled() : this.#pieces();
+    const last = fallbackPiece(this.#fallback);
+    const all = { pieces: [...pieces, last.bytes], runs: [...runs, runOf([last])], version: version.add(last) };
+    const resource = new TableResource(this.#name, all, this.#ignorePort);
     this.#made = { edition, below, editionBelow, resource };
     return resource;
   }
@@ -150,40 +162,47 @@ export class RouteTable {
   /** The virtual hosts where some domain has to be given to one of several. */
   #settled(): Pieces {
     const owners = this.#owners();
-    const pieces: Uint8Array[] = [];
+    const pieces: HostPiece[] = [];
     const version = new SetVersion();
     for (const { claim, domains: all } of this.#inOrder()) {
       const domains = all.filter((domain) => owners.get(domain.toLowerCase()) === claim);
       if (domains.length === 0) continue;
       const piece = pieceOf(frameVirtualHost(claim.parts.virtualHost(claim.port, domains)));
-      pieces.push(piece.bytes);
+      pieces.push(piece);
       version.add(piece);
     }
-    return { pieces, version };
+    return { pieces: pieces.map(({ bytes }) => bytes), runs: [runOf(pieces)], version };
   }
 
   /** The virtual hosts where nobody is in another's way. What lies between differences is taken from below as it is. */
   #pieces(): Pieces {
     const below = this.#findBelow();
-    if (below === undefined) return { pieces: [this.#whole().bytes], version: this.#whole().version.copy() };
-    const { keys, offsets, bytes, version: whole } = below.#whole();
+    if (below === undefined) {
+      const { bytes, parts, version } = this.#whole();
+      return { pieces: [bytes], runs: [runOf(parts)], version: version.copy() };
+    }
+    const { keys, offsets, bytes, parts, version: whole } = below.#whole();
     const pieces: Uint8Array[] = [];
+    const runs: Run[] = [];
     const version = whole.copy();
     let from = 0;
     for (const key of [...new Set([...this.#hidden, ...this.#claims.keys()])].sort(byCodeUnit)) {
       const at = placeOf(key, keys);
       pieces.push(bytes.subarray(offsets[from], offsets[at]));
+      runs.push({ pieces: parts, from, to: at });
       for (const stored of below.#stored(key)) if (partOf(stored) !== nothing) version.remove(partOf(stored));
       for (const stored of this.#stored(key)) {
         const part = partOf(stored);
         if (part === nothing) continue;
         pieces.push(part.bytes);
+        runs.push(runOf([part]));
         version.add(part);
       }
       from = keys[at] === key ? at + 1 : at;
     }
     pieces.push(bytes.subarray(offsets[from]));
-    return { pieces, version };
+    runs.push({ pieces: parts, from, to: parts.length });
+    return { pieces, runs, version };
   }
 
   #whole(): Strip {
@@ -195,6 +214,7 @@ export class RouteTable {
     this.#strip = {
       keys,
       offsets,
+      parts,
       bytes: joined(parts.map(({ bytes }) => bytes)),
       version: SetVersion.of(parts.filter((part) => part !== nothing)),
     };
@@ -268,28 +288,40 @@ export class RouteTable {
  * A route table that is put together when somebody reads it. Its version is made of the hashes of its virtual hosts, whose order follows
  * from their names: a change costs what changed, and tables that share most of their virtual hosts keep these once.
  */
-class TableResource implements Resource {
+export class TableResource implements Resource {
   readonly name: string;
   readonly version: string;
+  readonly ignorePort: boolean;
   readonly #pieces: readonly Uint8Array[];
-  readonly #ignorePort: boolean;
+  readonly #runs: readonly Run[];
   #bytes: WeakRef<Uint8Array> | undefined;
 
-  constructor(name: string, pieces: readonly Uint8Array[], version: SetVersion, ignorePort: boolean) {
+  /** What is given is kept: nobody may change it. */
+  constructor(name: string, { pieces, runs, version }: Pieces, ignorePort: boolean) {
     this.name = name;
+    this.ignorePort = ignorePort;
     this.#pieces = pieces;
-    this.#ignorePort = ignorePort;
+    this.#runs = runs;
     this.version = resourceOf(
       name,
       new TextEncoder().encode(`${name} ${String(ignorePort)} ${version.toString()}`),
     ).version;
   }
 
+  /** Its virtual hosts in their order. */
+  *hosts(): Iterable<HostPiece> {
+    for (const { pieces, from, to } of this.#runs)
+      for (let at = from; at < to; at++) {
+        const piece = pieces[at];
+        if (piece !== undefined && piece !== nothing) yield piece;
+      }
+  }
+
   /** The same array for whoever writes it into a message now; nobody keeps it beside the pieces. */
   get bytes(): Uint8Array {
     const known = this.#bytes?.deref();
     if (known !== undefined) return known;
-    const bytes = joinRouteConfiguration(this.name, this.#pieces, this.#ignorePort);
+    const bytes = joinRouteConfiguration(this.name, this.#pieces, this.ignorePort);
     this.#bytes = new WeakRef(bytes);
     return bytes;
   }
@@ -308,14 +340,30 @@ function isSame(before: Stored | undefined, now: Stored | undefined): boolean {
   return true;
 }
 
-function partOf(stored: Stored): Piece {
+function partOf(stored: Stored): HostPiece {
   const { claim, domains } = stored;
   if (domains.length === 0) return nothing;
   return (stored.part ??= pieceOf(frameVirtualHost(claim.parts.virtualHost(claim.port, domains))));
 }
 
-function pieceOf(bytes: Uint8Array): Piece {
+/** A virtual host as a table holds it. */
+export function pieceOf(bytes: Uint8Array): HostPiece {
   return { name: "", version: resourceOf("", bytes).version, bytes };
+}
+
+function runOf(pieces: readonly HostPiece[]): Run {
+  return { pieces, from: 0, to: pieces.length };
+}
+
+const fallbacks = new Map<Fallback, HostPiece>();
+
+function fallbackPiece(fallback: Fallback): HostPiece {
+  let piece = fallbacks.get(fallback);
+  if (piece === undefined) {
+    piece = pieceOf(frameVirtualHost(encodeVirtualHost(fallbackHost(fallback))));
+    fallbacks.set(fallback, piece);
+  }
+  return piece;
 }
 
 /** What a claim without domains comes to: it is in no table. */

@@ -81,7 +81,10 @@ describe("folding deltas of services and rules", () => {
         const translator = createTranslator();
         const world = new World();
         translator.apply({ v: 1, type: "snapshot", catalog: catalogOf([]) });
-        for (const node of Object.values(nodes)) translator.view(node);
+        for (const node of Object.values(nodes)) {
+          translator.view(node);
+          contents(translator.view(node, false, true));
+        }
         for (const [index, one] of steps.entries()) {
           const { faults } = world.advance(translator, one, index + 2);
           expect(faults).toEqual([]);
@@ -90,6 +93,7 @@ describe("folding deltas of services and rules", () => {
           const fresh = createTranslator();
           fresh.apply({ v: 1, type: "snapshot", catalog: world.catalog() });
           expect(contents(translator.view(node))).toEqual(contents(fresh.view(node)));
+          expect(contents(translator.view(node, false, true))).toEqual(contents(fresh.view(node, false, true)));
         }
       }),
       { numRuns: Number(process.env["SIGNALBOX_RULE_RUNS"] ?? 30) },
@@ -100,16 +104,17 @@ describe("folding deltas of services and rules", () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...Object.values(nodes)),
+        fc.boolean(),
         fc.array(step, { minLength: 1, maxLength: 5 }),
-        (node, steps) => {
+        (node, vhds, steps) => {
           const translator = createTranslator();
           const world = new World();
           translator.apply({ v: 1, type: "snapshot", catalog: catalogOf([]) });
           for (const [index, one] of steps.entries()) {
-            const view = translator.view(node);
+            const view = translator.view(node, false, vhds);
             const before = new Map(Object.values(typeUrls).map((type) => [type, new Map(view.resources(type))]));
             const { views } = world.advance(translator, one, index + 2);
-            if (translator.view(node) !== view) continue;
+            if (translator.view(node, false, vhds) !== view) continue;
             for (const type of Object.values(typeUrls)) {
               const now = view.resources(type);
               const names = new Set([...(before.get(type)?.keys() ?? []), ...now.keys()]);

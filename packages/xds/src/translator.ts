@@ -41,6 +41,7 @@ import { RouterSecrets, SecretTable, type SecretChanges } from "./secrets/router
 import { ServiceTables, SharedTables } from "./service-tables.ts";
 import { SidecarScope } from "./sidecar-scope.ts";
 import type { Table } from "./tables.ts";
+import { changedIn, DiscoveredHostsView } from "./vhds/discovered-hosts-view.ts";
 import { TableView } from "./views.ts";
 
 /** What a translator is made from. */
@@ -84,9 +85,9 @@ export interface Translator {
   setSecrets(changes: SecretChanges): TranslationChanges;
   /**
    * What a node may see. Nodes of equal scope get the same object, which stays true until it is forgotten. Secrets are in it only for a router
-   * that was found to be what it says (`trusted`).
+   * that was found to be what it says (`trusted`). With `vhds`, virtual hosts are resources of their own.
    */
-  view(node: ProxyNode, trusted?: boolean): ResourceView;
+  view(node: ProxyNode, trusted?: boolean, vhds?: boolean): ResourceView;
   /** How every Istio object fares, by key. */
   rules(): readonly RuleReport[];
   /**
@@ -179,7 +180,9 @@ class CatalogTranslator implements Translator {
       add(typeUrls.listener, listeners.resources.size);
       add(typeUrls.route, routes.resources.size);
     }
-    for (const { scope, secrets } of this.#scopes.values()) {
+    for (const { scope, secrets, views } of this.#scopes.values()) {
+      for (const view of views.values())
+        if (view instanceof DiscoveredHostsView) add(typeUrls.virtualHost, view.resources(typeUrls.virtualHost).size);
       if (secrets !== undefined) add(typeUrls.secret, secrets.resources.size);
       if (scope === undefined) continue;
       const { listeners, routes } = scope;
@@ -229,7 +232,7 @@ class CatalogTranslator implements Translator {
     ];
   }
 
-  view(node: ProxyNode, trusted = false): ResourceView {
+  view(node: ProxyNode, trusted = false, vhds = false): ResourceView {
     const wanted = this.#nodes.of(node, trusted);
     let built = this.#scopes.get(wanted.key);
     if (built === undefined) {
@@ -237,11 +240,12 @@ class CatalogTranslator implements Translator {
       this.#scopes.set(wanted.key, built);
     }
     const inbound = isCaptured(node) ? inboundOf(wanted, this.#directory, this.#book) : undefined;
-    const key = inbound === undefined ? "" : JSON.stringify(inbound);
+    const key = `${vhds ? "vhds " : ""}${inbound === undefined ? "" : JSON.stringify(inbound)}`;
     let view = built.views.get(key);
     if (view === undefined) {
       view = inbound === undefined ? built.base : inboundLayer(built.base, inbound, styleOf(node), this.#settings);
       if (wanted.patcher !== undefined) view = new PatchedView(view, wanted.patcher);
+      if (vhds) view = new DiscoveredHostsView(view);
       built.views.set(key, view);
       this.#owners.set(view, { scope: wanted.key, key });
     }
@@ -282,7 +286,8 @@ class CatalogTranslator implements Translator {
 
   #patchFaults(): readonly TranslationFault[] {
     const views = [...this.#scopes.values()].flatMap((built) => [...built.views.values()]);
-    const patched = views.flatMap((view) => (view instanceof PatchedView ? view.faults : []));
+    const below = views.map((view) => (view instanceof DiscoveredHostsView ? view.base : view));
+    const patched = below.flatMap((view) => (view instanceof PatchedView ? view.faults : []));
     return [...this.#patchers.faults, ...patched.map(faultOf)];
   }
 
@@ -398,7 +403,7 @@ class CatalogTranslator implements Translator {
       const changed = nonEmpty([...base.tables].map(([type, table]) => [type, table.changed] as const));
       if (changed.size === 0) continue;
       for (const view of handedOut.values()) {
-        const seen = view instanceof PatchedView ? view.changedNames(changed) : changed;
+        const seen = changedIn(view, changed);
         if (seen.size > 0) views.set(view, seen);
       }
     }

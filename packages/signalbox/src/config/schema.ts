@@ -157,6 +157,10 @@ const xdsSchema = z
       .default(defaults.drainMs)
       .describe("At shutdown, clients are sent away one by one over so many milliseconds."),
     limits: limitsSchema.prefault({}),
+    vhds: z
+      .boolean()
+      .default(true)
+      .describe("Gives Envoys that ask for it (`SIGNALBOX_VHDS`) virtual hosts one by one. `false`: nobody."),
     files: z
       .strictObject({
         dir: z.string().min(1).describe("Folder the resources are written to."),

@@ -56,6 +56,11 @@ export class Answers {
     return nonce === this.nonce || this.#unanswered.has(nonce);
   }
 
+  /** Names that the client refused and has not accepted since. */
+  get refused(): Iterable<string> {
+    return [...this.#refused.keys()].filter((name) => name !== whole);
+  }
+
   /** Names of which the client may hold something other than what it was sent last. */
   *doubted(): Iterable<string> {
     if (this.#wholeState) return;

@@ -85,15 +85,15 @@ export function buildDelta(
 ): Outgoing | undefined {
   const upserts = new Map<string, Resource>();
   const removed = new Set<string>();
-  for (const name of [...sub.pending, ...dropped]) {
-    const resource = state.known.get(name);
+  for (const name of [...sub.next, ...dropped]) {
+    const resource = sub.visible(name);
     if (resource === undefined) removed.add(name);
     else upserts.set(name, resource);
   }
   if (sub.owed) owe(sub, state, context, upserts, removed);
-  if (upserts.size === 0 && removed.size === 0 && !opensEmpty(sub)) return undefined;
+  const gone = [...(sub.filter?.told(removed) ?? removed)].sort(byCodeUnits);
+  if (upserts.size === 0 && gone.length === 0 && !opensEmpty(sub)) return undefined;
   const fresh = [...upserts.values()];
-  const gone = [...removed].sort(byCodeUnits);
   const version = state.version.toString();
   const goneVersion = SetVersion.of(gone.map((name) => ({ name, version: "" }))).toString();
   const frame = state.frame(`delta/${SetVersion.of(fresh).toString()}/${goneVersion}`, sub.answers, () =>
@@ -121,7 +121,7 @@ function owe(
     if (held.get(resource.name) === resource.version && !context.warming.has(resource.name)) continue;
     upserts.set(resource.name, resource);
   }
-  for (const name of held.keys()) if (sub.covers(name) && !state.known.has(name)) removed.add(name);
+  for (const name of held.keys()) if (sub.wants(name) && sub.visible(name) === undefined) removed.add(name);
   for (const name of sub.names) if (!state.known.has(name)) removed.add(name);
 }
 

@@ -9,14 +9,14 @@ const refusedPatience = 12;
 /**
  * Until when the pending changes of `sub` must wait, in epoch milliseconds; `open` when they may go.
  *
- * Two rules, both with the same deadline, and neither for what a request asked for:
+ * Two rules, both with the same deadline, and neither for what the client asked for or waits for:
  * one response for each type at a time, the next when the client has answered (a slow client gets fewer, newer
  * responses); and make before break: what refers to clusters waits until the clusters and endpoints of the same change
  * are answered, which Envoy does when they are warm. Endpoints do not wait for the answer to clusters, since Envoy holds
  * that answer back until it has them. Source: Envoy's xDS protocol documentation, "Eventual consistency considerations".
  */
 export function changesWaitUntil(sub: Subscription, others: Iterable<Subscription>, waitMs: number): number {
-  if (sub.solicited) return open;
+  if (sub.solicited || sub.urgent.size > 0) return open;
   const ownAnswer = sub.answers.awaiting?.deadline ?? open;
   if (!sub.kind.refersToClusters || sub.backlog === undefined) return ownAnswer;
   const { latest, since } = sub.backlog;
@@ -62,7 +62,7 @@ const nothingDue: Due = { changes: false, removals: false, at: 0 };
 
 /** What of `sub` is due at `now`. */
 export function dueOf(sub: Subscription, others: readonly Subscription[], waitMs: number, now: number): Due {
-  if (sub.state === undefined) return nothingDue;
+  if (sub.state === undefined || (sub.wildcard && sub.filter?.ready === false)) return nothingDue;
   const wantsChanges = sub.owed || sub.pending.size > 0;
   const wantsRemovals = sub.retired.size > 0;
   if (!wantsChanges && !wantsRemovals) return nothingDue;

@@ -7,6 +7,7 @@ import type { ChangedNames, ResourceSource, ViewLease } from "../source.ts";
 import { grpcStatus, type Peer, type StreamCall, type StreamHandler } from "../transport.ts";
 import { clientStatus, nodeFacts, type NodeFacts } from "./client-status.ts";
 import { buildDelta, subscribeDelta } from "./delta.ts";
+import { DiscoveredHosts, withRefused } from "./discovered-hosts.ts";
 import { dueOf, removesDespiteRefusal } from "./gate.ts";
 import type { NameBudget, NameHolder } from "./name-budget.ts";
 import type { NameTable } from "./names.ts";
@@ -17,6 +18,7 @@ import {
   readDeltaRequest,
   readNode,
   readSotwRequest,
+  type DeltaRequest,
   type NameLimits,
   type RequestHead,
 } from "./request.ts";
@@ -65,6 +67,8 @@ export class Session implements StreamHandler, NameHolder {
   /** Names that the budget knows of. */
   #named = 0;
   readonly #warming = new Warming();
+  /** Only an aggregated delta stream can carry virtual hosts one by one. */
+  readonly #hosts: DiscoveredHosts | undefined;
   #writing = false;
   #pumping = false;
   #closed = false;
@@ -76,6 +80,7 @@ export class Session implements StreamHandler, NameHolder {
     this.#method = method;
     this.#shared = shared;
     this.#connectedAt = shared.clock.now();
+    if (method.protocol === "delta" && method.type === undefined) this.#hosts = new DiscoveredHosts();
     shared.onEvent({ type: "stream-open", stream: id, peer: call.peer.address, method: call.path });
   }
 
@@ -184,6 +189,7 @@ export class Session implements StreamHandler, NameHolder {
     if (!known && !first && request.nonce !== "") this.#stale(sub, request.nonce);
     subscribeDelta(sub, request, first, this.#receiveContext());
     this.#followNames(sub);
+    this.#followTables(sub, request, first);
   }
 
   #receiveContext(): ReceiveContext {
@@ -218,7 +224,9 @@ export class Session implements StreamHandler, NameHolder {
     if (refusal !== undefined) throw new ClientRefusedError(refusal);
     this.#node = nodeFacts(node);
     this.#shared.onEvent({ type: "stream-node", stream: this.id, node: node.id });
-    this.#lease = this.#shared.source.acquire(node, (changed) => this.#contained(() => this.#changed(changed)), peer);
+    const onChange = (changed: ChangedNames | undefined): void => this.#contained(() => this.#changed(changed));
+    const { protocol, type } = this.#method;
+    this.#lease = this.#shared.source.acquire(node, onChange, peer, { protocol, aggregated: type === undefined });
   }
 
   #subscription(request: RequestHead): { sub: Subscription; first: boolean } {
@@ -229,6 +237,7 @@ export class Session implements StreamHandler, NameHolder {
       throw new LimitExceededError(`more than ${this.#shared.limits.maxTypes} resource types on one stream`);
     }
     const sub = new Subscription(resourceKind(type), this.#method.protocol);
+    if (type === typeUrls.virtualHost) sub.filter = this.#hosts;
     const view = this.#lease?.current();
     if (view !== undefined) sub.attach(view, this.#shared.views);
     this.#subscriptions.set(type, sub);
@@ -248,6 +257,7 @@ export class Session implements StreamHandler, NameHolder {
     const about = this.#about(sub);
     if (error === undefined) this.#shared.onEvent({ type: "acked", ...about, nonce });
     else this.#shared.onEvent({ type: "nacked", ...about, version: sent.version, nonce, error });
+    if (error !== undefined && sub.kind.type === typeUrls.route) this.#hosts?.tablesRefused(sent.names);
     return true;
   }
 
@@ -315,6 +325,7 @@ export class Session implements StreamHandler, NameHolder {
       nextNonce: this.#shared.nextNonce,
     };
     const dropped = removals ? this.#takeRetired(sub) : [];
+    if (sub.filter !== undefined) withRefused(sub);
     const outgoing =
       sub.protocol === "sotw"
         ? buildSotw(sub, state, dropped.length > 0, context)
@@ -339,6 +350,10 @@ export class Session implements StreamHandler, NameHolder {
     sub.answers.sent(frame, now + this.#shared.answerTimeoutMs, sub.backlog?.oldest ?? this.#change, now);
     sub.settle();
     this.#followWarming(sub, fresh, now);
+    if (sub.kind.type === typeUrls.route && this.#hosts !== undefined) {
+      this.#hosts.tablesSent(fresh, this.#subscriptions.get(typeUrls.virtualHost));
+      this.#hurryHosts(this.#hosts);
+    }
     this.#shared.onEvent({
       type: "sent",
       ...this.#about(sub),
@@ -353,6 +368,23 @@ export class Session implements StreamHandler, NameHolder {
       this.#writing = false;
       this.#contained(() => {});
     });
+  }
+
+  /** A request may have changed which route tables the client has, or asked for their virtual hosts. */
+  #followTables(sub: Subscription, request: DeltaRequest, first: boolean): void {
+    if (this.#hosts === undefined) return;
+    if (sub.kind.type === typeUrls.route) {
+      const hosts = this.#subscriptions.get(typeUrls.virtualHost);
+      const forgotten = this.#hosts.tablesAsked(sub, request, first, hosts);
+      // At once: should the client ask for the table again, it must not believe that it still holds what was in it.
+      hosts?.hurry(forgotten, this.#change, this.#shared.clock.now());
+    } else if (sub.kind.type === typeUrls.virtualHost && first) this.#hurryHosts(this.#hosts);
+  }
+
+  /** Virtual hosts follow a route table that was sent, at once. */
+  #hurryHosts(discovered: DiscoveredHosts): void {
+    const hosts = this.#subscriptions.get(typeUrls.virtualHost);
+    hosts?.hurry(discovered.follow(hosts), this.#change, this.#shared.clock.now());
   }
 
   /** Endpoints follow a cluster that was sent; only an aggregated stream carries both. */

@@ -16,6 +16,15 @@ interface Backlog {
 
 const noNames: NameCollection = new Set<string>();
 
+/** What a wildcard means where it does not mean everything. */
+export interface WildcardFilter {
+  /** False while it is not known yet what the wildcard means. */
+  readonly ready: boolean;
+  has(name: string): boolean;
+  /** Of names that are gone, those of which the client is to be told now. */
+  told(gone: ReadonlySet<string>): Iterable<string>;
+}
+
 /**
  * What one stream has asked for of one resource type, and what is still to be said about it. Nothing queues here:
  * `pending` holds names only, and a response is made of the newest content when it can be written. Both variants of the
@@ -25,6 +34,8 @@ export class Subscription {
   readonly kind: ResourceKind;
   readonly protocol: "sotw" | "delta";
   wildcard = false;
+  /** Narrows the wildcard; names that the client asks for are not looked at. */
+  filter: WildcardFilter | undefined;
   /** The client has named resources on this stream, so that no names mean none. */
   everNamed = false;
   names: NameCollection = noNames;
@@ -42,6 +53,8 @@ export class Subscription {
   /** A request asks for what is pending: it is answered without waiting for order or an ACK. */
   solicited = false;
   readonly pending = new Set<string>();
+  /** Of what is pending, names that the client waits for: they go at once, before and without the rest. */
+  readonly urgent = new Set<string>();
   backlog: Backlog | undefined;
   /** Resources that are gone, and of which the client is to be told last. SotW keeps their content until then. */
   readonly retired = new Map<string, Resource | undefined>();
@@ -57,14 +70,31 @@ export class Subscription {
     this.answers = new Answers(protocol === "sotw" && kind.wholeState);
   }
 
+  /** The client is to have the name if it exists. */
   covers(name: string): boolean {
+    return this.#inWildcard(name) || this.names.has(name);
+  }
+
+  /** The client asks for the name, whether or not it is to have it. */
+  wants(name: string): boolean {
     return this.wildcard || this.names.has(name);
+  }
+
+  /** The resource of this name that the client is to have. */
+  visible(name: string): Resource | undefined {
+    return this.covers(name) ? this.state?.known.get(name) : undefined;
+  }
+
+  #inWildcard(name: string): boolean {
+    return this.wildcard && (this.filter === undefined || this.filter.has(name));
   }
 
   /** The subscribed resources that exist. */
   existing(): Resource[] {
     if (this.state === undefined) return [];
-    return this.wildcard ? [...this.state.known.values()] : this.state.existing(this.names);
+    if (!this.wildcard) return this.state.existing(this.names);
+    const all = [...this.state.known.values()];
+    return this.filter === undefined ? all : all.filter(({ name }) => this.covers(name));
   }
 
   attach(view: ResourceView, states: ViewStates): void {
@@ -177,6 +207,24 @@ export class Subscription {
     }
   }
 
+  /** Names, existing or not, that the client waits for though it did not ask. They go at once, and nothing else with them. */
+  hurry(names: Iterable<string>, change: number, now: number): void {
+    for (const name of names) {
+      this.pending.add(name);
+      this.urgent.add(name);
+      this.#mark(change, now);
+    }
+  }
+
+  /** What goes into the next response, of what is pending. */
+  get next(): ReadonlySet<string> {
+    return this.#inParts ? this.urgent : this.pending;
+  }
+
+  get #inParts(): boolean {
+    return this.urgent.size > 0 && !this.owed && !this.solicited;
+  }
+
   /** A request asks for names (`undefined`: for everything). Answered at once unless the client brought something to live on. */
   ask(names: Iterable<string> | undefined, change: number, now: number, atOnce: boolean): void {
     if (names === undefined) this.owed = true;
@@ -224,8 +272,15 @@ export class Subscription {
     return kept;
   }
 
-  /** All that was pending has been put into a response, or needs none. */
+  /** What was to go next has been put into a response, or needs none. */
   settle(): void {
+    if (this.#inParts) {
+      for (const name of this.urgent) this.pending.delete(name);
+      this.urgent.clear();
+      this.tidy();
+      return;
+    }
+    this.urgent.clear();
     this.owed = false;
     this.claim = undefined;
     this.solicited = false;
