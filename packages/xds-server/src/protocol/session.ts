@@ -160,10 +160,8 @@ export class Session implements StreamHandler, NameHolder {
   }
 
   #receiveSotw(bytes: Uint8Array): void {
-    const request = readSotwRequest(
-      bytes,
-      this.#ordered.flatMap((sub) => sub.run?.run ?? []),
-    );
+    const expected = this.#ordered.flatMap((sub) => sub.run?.run ?? []);
+    const request = readSotwRequest(bytes, expected, this.#shared.names);
     this.#identify(request);
     const { sub, first } = this.#subscription(request);
     this.#answer(sub, request);
@@ -176,7 +174,7 @@ export class Session implements StreamHandler, NameHolder {
   }
 
   #receiveDelta(bytes: Uint8Array): void {
-    const request = readDeltaRequest(bytes, this.#shared.limits);
+    const request = readDeltaRequest(bytes, this.#shared.limits, this.#shared.names);
     this.#identify(request);
     const { sub, first } = this.#subscription(request);
     const known = this.#answer(sub, request) || request.nonce === sub.answers.nonce;
@@ -194,7 +192,7 @@ export class Session implements StreamHandler, NameHolder {
   /** A request may have changed the names of `sub`. */
   #followNames(sub: Subscription): void {
     if (sub.kind.type === typeUrls.endpoint && this.#warming.names.size > 0) {
-      this.#warming.endpointsAsked((name) => sub.covers(name));
+      this.#warming.endpointsAsked(sub);
     }
     const named = this.#ordered.reduce((sum, { names }) => sum + names.size, 0);
     const more = named - this.#named;
@@ -362,7 +360,7 @@ export class Session implements StreamHandler, NameHolder {
     if (sub.kind.type !== typeUrls.cluster) return;
     const endpoints = this.#subscriptions.get(typeUrls.endpoint);
     // Before the first request for endpoints nobody knows which ones the client will ask for.
-    const names = this.#warming.clustersSent(fresh, (name) => endpoints?.covers(name) ?? true);
+    const names = this.#warming.clustersSent(fresh, endpoints);
     endpoints?.resend(names, this.#change, now);
   }
 }
