@@ -2,6 +2,7 @@ import { constants } from "node:http2";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { grpcStatus } from "../transport.ts";
 import type { AcceptStream, Peer, StreamCall, StreamHandler } from "../transport.ts";
+import type { Turns } from "../turns.ts";
 import { parseTimeout, responseHeaders, statusTrailers } from "./headers.ts";
 import { MessageError, MessageReader } from "./message-reader.ts";
 import type { PartialBudget } from "./message-reader.ts";
@@ -16,6 +17,8 @@ export interface StreamContext {
   readonly receiveBytes: number;
   readonly partial: PartialBudget;
   readonly accept: AcceptStream;
+  /** When messages are handed on. */
+  readonly turns: Turns;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** The server's side has ended; the client may still hold its own side open. */
@@ -53,6 +56,9 @@ export class GrpcStream implements StreamCall {
   #progressAt = 0;
   #ending: Ending | undefined;
   #trailersAsked = false;
+  /** Messages that wait for their turn. Nothing is read meanwhile. */
+  readonly #inbox: Uint8Array[] = [];
+  #halfClosedLater = false;
   #deadline: NodeJS.Timeout | undefined;
 
   constructor(http: ServerHttp2Stream, headers: IncomingHttpHeaders, context: StreamContext) {
@@ -82,6 +88,7 @@ export class GrpcStream implements StreamCall {
     if (this.#ending !== undefined) return;
     this.#ending = { code, message };
     this.#reader.clear();
+    this.#clearInbox();
     clearTimeout(this.#deadline);
     if (this.#pending === undefined) this.#finish();
     queueMicrotask(() => this.#tellClosed());
@@ -149,9 +156,7 @@ export class GrpcStream implements StreamCall {
   #receive(chunk: Buffer): void {
     if (this.#ending !== undefined) return;
     try {
-      this.#reader.push(chunk, (bytes) => {
-        if (this.#ending === undefined) this.#handler?.message(bytes);
-      });
+      this.#reader.push(chunk, (bytes) => this.#arrived(bytes));
     } catch (error) {
       if (error instanceof MessageError) this.#refuse(error.status, error.message);
       else this.#fail(error);
@@ -159,8 +164,61 @@ export class GrpcStream implements StreamCall {
     if (this.#ended()) this.#reader.clear();
   }
 
+  /** Hands a message on: at once, or in a later turn while others have theirs. */
+  #arrived(bytes: Uint8Array): void {
+    if (this.#ending !== undefined) return;
+    const { partial, turns } = this.#context;
+    if (this.#inbox.length === 0 && turns.free()) {
+      this.#handler?.message(bytes);
+    } else if (partial.held + bytes.length > partial.max) {
+      // More may not be kept: this connection's messages take the time that they take.
+      for (const earlier of this.#takeInbox()) this.#deliver(earlier);
+      this.#deliver(bytes);
+    } else {
+      partial.held += bytes.length;
+      this.#inbox.push(bytes);
+      if (this.#inbox.length > 1) return;
+      this.#http.pause();
+      turns.later(() => this.#nextMessage());
+    }
+  }
+
+  #deliver(bytes: Uint8Array): void {
+    if (this.#ending === undefined) this.#handler?.message(bytes);
+  }
+
+  #nextMessage(): void {
+    const bytes = this.#inbox.shift();
+    if (bytes !== undefined) {
+      this.#context.partial.held -= bytes.length;
+      this.#guard(() => this.#deliver(bytes));
+    }
+    if (this.#inbox.length > 0) this.#context.turns.later(() => this.#nextMessage());
+    else this.#readOn();
+  }
+
+  #readOn(): void {
+    if (this.#halfClosedLater) this.#halfClosed();
+    else if (!this.#http.destroyed) this.#http.resume();
+  }
+
+  #takeInbox(): Uint8Array[] {
+    const taken = this.#inbox.splice(0);
+    for (const { length } of taken) this.#context.partial.held -= length;
+    return taken;
+  }
+
+  #clearInbox(): void {
+    // What still comes is thrown away, and the end must be seen.
+    if (this.#takeInbox().length > 0 && !this.#http.destroyed) this.#http.resume();
+  }
+
   #halfClosed(): void {
     if (this.#ending !== undefined) return;
+    if (this.#inbox.length > 0) {
+      this.#halfClosedLater = true;
+      return;
+    }
     const partial = this.#reader.partial;
     this.#tellClosed();
     if (partial) this.end(grpcStatus.internal, "the stream ended within a message");
@@ -177,10 +235,16 @@ export class GrpcStream implements StreamCall {
       this.#guard(write.done);
       return;
     }
+    const left = (error: Error | null | undefined): void => this.#sliceLeft(write, error);
+    const [only] = slice;
+    if (only !== undefined && slice.length === 1) {
+      this.#http.write(only, left);
+      return;
+    }
     this.#http.cork();
     slice.forEach((bytes, index) => {
       if (index < slice.length - 1) this.#http.write(bytes);
-      else this.#http.write(bytes, (error) => this.#sliceLeft(write, error));
+      else this.#http.write(bytes, left);
     });
     this.#http.uncork();
   }
@@ -214,6 +278,7 @@ export class GrpcStream implements StreamCall {
   #gone(): void {
     clearTimeout(this.#deadline);
     this.#reader.clear();
+    this.#takeInbox();
     this.#ending ??= { code: grpcStatus.cancelled, message: "the stream is gone" };
     const write = this.#pending;
     this.#pending = undefined;

@@ -5,6 +5,7 @@ import type { ClientStatus, XdsEvent } from "../events.ts";
 import type { Resource } from "../resource.ts";
 import type { ChangedNames, ResourceSource, ViewLease } from "../source.ts";
 import { grpcStatus, type Peer, type StreamCall, type StreamHandler } from "../transport.ts";
+import type { Turns } from "../turns.ts";
 import { clientStatus, nodeFacts, type NodeFacts } from "./client-status.ts";
 import { buildDelta, subscribeDelta } from "./delta.ts";
 import { dueOf, removesDespiteRefusal } from "./gate.ts";
@@ -31,6 +32,8 @@ import { MalformedRequestError } from "./wire.ts";
 export interface SessionShared {
   readonly source: ResourceSource;
   readonly clock: XdsClock;
+  /** When a change that goes to many streams is written to each. */
+  readonly turns: Turns;
   readonly names: NameTable;
   readonly views: ViewStates;
   readonly budget: NameBudget;
@@ -67,6 +70,7 @@ export class Session implements StreamHandler, NameHolder {
   readonly #warming = new Warming();
   #writing = false;
   #pumping = false;
+  #waitsForTurn = false;
   #closed = false;
   #wake: (() => void) | undefined;
 
@@ -169,8 +173,9 @@ export class Session implements StreamHandler, NameHolder {
       this.#stale(sub, request.nonce);
       return;
     }
+    const { run } = sub;
     subscribeSotw(sub, request, first, this.#receiveContext());
-    this.#followNames(sub);
+    if (sub.run !== run) this.#followNames(sub);
   }
 
   #receiveDelta(bytes: Uint8Array): void {
@@ -180,6 +185,7 @@ export class Session implements StreamHandler, NameHolder {
     const known = this.#answer(sub, request) || request.nonce === sub.answers.nonce;
     // An unknown nonce is no answer, but what the request says about names counts all the same.
     if (!known && !first && request.nonce !== "") this.#stale(sub, request.nonce);
+    if (!first && request.subscribe.length + request.unsubscribe.length === 0) return;
     subscribeDelta(sub, request, first, this.#receiveContext());
     this.#followNames(sub);
   }
@@ -216,7 +222,7 @@ export class Session implements StreamHandler, NameHolder {
     if (refusal !== undefined) throw new ClientRefusedError(refusal);
     this.#node = nodeFacts(node);
     this.#shared.onEvent({ type: "stream-node", stream: this.id, node: node.id });
-    this.#lease = this.#shared.source.acquire(node, (changed) => this.#contained(() => this.#changed(changed)), peer);
+    this.#lease = this.#shared.source.acquire(node, (changed) => this.#viewChanged(changed), peer);
   }
 
   #subscription(request: RequestHead): { sub: Subscription; first: boolean } {
@@ -251,6 +257,23 @@ export class Session implements StreamHandler, NameHolder {
 
   #about(sub: Subscription): { stream: number; node: string; resourceType: TypeUrl } {
     return { stream: this.id, node: this.#node?.id ?? "", resourceType: sub.kind.type };
+  }
+
+  /** Notes a change now, and writes it when it is this stream's turn. */
+  #viewChanged(changed: ChangedNames | undefined): void {
+    if (this.#closed) return;
+    try {
+      this.#changed(changed);
+    } catch (error) {
+      this.refuse(error);
+      return;
+    }
+    if (this.#waitsForTurn) return;
+    this.#waitsForTurn = true;
+    this.#shared.turns.run(() => {
+      this.#waitsForTurn = false;
+      this.#contained(() => {});
+    });
   }
 
   #changed(changed: ChangedNames | undefined): void {
