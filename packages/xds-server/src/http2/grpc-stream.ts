@@ -4,6 +4,7 @@ import { grpcStatus } from "../transport.ts";
 import type { AcceptStream, Peer, StreamCall, StreamHandler } from "../transport.ts";
 import type { Turns } from "../turns.ts";
 import { parseTimeout, responseHeaders, statusTrailers } from "./headers.ts";
+import { Inbox } from "./inbox.ts";
 import { MessageError, MessageReader } from "./message-reader.ts";
 import type { PartialBudget } from "./message-reader.ts";
 
@@ -56,8 +57,7 @@ export class GrpcStream implements StreamCall {
   #progressAt = 0;
   #ending: Ending | undefined;
   #trailersAsked = false;
-  /** Messages that wait for their turn. Nothing is read meanwhile. */
-  readonly #inbox: Uint8Array[] = [];
+  readonly #inbox: Inbox;
   #halfClosedLater = false;
   #deadline: NodeJS.Timeout | undefined;
 
@@ -65,6 +65,12 @@ export class GrpcStream implements StreamCall {
     this.#http = http;
     this.#context = context;
     this.#reader = new MessageReader(context.receiveBytes, context.partial);
+    const owner = {
+      deliver: (bytes: Uint8Array) => this.#deliver(bytes),
+      pause: () => http.pause(),
+      resume: () => this.#readOn(),
+    };
+    this.#inbox = new Inbox(owner, context.turns, context.partial);
     this.path = headers[":path"] ?? "";
     this.peer = context.peer;
     http.on("wantTrailers", () => this.#sendTrailers());
@@ -88,7 +94,7 @@ export class GrpcStream implements StreamCall {
     if (this.#ending !== undefined) return;
     this.#ending = { code, message };
     this.#reader.clear();
-    this.#clearInbox();
+    this.#inbox.clear();
     clearTimeout(this.#deadline);
     if (this.#pending === undefined) this.#finish();
     queueMicrotask(() => this.#tellClosed());
@@ -156,7 +162,7 @@ export class GrpcStream implements StreamCall {
   #receive(chunk: Buffer): void {
     if (this.#ending !== undefined) return;
     try {
-      this.#reader.push(chunk, (bytes) => this.#arrived(bytes));
+      this.#reader.push(chunk, (bytes) => this.#inbox.put(bytes));
     } catch (error) {
       if (error instanceof MessageError) this.#refuse(error.status, error.message);
       else this.#fail(error);
@@ -164,58 +170,21 @@ export class GrpcStream implements StreamCall {
     if (this.#ended()) this.#reader.clear();
   }
 
-  /** Hands a message on: at once, or in a later turn while others have theirs. */
-  #arrived(bytes: Uint8Array): void {
-    if (this.#ending !== undefined) return;
-    const { partial, turns } = this.#context;
-    if (this.#inbox.length === 0 && turns.free()) {
-      this.#handler?.message(bytes);
-    } else if (partial.held + bytes.length > partial.max) {
-      // More may not be kept: this connection's messages take the time that they take.
-      for (const earlier of this.#takeInbox()) this.#deliver(earlier);
-      this.#deliver(bytes);
-    } else {
-      partial.held += bytes.length;
-      this.#inbox.push(bytes);
-      if (this.#inbox.length > 1) return;
-      this.#http.pause();
-      turns.later(() => this.#nextMessage());
-    }
-  }
-
   #deliver(bytes: Uint8Array): void {
-    if (this.#ending === undefined) this.#handler?.message(bytes);
+    if (this.#ending !== undefined) return;
+    this.#guard(() => this.#handler?.message(bytes));
+    if (this.#ended()) this.#reader.clear();
   }
 
-  #nextMessage(): void {
-    const bytes = this.#inbox.shift();
-    if (bytes !== undefined) {
-      this.#context.partial.held -= bytes.length;
-      this.#guard(() => this.#deliver(bytes));
-    }
-    if (this.#inbox.length > 0) this.#context.turns.later(() => this.#nextMessage());
-    else this.#readOn();
-  }
-
+  /** After the last message that waited: what came behind it, or what comes next. */
   #readOn(): void {
     if (this.#halfClosedLater) this.#halfClosed();
     else if (!this.#http.destroyed) this.#http.resume();
   }
 
-  #takeInbox(): Uint8Array[] {
-    const taken = this.#inbox.splice(0);
-    for (const { length } of taken) this.#context.partial.held -= length;
-    return taken;
-  }
-
-  #clearInbox(): void {
-    // What still comes is thrown away, and the end must be seen.
-    if (this.#takeInbox().length > 0 && !this.#http.destroyed) this.#http.resume();
-  }
-
   #halfClosed(): void {
     if (this.#ending !== undefined) return;
-    if (this.#inbox.length > 0) {
+    if (!this.#inbox.empty) {
       this.#halfClosedLater = true;
       return;
     }
@@ -278,7 +247,7 @@ export class GrpcStream implements StreamCall {
   #gone(): void {
     clearTimeout(this.#deadline);
     this.#reader.clear();
-    this.#takeInbox();
+    this.#inbox.clear();
     this.#ending ??= { code: grpcStatus.cancelled, message: "the stream is gone" };
     const write = this.#pending;
     this.#pending = undefined;

@@ -28,8 +28,7 @@ export interface Whole {
 
 /** The key of a delta response with this content. */
 export function deltaKey(resources: readonly Resource[], gone: readonly string[]): string {
-  const goneVersion =
-    gone.length === 0 ? "" : SetVersion.of(gone.map((name) => ({ name, version: "" }))).toString();
+  const goneVersion = gone.length === 0 ? "" : SetVersion.of(gone.map((name) => ({ name, version: "" }))).toString();
   return `delta/${SetVersion.of(resources).toString()}/${goneVersion}`;
 }
 
