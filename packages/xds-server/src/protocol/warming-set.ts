@@ -7,24 +7,15 @@ import type { SharedNames } from "./names.ts";
  * it, and what is found out about it.
  */
 export class WarmingSet {
-  /** Clusters by the name of their endpoints. */
-  readonly clusters: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly clusters: readonly Resource[];
   /** Names of the endpoints. */
   readonly names: ReadonlySet<string>;
   readonly #sentIn = new WeakMap<readonly Resource[], boolean>();
   readonly #askedBy = new WeakMap<SharedNames, boolean>();
 
   constructor(clusters: readonly Resource[]) {
-    const byEndpoints = new Map<string, Set<string>>();
-    for (const cluster of clusters) {
-      const name = endpointNameOf(cluster);
-      if (name === undefined) continue;
-      const sharing = byEndpoints.get(name);
-      if (sharing === undefined) byEndpoints.set(name, new Set([cluster.name]));
-      else sharing.add(cluster.name);
-    }
-    this.clusters = byEndpoints;
-    this.names = new Set(byEndpoints.keys());
+    this.clusters = clusters;
+    this.names = new Set(clusters.flatMap((cluster) => endpointNameOf(cluster) ?? []));
   }
 
   /** Whether all of them are among these endpoints. */

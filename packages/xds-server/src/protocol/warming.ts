@@ -87,7 +87,10 @@ export class Warming {
     const shared = this.#shared;
     if (shared === undefined) return;
     this.#shared = undefined;
-    for (const [name, clusters] of shared.clusters) for (const cluster of clusters) this.#wait(cluster, name);
+    for (const cluster of shared.clusters) {
+      const name = endpointNameOf(cluster);
+      if (name !== undefined) this.#wait(cluster.name, name);
+    }
   }
 
   #wait(cluster: string, name: string): void {
