@@ -37,6 +37,14 @@ interface Stream {
   readonly pushed: Map<string, Pushed>;
 }
 
+/** What was counted of one type and not yet written down. */
+interface Counted {
+  pushes: number;
+  resources: number;
+  removed: number;
+  acks: number;
+}
+
 const services = new Map([
   ["AggregatedDiscoveryService", "ads"],
   ["ClusterDiscoveryService", "cds"],
@@ -52,11 +60,36 @@ export class XdsMetrics {
   readonly #now: () => number;
   readonly #lastChange: () => number | undefined;
   readonly #streams = new Map<number, Stream>();
+  /** By short type. Each change makes as many of these events as there are clients, so they only add up numbers. */
+  readonly #counted = new Map<string, Counted>();
 
   constructor(instruments: Instruments, now: () => number, lastChange: () => number | undefined) {
     this.#instruments = instruments;
     this.#now = now;
     this.#lastChange = lastChange;
+  }
+
+  /** Writes down what was counted. Call before the instruments are read. */
+  flush(): void {
+    for (const [type, { pushes, resources, removed, acks }] of this.#counted) {
+      const labels = { type };
+      if (pushes > 0) {
+        this.#instruments.count("pilot_xds_pushes", labels, pushes);
+        this.#instruments.count("signalbox_xds_sent_resources_total", labels, resources);
+      }
+      if (removed > 0) this.#instruments.count("signalbox_xds_removed_resources_total", labels, removed);
+      if (acks > 0) this.#instruments.count("signalbox_xds_acks_total", labels, acks);
+    }
+    this.#counted.clear();
+  }
+
+  #countedOf(type: string): Counted {
+    let counted = this.#counted.get(type);
+    if (counted === undefined) {
+      counted = { pushes: 0, resources: 0, removed: 0, acks: 0 };
+      this.#counted.set(type, counted);
+    }
+    return counted;
   }
 
   /** Takes one event. */
@@ -99,11 +132,12 @@ export class XdsMetrics {
   }
 
   #sent(event: Extract<XdsEventView, { readonly type: "sent" }>): void {
-    const labels = { type: shortType(event.resourceType) };
-    this.#instruments.count("pilot_xds_pushes", labels);
-    this.#instruments.observe("pilot_xds_config_size_bytes", event.bytes, labels);
-    this.#instruments.count("signalbox_xds_sent_resources_total", labels, event.resources);
-    if (event.removed > 0) this.#instruments.count("signalbox_xds_removed_resources_total", labels, event.removed);
+    const type = shortType(event.resourceType);
+    const counted = this.#countedOf(type);
+    counted.pushes++;
+    counted.resources += event.resources;
+    counted.removed += event.removed;
+    this.#instruments.observe("pilot_xds_config_size_bytes", event.bytes, { type });
     const stream = this.#streams.get(event.stream);
     if (stream === undefined) return;
     const before = stream.pushed.get(event.resourceType);
@@ -118,7 +152,7 @@ export class XdsMetrics {
   }
 
   #acked(stream: number, resourceType: string, nonce: string): void {
-    this.#instruments.count("signalbox_xds_acks_total", { type: shortType(resourceType) });
+    this.#countedOf(shortType(resourceType)).acks++;
     const pushed = this.#streams.get(stream)?.pushed.get(resourceType);
     if (pushed?.nonce !== nonce || pushed.changeAt === undefined) return;
     this.#instruments.observe("pilot_proxy_convergence_time", (this.#now() - pushed.changeAt) / 1000);

@@ -15,6 +15,7 @@ import type { ResourceSource } from "./source.ts";
 import { followCertificates, loadCertificates } from "./tls/certificates.ts";
 import type { CertificateFiles } from "./tls/certificates.ts";
 import type { Peer } from "./transport.ts";
+import { Turns } from "./turns.ts";
 
 /** Where a port is opened. */
 export interface ListenAddress {
@@ -125,6 +126,7 @@ class Server implements XdsServer {
     this.#limits = { ...defaultTransportLimits, ...limits };
     this.#protocol = createXdsProtocol({
       source,
+      turns: new Turns(() => performance.now()),
       ...(limits === undefined ? {} : { limits }),
       ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
       ...(authorize === undefined ? {} : { authorize }),

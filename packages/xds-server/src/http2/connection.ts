@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Session, Serv
 import type { Socket } from "node:net";
 import { grpcStatus } from "../transport.ts";
 import type { AcceptStream, Peer } from "../transport.ts";
+import type { Turns } from "../turns.ts";
 import { GrpcStream } from "./grpc-stream.ts";
 import { refusalHeaders, refuseRequest, responseHeaders, statusTrailers } from "./headers.ts";
 import type { TransportLimits } from "./limits.ts";
@@ -15,6 +16,7 @@ const sessionMemoryMegabytes = 1024;
 export interface ConnectionContext {
   readonly limits: TransportLimits;
   readonly accept: AcceptStream;
+  readonly turns: Turns;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** A connection, stream or message was turned away or cut off. */
@@ -139,6 +141,7 @@ export class Connection {
       receiveBytes: this.#context.limits.receiveBytes,
       partial: this.#partial,
       accept: this.#context.accept,
+      turns: this.#context.turns,
       now: this.#context.now,
       ended: () => this.#linger(http),
       refused: (reason) => this.#context.refused(this.peer.address, reason),

@@ -2,7 +2,9 @@ import { constants } from "node:http2";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { grpcStatus } from "../transport.ts";
 import type { AcceptStream, Peer, StreamCall, StreamHandler } from "../transport.ts";
+import type { Turns } from "../turns.ts";
 import { parseTimeout, responseHeaders, statusTrailers } from "./headers.ts";
+import { Inbox } from "./inbox.ts";
 import { MessageError, MessageReader } from "./message-reader.ts";
 import type { PartialBudget } from "./message-reader.ts";
 
@@ -16,6 +18,8 @@ export interface StreamContext {
   readonly receiveBytes: number;
   readonly partial: PartialBudget;
   readonly accept: AcceptStream;
+  /** When messages are handed on. */
+  readonly turns: Turns;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** The server's side has ended; the client may still hold its own side open. */
@@ -53,12 +57,20 @@ export class GrpcStream implements StreamCall {
   #progressAt = 0;
   #ending: Ending | undefined;
   #trailersAsked = false;
+  readonly #inbox: Inbox;
+  #halfClosedLater = false;
   #deadline: NodeJS.Timeout | undefined;
 
   constructor(http: ServerHttp2Stream, headers: IncomingHttpHeaders, context: StreamContext) {
     this.#http = http;
     this.#context = context;
     this.#reader = new MessageReader(context.receiveBytes, context.partial);
+    const owner = {
+      deliver: (bytes: Uint8Array) => this.#deliver(bytes),
+      pause: () => http.pause(),
+      resume: () => this.#readOn(),
+    };
+    this.#inbox = new Inbox(owner, context.turns, context.partial);
     this.path = headers[":path"] ?? "";
     this.peer = context.peer;
     http.on("wantTrailers", () => this.#sendTrailers());
@@ -82,6 +94,7 @@ export class GrpcStream implements StreamCall {
     if (this.#ending !== undefined) return;
     this.#ending = { code, message };
     this.#reader.clear();
+    this.#inbox.clear();
     clearTimeout(this.#deadline);
     if (this.#pending === undefined) this.#finish();
     queueMicrotask(() => this.#tellClosed());
@@ -149,9 +162,7 @@ export class GrpcStream implements StreamCall {
   #receive(chunk: Buffer): void {
     if (this.#ending !== undefined) return;
     try {
-      this.#reader.push(chunk, (bytes) => {
-        if (this.#ending === undefined) this.#handler?.message(bytes);
-      });
+      this.#reader.push(chunk, (bytes) => this.#inbox.put(bytes));
     } catch (error) {
       if (error instanceof MessageError) this.#refuse(error.status, error.message);
       else this.#fail(error);
@@ -159,8 +170,24 @@ export class GrpcStream implements StreamCall {
     if (this.#ended()) this.#reader.clear();
   }
 
+  #deliver(bytes: Uint8Array): void {
+    if (this.#ending !== undefined) return;
+    this.#guard(() => this.#handler?.message(bytes));
+    if (this.#ended()) this.#reader.clear();
+  }
+
+  /** After the last message that waited: what came behind it, or what comes next. */
+  #readOn(): void {
+    if (this.#halfClosedLater) this.#halfClosed();
+    else if (!this.#http.destroyed) this.#http.resume();
+  }
+
   #halfClosed(): void {
     if (this.#ending !== undefined) return;
+    if (!this.#inbox.empty) {
+      this.#halfClosedLater = true;
+      return;
+    }
     const partial = this.#reader.partial;
     this.#tellClosed();
     if (partial) this.end(grpcStatus.internal, "the stream ended within a message");
@@ -177,10 +204,16 @@ export class GrpcStream implements StreamCall {
       this.#guard(write.done);
       return;
     }
+    const left = (error: Error | null | undefined): void => this.#sliceLeft(write, error);
+    const [only] = slice;
+    if (only !== undefined && slice.length === 1) {
+      this.#http.write(only, left);
+      return;
+    }
     this.#http.cork();
     slice.forEach((bytes, index) => {
       if (index < slice.length - 1) this.#http.write(bytes);
-      else this.#http.write(bytes, (error) => this.#sliceLeft(write, error));
+      else this.#http.write(bytes, left);
     });
     this.#http.uncork();
   }
@@ -214,6 +247,7 @@ export class GrpcStream implements StreamCall {
   #gone(): void {
     clearTimeout(this.#deadline);
     this.#reader.clear();
+    this.#inbox.clear();
     this.#ending ??= { code: grpcStatus.cancelled, message: "the stream is gone" };
     const write = this.#pending;
     this.#pending = undefined;

@@ -8,6 +8,7 @@ import type { SecureContextOptions, Server as TlsServer, TLSSocket } from "node:
 import { grpcStatus } from "../transport.ts";
 import type { AcceptStream } from "../transport.ts";
 import { peerIdentities } from "../tls/identities.ts";
+import { Turns } from "../turns.ts";
 import { Connection } from "./connection.ts";
 import type { TransportLimits } from "./limits.ts";
 
@@ -43,6 +44,7 @@ export class GrpcListener {
   readonly #tlsServer: TlsServer | undefined;
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<Connection>();
+  readonly #turns = new Turns(() => performance.now());
   readonly #sweepMs: number;
   #sweep: NodeJS.Timeout | undefined;
   #sweptAt = 0;
@@ -188,6 +190,7 @@ export class GrpcListener {
       {
         limits: this.#options.limits,
         accept: this.#options.accept,
+        turns: this.#turns,
         now: () => this.#now,
         refused: this.#options.onRefused,
       },

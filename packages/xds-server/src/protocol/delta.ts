@@ -1,13 +1,12 @@
 import { byCodeUnits } from "../code-units.ts";
 import type { Resource } from "../resource.ts";
-import { SetVersion } from "../set-version.ts";
 import { deltaFrame } from "./frame.ts";
 import { NameOverlay } from "./names.ts";
 import { sortedByName, type BuildContext, type Outgoing } from "./outgoing.ts";
 import { LimitExceededError, type DeltaRequest } from "./request.ts";
 import type { ReceiveContext } from "./sotw.ts";
 import type { Subscription } from "./subscription.ts";
-import type { TypeState } from "./view-state.ts";
+import { deltaKey, type TypeState, type Whole } from "./view-state.ts";
 
 /**
  * Takes a DeltaDiscoveryRequest into the subscription. Every name subscribed is answered, known to the client or not:
@@ -19,8 +18,8 @@ export function subscribeDelta(
   first: boolean,
   context: ReceiveContext,
 ): void {
-  const names = request.subscribe.filter((name) => name !== "*");
-  const everything = request.subscribe.length > names.length;
+  const everything = request.subscribe.includes("*");
+  const names = everything ? request.subscribe.filter((name) => name !== "*") : request.subscribe;
   if (first) open(sub, request, names, everything, context);
   else {
     if (request.unsubscribe.includes("*")) leaveWildcard(sub);
@@ -47,7 +46,12 @@ function open(
   everything: boolean,
   context: ReceiveContext,
 ): void {
-  sub.overlay = new NameOverlay(context.names, names);
+  const { subscribe, subscribeRun } = request;
+  const named = names.length === subscribe.length ? subscribeRun : undefined;
+  sub.overlay = new NameOverlay(
+    context.names,
+    named === undefined ? names : context.names.acquireRun(named, context.limits, subscribe),
+  );
   sub.names = sub.overlay;
   const nothing = request.subscribe.length === 0 && request.unsubscribe.length === 0;
   sub.wildcard = everything || (nothing && sub.kind.legacyWildcard);
@@ -83,6 +87,11 @@ export function buildDelta(
   dropped: readonly string[],
   context: BuildContext,
 ): Outgoing | undefined {
+  const whole = dropped.length === 0 ? wholeOf(sub, state) : undefined;
+  if (whole !== undefined) {
+    if (whole.resources.length + whole.missing.length === 0 && !opensEmpty(sub)) return undefined;
+    return outgoing(sub, state, context, whole.resources, whole.missing, whole.key);
+  }
   const upserts = new Map<string, Resource>();
   const removed = new Set<string>();
   for (const name of [...sub.next, ...dropped]) {
@@ -94,19 +103,37 @@ export function buildDelta(
   const gone = [...(sub.filter?.told(removed) ?? removed)].sort(byCodeUnits);
   if (upserts.size === 0 && gone.length === 0 && !opensEmpty(sub)) return undefined;
   const fresh = [...upserts.values()];
-  const version = state.version.toString();
-  const goneVersion = SetVersion.of(gone.map((name) => ({ name, version: "" }))).toString();
-  const frame = state.frame(`delta/${SetVersion.of(fresh).toString()}/${goneVersion}`, sub.answers, () =>
+  return outgoing(sub, state, context, fresh, gone, deltaKey(fresh, gone));
+}
+
+function outgoing(
+  sub: Subscription,
+  state: TypeState,
+  context: BuildContext,
+  fresh: readonly Resource[],
+  removed: readonly string[],
+  key: string,
+): Outgoing {
+  const frame = state.frame(key, sub.answers, () =>
     deltaFrame({
       type: sub.kind.type,
-      version,
+      version: state.version.toString(),
       nonce: context.nextNonce(),
       resources: sortedByName(fresh),
-      removed: gone,
+      removed,
       controlPlane: context.controlPlane,
     }),
   );
   return { frame, fresh };
+}
+
+/** What is due, when that is what equal subscriptions of all streams that hold nothing are told. */
+function wholeOf(sub: Subscription, state: TypeState): Whole | undefined {
+  if (sub.filter !== undefined || !sub.owed || sub.pending.size > 0 || (sub.claim instanceof Map && sub.claim.size > 0))
+    return undefined;
+  if (sub.wildcard) return sub.names.size === 0 ? state.whole(undefined) : undefined;
+  const shared = sub.overlay?.shared;
+  return shared === undefined ? undefined : state.whole(shared);
 }
 
 function owe(

@@ -63,4 +63,55 @@ describe("NameOverlay", () => {
       { numRuns: 50 },
     );
   });
+
+  it("shares what a run names, and changes nothing for others who share it", () => {
+    const start = Array.from({ length: 100 }, (_, at) => `n${at}`);
+    const step = fc.record({ who: fc.nat({ max: 2 }), add: fc.boolean(), name: fc.nat({ max: 120 }) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200, size: "max" }), (steps) => {
+        const table = new NameTable();
+        const some = [0, 1, 2].map(() => ({
+          overlay: new NameOverlay(table, table.acquireRun(runOf(start), limits)),
+          model: new Set(start),
+        }));
+        expect([table.size, new Set(some.map(({ overlay }) => overlay.shared)).size]).toEqual([100, 1]);
+        for (const { who, add, name } of steps) {
+          const one = some[who];
+          one?.overlay[add ? "add" : "delete"](`n${name}`);
+          one?.model[add ? "add" : "delete"](`n${name}`);
+        }
+        for (const { overlay, model } of some) {
+          expect([...overlay].sort()).toEqual([...model].sort());
+          if (overlay.shared !== undefined) expect([...overlay.shared.names].sort()).toEqual([...model].sort());
+          overlay.release();
+        }
+        expect(table.size).toBe(0);
+        expect(table.runAt(runOf(start), 0)).toBeUndefined();
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe("a run in a message", () => {
+  it("is the longest live one that the message continues with", () => {
+    const table = new NameTable();
+    const short = table.acquireRun(runOf(["a", "b"]), limits);
+    const long = table.acquireRun(runOf(["a", "b", "c"]), limits);
+    table.acquireRun(runOf(["a", "x"]), limits);
+    const at = (list: string[]): unknown => table.runAt(Buffer.concat([Buffer.from("??"), runOf(list)]), 2);
+    expect(at(["a", "b", "c", "d"])).toBe(long);
+    expect(at(["a", "b", "d"])).toBe(short);
+    expect(at(["b", "a"])).toBeUndefined();
+    table.releaseRun(long);
+    expect(at(["a", "b", "c", "d"])).toBe(short);
+  });
+
+  it("is found among the last ones when many begin alike, and equal lists are shared all the same", () => {
+    const table = new NameTable();
+    const runs = Array.from({ length: 100 }, (_, at) => table.acquireRun(runOf(["same", `n${at}`]), limits));
+    expect(table.runAt(runOf(["same", "n99"]), 0)).toBe(runs[99]);
+    expect(table.runAt(runOf(["same", "n0"]), 0)).toBeUndefined();
+    expect(table.acquireRun(runOf(["same", "n0"]), limits)).toBe(runs[0]);
+  });
 });

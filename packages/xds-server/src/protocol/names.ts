@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { readNames, type NameLimits } from "./request.ts";
+import { RunIndex } from "./run-index.ts";
 
 /** What a subscription asks of its names. A `ReadonlySet` is one. */
 export interface NameCollection extends Iterable<string> {
@@ -15,6 +16,8 @@ export interface SharedNames {
 /** Names as one request spelled them. `run` is shared too, so that an ACK is compared with bytes that are in memory once. */
 export interface NameRun extends SharedNames {
   readonly run: Uint8Array;
+  /** In the order in which they were spelled. */
+  readonly list: readonly string[];
   readonly shared: SharedNames;
 }
 
@@ -52,11 +55,15 @@ function equalSets(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
   return true;
 }
 
+function keyOfRun(run: Uint8Array): string {
+  return hash("sha256", run, "base64url");
+}
+
 /** Interns lists of names. Whatever is acquired must be released. */
 export class NameTable {
   readonly #sets = new Map<string, CountedNames>();
   readonly #runs = new Map<string, CountedRun>();
-
+  readonly #index = new RunIndex<CountedRun>();
   #size = 0;
 
   /** Names in all live sets, each set counted once, and what subscriptions hold beside the sets. */
@@ -79,16 +86,34 @@ export class NameTable {
     return this.costOf(run.shared) / Math.max(1, (run as CountedRun).uses);
   }
 
-  /** The names in a run of `resource_names` fields; parsed only when no live subscription spelled them the same way. */
-  acquireRun(run: Uint8Array, limits: NameLimits): NameRun {
-    const key = hash("sha256", run, "base64url");
-    let counted = this.#runs.get(key);
-    if (counted === undefined) {
-      const shared = this.acquire(new Set(readNames(run, limits)));
-      counted = { key, run: Uint8Array.from(run), shared, names: shared.names, uses: 0 };
-      this.#runs.set(key, counted);
-    }
+  /**
+   * A run of a live subscription that `bytes` repeat at `start`; `undefined` when none is found, which does not mean that
+   * there is none. Good until the next release.
+   */
+  runAt(bytes: Uint8Array, start: number): NameRun | undefined {
+    return this.#index.find(bytes, start);
+  }
+
+  /**
+   * The names in a run of `resource_names` fields; parsed only when no live subscription spelled them the same way, and
+   * when the caller does not bring what it parsed.
+   */
+  acquireRun(run: Uint8Array, limits: NameLimits, parsed?: readonly string[]): NameRun {
+    const counted = this.#liveRun(run) ?? this.#newRun(run, parsed ?? readNames(run, limits));
     counted.uses++;
+    return counted;
+  }
+
+  #liveRun(run: Uint8Array): CountedRun | undefined {
+    const found = this.#index.find(run, 0);
+    return found?.run.length === run.length ? found : this.#runs.get(keyOfRun(run));
+  }
+
+  #newRun(run: Uint8Array, list: readonly string[]): CountedRun {
+    const shared = this.acquire(new Set(list));
+    const counted = { key: keyOfRun(run), run: Uint8Array.from(run), list, shared, names: shared.names, uses: 0 };
+    this.#runs.set(counted.key, counted);
+    this.#index.add(counted);
     return counted;
   }
 
@@ -97,6 +122,7 @@ export class NameTable {
     counted.uses--;
     if (counted.uses > 0) return;
     this.#runs.delete(counted.key);
+    this.#index.delete(counted);
     this.release(counted.shared);
   }
 
@@ -133,59 +159,80 @@ const smallOverlay = 64;
 export class NameOverlay implements NameCollection {
   readonly #table: NameTable;
   #base: SharedNames;
-  readonly #added = new Set<string>();
-  readonly #dropped = new Set<string>();
+  /** The base is that of a run, which is held in its place. */
+  #run: NameRun | undefined;
+  // Most subscriptions never change: these are made when they do.
+  #added: Set<string> | undefined;
+  #dropped: Set<string> | undefined;
   #counted = 0;
 
-  constructor(table: NameTable, names: Iterable<string>) {
+  /** Starts with `names`: a run becomes the overlay's, to release with it. */
+  constructor(table: NameTable, names: Iterable<string> | NameRun) {
     this.#table = table;
-    this.#base = table.acquire(new Set(names));
+    this.#run = "run" in names ? names : undefined;
+    this.#base = "run" in names ? names.shared : table.acquire(new Set(names));
+  }
+
+  /** The shared set that this one is equal to; `undefined` while it differs from its base. */
+  get shared(): SharedNames | undefined {
+    return this.#counted === 0 ? this.#base : undefined;
   }
 
   get size(): number {
-    return this.#base.names.size + this.#added.size - this.#dropped.size;
+    return this.#base.names.size + (this.#added?.size ?? 0) - (this.#dropped?.size ?? 0);
   }
 
   has(name: string): boolean {
-    return this.#added.has(name) || (this.#base.names.has(name) && !this.#dropped.has(name));
+    return this.#added?.has(name) === true || (this.#base.names.has(name) && this.#dropped?.has(name) !== true);
   }
 
   *[Symbol.iterator](): Iterator<string> {
-    for (const name of this.#base.names) if (!this.#dropped.has(name)) yield name;
-    yield* this.#added;
+    for (const name of this.#base.names) if (this.#dropped?.has(name) !== true) yield name;
+    if (this.#added !== undefined) yield* this.#added;
   }
 
   add(name: string): void {
-    if (this.#base.names.has(name)) this.#dropped.delete(name);
-    else this.#added.add(name);
+    if (this.#base.names.has(name)) this.#dropped?.delete(name);
+    else (this.#added ??= new Set()).add(name);
     this.#rebase();
   }
 
   delete(name: string): boolean {
-    if (this.#added.delete(name)) {
+    if (this.#added?.delete(name) === true) {
       this.#count();
       return true;
     }
-    if (!this.#base.names.has(name) || this.#dropped.has(name)) return false;
-    this.#dropped.add(name);
+    if (!this.#base.names.has(name) || this.#dropped?.has(name) === true) return false;
+    (this.#dropped ??= new Set()).add(name);
     this.#rebase();
     return true;
   }
 
   /** The part of the names in memory that this subscription is charged with. */
   get cost(): number {
-    return this.#table.costOf(this.#base) + this.#counted;
+    const base = this.#run === undefined ? this.#table.costOf(this.#base) : this.#table.costOfRun(this.#run);
+    return base + this.#counted;
   }
 
   release(): void {
-    this.#added.clear();
-    this.#dropped.clear();
+    this.#forgetDifference();
+    this.#releaseBase();
+  }
+
+  #forgetDifference(): void {
+    this.#added = undefined;
+    this.#dropped = undefined;
     this.#count();
-    this.#table.release(this.#base);
+  }
+
+  #releaseBase(): void {
+    if (this.#run === undefined) this.#table.release(this.#base);
+    else this.#table.releaseRun(this.#run);
+    this.#run = undefined;
   }
 
   #count(): void {
-    const difference = this.#added.size + this.#dropped.size;
+    const difference = (this.#added?.size ?? 0) + (this.#dropped?.size ?? 0);
     this.#table.count(difference - this.#counted);
     this.#counted = difference;
   }
@@ -194,10 +241,8 @@ export class NameOverlay implements NameCollection {
     this.#count();
     if (this.#counted <= Math.max(smallOverlay, this.#base.names.size / 4)) return;
     const names = new Set(this);
-    this.#table.release(this.#base);
+    this.#releaseBase();
     this.#base = this.#table.acquire(names);
-    this.#added.clear();
-    this.#dropped.clear();
-    this.#count();
+    this.#forgetDifference();
   }
 }

@@ -5,6 +5,7 @@ import type { Frame } from "./frame.ts";
 /** A response to be written, and what in it is new to the client. */
 export interface Outgoing {
   readonly frame: Frame;
+  /** Other streams that are sent the same may have the same object. */
   readonly fresh: readonly Resource[];
 }
 

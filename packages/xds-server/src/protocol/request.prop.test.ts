@@ -5,6 +5,7 @@ import {
   DeltaDiscoveryRequestSchema,
   DiscoveryRequestSchema,
 } from "@signalbox/envoy-api/envoy/service/discovery/v3/discovery";
+import { NameTable } from "./names.ts";
 import { readDeltaRequest, readNames, readNode, readSotwRequest } from "./request.ts";
 import { MalformedRequestError } from "./wire.ts";
 
@@ -69,6 +70,30 @@ describe("the request readers", () => {
         const request = readDeltaRequest(bytes, limits);
         expect(request).toMatchObject({ typeUrl, nonce: "n", subscribe, unsubscribe, error: errorText(errorDetail) });
         expect(request.initialVersions).toEqual(new Map(initial));
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("read names that somebody read before, in whole or in part, as if nobody had", () => {
+    const long = { maxNames: 1000, maxNameBytes: 1000 };
+    const manyNames = fc.array(name, { minLength: 30, maxLength: 200 });
+    fc.assert(
+      fc.property(manyNames, fc.nat({ max: 200 }), fc.boolean(), (list, known, apart) => {
+        const encode = (resourceNamesSubscribe: string[]): Uint8Array =>
+          toBinary(
+            DeltaDiscoveryRequestSchema,
+            create(DeltaDiscoveryRequestSchema, { typeUrl: "t", resourceNamesSubscribe }),
+          );
+        // Messages joined are one message, in which the names do not stand together.
+        const bytes = apart ? Buffer.concat([encode(list), encode(list.slice(0, 3))]) : encode(list);
+        const table = new NameTable();
+        const whole = readDeltaRequest(encode(list.slice(0, known)), long).subscribeRun;
+        if (whole !== undefined) table.acquireRun(whole, long);
+        const asSotw = (message: Uint8Array, runs?: NameTable): string[] =>
+          readNames(readSotwRequest(message.subarray(3), [], runs).names, long);
+        expect(readDeltaRequest(bytes, long, table)).toEqual(readDeltaRequest(bytes, long));
+        expect(asSotw(bytes, table)).toEqual(asSotw(bytes));
       }),
       { numRuns: 100 },
     );

@@ -21,9 +21,18 @@ export interface SotwRequest extends RequestHead {
 
 /** A DeltaDiscoveryRequest. */
 export interface DeltaRequest extends RequestHead {
+  /** May be a list that other requests share. */
   readonly subscribe: readonly string[];
+  /** The `resource_names_subscribe` fields as they came, tags included, when they are many and stand together. */
+  readonly subscribeRun: Uint8Array | undefined;
   readonly unsubscribe: readonly string[];
   readonly initialVersions: ReadonlyMap<string, string>;
+}
+
+/** Names that somebody has read already. */
+export interface KnownRuns {
+  /** What is known of the fields that begin at `start`. */
+  runAt(bytes: Uint8Array, start: number): { readonly run: Uint8Array; readonly list: readonly string[] } | undefined;
 }
 
 /** Bounds on names. */
@@ -45,6 +54,8 @@ export class ClientRefusedError extends Error {
 }
 
 const noBytes = new Uint8Array(0);
+/** Shorter runs of names are read faster than they are found. */
+const sharedRunBytes = 1_024;
 
 function errorText(status: Uint8Array): string {
   const reader = new WireReader(status);
@@ -59,9 +70,14 @@ function errorText(status: Uint8Array): string {
 
 /**
  * Reads a DiscoveryRequest. `expected` are the name runs that the client sent last, for each type: where one of them
- * comes again, it is compared as a whole and not walked. Thrown when it is no request: MalformedRequestError.
+ * comes again, or one of `runsKnown`, it is compared as a whole and not walked. Thrown when it is no request:
+ * MalformedRequestError.
  */
-export function readSotwRequest(bytes: Uint8Array, expected: readonly Uint8Array[] = []): SotwRequest {
+export function readSotwRequest(
+  bytes: Uint8Array,
+  expected: readonly Uint8Array[] = [],
+  runsKnown?: KnownRuns,
+): SotwRequest {
   const reader = new WireReader(bytes);
   let versionInfo = "";
   let typeUrl = "";
@@ -78,7 +94,7 @@ export function readSotwRequest(bytes: Uint8Array, expected: readonly Uint8Array
       if (last?.end === reader.tagStart) last.end = reader.end;
       else {
         const start = reader.tagStart;
-        const known = expected.find((run) => startsWith(bytes, start, run));
+        const known = expected.find((run) => startsWith(bytes, start, run)) ?? longRunAt(bytes, start, runsKnown)?.run;
         if (known !== undefined) reader.skipTo(start + known.length);
         runs.push({ start, end: known === undefined ? reader.end : start + known.length });
       }
@@ -94,6 +110,10 @@ export function readSotwRequest(bytes: Uint8Array, expected: readonly Uint8Array
         ? bytes.subarray(only.start, only.end)
         : Buffer.concat(runs.map((run) => bytes.subarray(run.start, run.end)));
   return { versionInfo, typeUrl, nonce, node, error, names };
+}
+
+function longRunAt(bytes: Uint8Array, start: number, runs: KnownRuns | undefined): ReturnType<KnownRuns["runAt"]> {
+  return bytes.length - start < sharedRunBytes ? undefined : runs?.runAt(bytes, start);
 }
 
 function startsWith(bytes: Uint8Array, start: number, run: Uint8Array): boolean {
@@ -121,20 +141,23 @@ function pushName(names: string[], reader: WireReader, limits: NameLimits): void
   names.push(name);
 }
 
-/** Reads a DeltaDiscoveryRequest. Thrown when it is not one: MalformedRequestError; past a limit: LimitExceededError. */
-export function readDeltaRequest(bytes: Uint8Array, limits: NameLimits): DeltaRequest {
+/**
+ * Reads a DeltaDiscoveryRequest. Names that are in `known` are not read again. Thrown when it is no request:
+ * MalformedRequestError; past a limit: LimitExceededError.
+ */
+export function readDeltaRequest(bytes: Uint8Array, limits: NameLimits, known?: KnownRuns): DeltaRequest {
   const reader = new WireReader(bytes);
   let typeUrl = "";
   let nonce = "";
   let node: Uint8Array | undefined;
   let error: string | undefined;
-  const subscribe: string[] = [];
+  const subscribe = new SubscribedNames(limits, known);
   const unsubscribe: string[] = [];
   const initialVersions = new Map<string, string>();
   while (reader.next()) {
     if (reader.field === 1) node = reader.content();
     else if (reader.field === 2) typeUrl = reader.text();
-    else if (reader.field === 3) pushName(subscribe, reader, limits);
+    else if (reader.field === 3) subscribe.take(reader);
     else if (reader.field === 4) pushName(unsubscribe, reader, limits);
     else if (reader.field === 5) {
       const [name, version] = readMapEntry(reader.content());
@@ -145,7 +168,57 @@ export function readDeltaRequest(bytes: Uint8Array, limits: NameLimits): DeltaRe
     } else if (reader.field === 6) nonce = reader.text();
     else if (reader.field === 7) error = errorText(reader.content());
   }
-  return { typeUrl, nonce, node, error, subscribe, unsubscribe, initialVersions };
+  return {
+    typeUrl,
+    nonce,
+    node,
+    error,
+    subscribe: subscribe.list,
+    subscribeRun: subscribe.runOf(bytes),
+    unsubscribe,
+    initialVersions,
+  };
+}
+
+/** The subscribed names of one request while it is read. */
+class SubscribedNames {
+  readonly #limits: NameLimits;
+  readonly #known: KnownRuns | undefined;
+  /** Not another request's. */
+  #own: string[] | undefined;
+  list: readonly string[] = [];
+  #start = -1;
+  #end = -1;
+  #together = true;
+
+  constructor(limits: NameLimits, known: KnownRuns | undefined) {
+    this.#limits = limits;
+    this.#known = known;
+  }
+
+  /** Takes the field that `reader` is at, and what is known of those behind it. */
+  take(reader: WireReader): void {
+    const start = reader.tagStart;
+    if (this.#start < 0) {
+      this.#start = start;
+      const known = longRunAt(reader.bytes, start, this.#known);
+      if (known !== undefined) {
+        this.list = known.list;
+        this.#end = start + known.run.length;
+        reader.skipTo(this.#end);
+        return;
+      }
+    } else if (start !== this.#end) this.#together = false;
+    this.#own ??= [...this.list];
+    pushName(this.#own, reader, this.#limits);
+    this.list = this.#own;
+    this.#end = reader.end;
+  }
+
+  runOf(bytes: Uint8Array): Uint8Array | undefined {
+    const long = this.#together && this.#end - this.#start >= sharedRunBytes;
+    return long ? bytes.subarray(this.#start, this.#end) : undefined;
+  }
 }
 
 function readMapEntry(entry: Uint8Array): [string, string] {

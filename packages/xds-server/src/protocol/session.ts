@@ -5,6 +5,7 @@ import type { ClientStatus, XdsEvent } from "../events.ts";
 import type { Resource } from "../resource.ts";
 import type { ChangedNames, ResourceSource, ViewLease } from "../source.ts";
 import { grpcStatus, type Peer, type StreamCall, type StreamHandler } from "../transport.ts";
+import type { Turns } from "../turns.ts";
 import { clientStatus, nodeFacts, type NodeFacts } from "./client-status.ts";
 import { buildDelta, subscribeDelta } from "./delta.ts";
 import { DiscoveredHosts, withRefused } from "./discovered-hosts.ts";
@@ -33,6 +34,8 @@ import { MalformedRequestError } from "./wire.ts";
 export interface SessionShared {
   readonly source: ResourceSource;
   readonly clock: XdsClock;
+  /** When a change that goes to many streams is written to each. */
+  readonly turns: Turns;
   readonly names: NameTable;
   readonly views: ViewStates;
   readonly budget: NameBudget;
@@ -71,6 +74,7 @@ export class Session implements StreamHandler, NameHolder {
   readonly #hosts: DiscoveredHosts | undefined;
   #writing = false;
   #pumping = false;
+  #waitsForTurn = false;
   #closed = false;
   #wake: (() => void) | undefined;
 
@@ -165,10 +169,8 @@ export class Session implements StreamHandler, NameHolder {
   }
 
   #receiveSotw(bytes: Uint8Array): void {
-    const request = readSotwRequest(
-      bytes,
-      this.#ordered.flatMap((sub) => sub.run?.run ?? []),
-    );
+    const expected = this.#ordered.flatMap((sub) => sub.run?.run ?? []);
+    const request = readSotwRequest(bytes, expected, this.#shared.names);
     this.#identify(request);
     const { sub, first } = this.#subscription(request);
     this.#answer(sub, request);
@@ -176,17 +178,19 @@ export class Session implements StreamHandler, NameHolder {
       this.#stale(sub, request.nonce);
       return;
     }
+    const { run } = sub;
     subscribeSotw(sub, request, first, this.#receiveContext());
-    this.#followNames(sub);
+    if (sub.run !== run) this.#followNames(sub);
   }
 
   #receiveDelta(bytes: Uint8Array): void {
-    const request = readDeltaRequest(bytes, this.#shared.limits);
+    const request = readDeltaRequest(bytes, this.#shared.limits, this.#shared.names);
     this.#identify(request);
     const { sub, first } = this.#subscription(request);
     const known = this.#answer(sub, request) || request.nonce === sub.answers.nonce;
     // An unknown nonce is no answer, but what the request says about names counts all the same.
     if (!known && !first && request.nonce !== "") this.#stale(sub, request.nonce);
+    if (!first && request.subscribe.length + request.unsubscribe.length === 0) return;
     subscribeDelta(sub, request, first, this.#receiveContext());
     this.#followNames(sub);
     this.#followTables(sub, request, first);
@@ -200,7 +204,7 @@ export class Session implements StreamHandler, NameHolder {
   /** A request may have changed the names of `sub`. */
   #followNames(sub: Subscription): void {
     if (sub.kind.type === typeUrls.endpoint && this.#warming.names.size > 0) {
-      this.#warming.endpointsAsked((name) => sub.covers(name));
+      this.#warming.endpointsAsked(sub);
     }
     const named = this.#ordered.reduce((sum, { names }) => sum + names.size, 0);
     const more = named - this.#named;
@@ -224,7 +228,7 @@ export class Session implements StreamHandler, NameHolder {
     if (refusal !== undefined) throw new ClientRefusedError(refusal);
     this.#node = nodeFacts(node);
     this.#shared.onEvent({ type: "stream-node", stream: this.id, node: node.id });
-    const onChange = (changed: ChangedNames | undefined): void => this.#contained(() => this.#changed(changed));
+    const onChange = (changed: ChangedNames | undefined): void => this.#viewChanged(changed);
     const { protocol, type } = this.#method;
     this.#lease = this.#shared.source.acquire(node, onChange, peer, { protocol, aggregated: type === undefined });
   }
@@ -263,6 +267,23 @@ export class Session implements StreamHandler, NameHolder {
 
   #about(sub: Subscription): { stream: number; node: string; resourceType: TypeUrl } {
     return { stream: this.id, node: this.#node?.id ?? "", resourceType: sub.kind.type };
+  }
+
+  /** Notes a change now, and writes it when it is this stream's turn. */
+  #viewChanged(changed: ChangedNames | undefined): void {
+    if (this.#closed) return;
+    try {
+      this.#changed(changed);
+    } catch (error) {
+      this.refuse(error);
+      return;
+    }
+    if (this.#waitsForTurn) return;
+    this.#waitsForTurn = true;
+    this.#shared.turns.run(() => {
+      this.#waitsForTurn = false;
+      this.#contained(() => {});
+    });
   }
 
   #changed(changed: ChangedNames | undefined): void {
@@ -394,7 +415,7 @@ export class Session implements StreamHandler, NameHolder {
     if (sub.kind.type !== typeUrls.cluster) return;
     const endpoints = this.#subscriptions.get(typeUrls.endpoint);
     // Before the first request for endpoints nobody knows which ones the client will ask for.
-    const names = this.#warming.clustersSent(fresh, (name) => endpoints?.covers(name) ?? true);
+    const names = this.#warming.clustersSent(fresh, endpoints);
     endpoints?.resend(names, this.#change, now);
   }
 }

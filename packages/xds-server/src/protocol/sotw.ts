@@ -68,7 +68,7 @@ export function buildSotw(
   context: BuildContext,
 ): Outgoing | undefined {
   const version = versionOf(sub, state);
-  if (sub.owed && sub.claim === version && !sub.existing().some(({ name }) => context.warming.has(name))) {
+  if (sub.owed && sub.claim === version && !sub.all().some(({ name }) => context.warming.has(name))) {
     sub.answered = true;
     sub.answers.holds(version, context.now);
     return undefined;
@@ -117,14 +117,14 @@ function mayHoldSome(sub: Subscription): boolean {
 /** All that is subscribed, with what is retired but not yet dropped. A named subscription to nothing waits unanswered. */
 function wholeState(sub: Subscription, dropped: boolean): Content | undefined {
   if (!sub.owed && !dropped && sub.pending.size === 0) return undefined;
-  const resources = [...sub.existing(), ...sub.tombstones()];
+  const resources = sub.retired.size === 0 ? sub.all() : [...sub.all(), ...sub.tombstones()];
   if (resources.length === 0 && !sub.wildcard && !mayHoldSome(sub)) return undefined;
   return { resources, whole: true };
 }
 
 function someOf(sub: Subscription, state: TypeState): Content | undefined {
   if (sub.owed) {
-    const resources = sub.existing();
+    const resources = sub.all();
     return resources.length === 0 ? undefined : { resources, whole: true };
   }
   const resources = state.existing(sub.pending);

@@ -2,7 +2,7 @@ import { byCodeUnits } from "../code-units.ts";
 import type { SubscriptionStatus } from "../events.ts";
 import type { Resource, ResourceView } from "../resource.ts";
 import { Answers } from "./answers.ts";
-import type { NameCollection, NameOverlay, NameRun, NameTable } from "./names.ts";
+import type { NameCollection, NameOverlay, NameRun, NameTable, SharedNames } from "./names.ts";
 import type { ResourceKind } from "./resource-kinds.ts";
 import type { Selection, TypeState, ViewStates } from "./view-state.ts";
 
@@ -89,12 +89,26 @@ export class Subscription {
     return this.wildcard && (this.filter === undefined || this.filter.has(name));
   }
 
+  /** The names, where they are a set that equal subscriptions share; `undefined` also for everything. */
+  get sharedNames(): SharedNames | undefined {
+    if (this.wildcard) return undefined;
+    return this.overlay?.shared ?? this.run?.shared;
+  }
+
   /** The subscribed resources that exist. */
   existing(): Resource[] {
     if (this.state === undefined) return [];
     if (!this.wildcard) return this.state.existing(this.names);
     const all = [...this.state.known.values()];
     return this.filter === undefined ? all : all.filter(({ name }) => this.covers(name));
+  }
+
+  /** The same, sorted by name when it is shared with equal subscriptions: not to be changed. */
+  all(): readonly Resource[] {
+    if (this.state === undefined) return [];
+    if (this.filter !== undefined) return this.existing();
+    if (this.wildcard) return this.state.whole(undefined).resources;
+    return this.run === undefined ? this.existing() : this.state.whole(this.run.shared).resources;
   }
 
   attach(view: ResourceView, states: ViewStates): void {
@@ -200,6 +214,8 @@ export class Subscription {
 
   /** Names to send because another response makes the client wait for them. */
   resend(names: Iterable<string>, change: number, now: number): void {
+    // What is owed has whatever the client waits for.
+    if (this.owed) return;
     for (const name of names) {
       if (!this.covers(name) || this.state?.known.has(name) !== true) continue;
       this.pending.add(name);

@@ -1,8 +1,10 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
 import type { Resource, ResourceView } from "../resource.ts";
+import { byCodeUnits } from "../code-units.ts";
 import { SetVersion } from "../set-version.ts";
 import type { Frame } from "./frame.ts";
 import type { SharedNames } from "./names.ts";
+import { sortedByName } from "./outgoing.ts";
 
 /** The part of a type that equal named subscriptions see: only its version, the content is in the type's state. */
 export interface Selection {
@@ -14,7 +16,24 @@ interface CountedSelection extends Selection {
   uses: number;
 }
 
+/** All that equal subscriptions have to be told while they hold nothing. The same object until the content changes. */
+export interface Whole {
+  /** Sorted by name. */
+  readonly resources: readonly Resource[];
+  /** Names that are subscribed and do not exist, sorted. */
+  readonly missing: readonly string[];
+  /** Versions of both, as in the key of a delta response. */
+  readonly key: string;
+}
+
+/** The key of a delta response with this content. */
+export function deltaKey(resources: readonly Resource[], gone: readonly string[]): string {
+  const goneVersion = gone.length === 0 ? "" : SetVersion.of(gone.map((name) => ({ name, version: "" }))).toString();
+  return `delta/${SetVersion.of(resources).toString()}/${goneVersion}`;
+}
+
 const maxFrames = 32;
+const maxWholes = 32;
 const maxFrameBytes = 32 * 1024 * 1024;
 
 /**
@@ -29,6 +48,8 @@ export class TypeState {
   readonly #selections = new Map<SharedNames, CountedSelection>();
   readonly #removed = new Map<string, Resource>();
   readonly #frames = new Map<string, Frame>();
+  /** By the names; `undefined` is the wildcard. */
+  readonly #wholes = new Map<SharedNames | undefined, Whole>();
   #frameBytes = 0;
   #viewVersion: string | undefined;
   /** Grows with every change of content. */
@@ -78,6 +99,7 @@ export class TypeState {
       this.epoch++;
       this.#removed.clear();
       this.#frames.clear();
+      this.#wholes.clear();
       this.#frameBytes = 0;
     }
     if (after === undefined) this.#known.delete(name);
@@ -115,6 +137,19 @@ export class TypeState {
       if (resource !== undefined) found.push(resource);
     }
     return found;
+  }
+
+  /** What a client that holds nothing has to be told when it asks for these names, or for everything. */
+  whole(shared: SharedNames | undefined): Whole {
+    const known = this.#wholes.get(shared);
+    if (known !== undefined) return known;
+    const resources = sortedByName(shared === undefined ? this.#known.values() : this.existing(shared.names));
+    const missing = [...(shared?.names ?? [])].filter((name) => !this.#known.has(name)).sort(byCodeUnits);
+    const whole = { resources, missing, key: deltaKey(resources, missing) };
+    this.#wholes.set(shared, whole);
+    const [oldest] = this.#wholes.keys();
+    if (this.#wholes.size > maxWholes) this.#wholes.delete(oldest);
+    return whole;
   }
 
   /** The response with this content, encoded at the first call, with a nonce that is not in use on the stream. */

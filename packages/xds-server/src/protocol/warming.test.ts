@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { Cluster_DiscoveryType, ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import { resourceOf, type Resource } from "../resource.ts";
-import { Warming } from "./warming.ts";
+import { Warming, type AskedEndpoints } from "./warming.ts";
 
 function cluster(name: string, serviceName = ""): Resource {
   const message = create(ClusterSchema, {
@@ -13,7 +13,11 @@ function cluster(name: string, serviceName = ""): Resource {
   return resourceOf(name, toBinary(ClusterSchema, message));
 }
 const endpoints = (name: string): Resource => resourceOf(name, new Uint8Array(0));
-const all = (): boolean => true;
+const only = (...names: string[]): AskedEndpoints => ({
+  covers: (name) => names.includes(name),
+  sharedNames: { names: new Set(names) },
+});
+const all: AskedEndpoints = { covers: () => true, sharedNames: undefined };
 
 describe("what a client waits for", () => {
   it("is the endpoints of clusters sent, until they are sent", () => {
@@ -42,9 +46,9 @@ describe("what a client waits for", () => {
 
   it("is nothing that it does not ask for", () => {
     const warming = new Warming();
-    const sent = warming.clustersSent([cluster("a"), cluster("b")], (name) => name === "a");
+    const sent = warming.clustersSent([cluster("a"), cluster("b")], only("a"));
     expect([sent.size, warming.names.size]).toEqual([2, 1]);
-    warming.endpointsAsked((name) => name === "b");
+    warming.endpointsAsked(only("b"));
     expect(warming.names.size).toBe(0);
   });
 

@@ -1,50 +1,96 @@
 import { endpointNameOf } from "../references.ts";
 import type { Resource } from "../resource.ts";
+import type { SharedNames } from "./names.ts";
+import { warmingSetOf, type WarmingSet } from "./warming-set.ts";
+
+/** Which endpoints a client asks for. */
+export interface AskedEndpoints {
+  covers(name: string): boolean;
+  /** The names, where they are a set that equal subscriptions share; `undefined` also for everything. */
+  readonly sharedNames: SharedNames | undefined;
+}
+
+/** Shorter lists are walked faster than they are found. */
+const sharedClusters = 64;
 
 /**
  * Endpoint names that one client waits for. A cluster that is new or changed at an Envoy is in warming until its
  * endpoints come, also when they did not change and also when Envoy does not ask for them again (delta). So the server
  * lets endpoints follow their cluster. Source: Envoy's xDS protocol documentation, "Resource warming".
+ *
+ * A client that comes new waits for all that it was sent, which is what others wait for that come new: such a client has
+ * only the shared set, and a copy of its own from the first step that is not everybody's.
  */
 export class Warming {
+  #shared: WarmingSet | undefined;
   /** Clusters by the name of their endpoints. */
   readonly #clusters = new Map<string, Set<string>>();
   readonly #endpointOf = new Map<string, string>();
 
   /** Names whose cluster was sent and whose endpoints were not, since. */
   get names(): { readonly size: number; has(name: string): boolean } {
-    return this.#clusters;
+    return this.#shared?.names ?? this.#clusters;
   }
 
   /**
-   * These clusters were sent. Returns the names of their endpoints. Only what `covers` takes is waited for: what the
-   * client asks for later is sent because it asks.
+   * These clusters were sent. Returns the names of their endpoints. Only what is asked for is waited for (`undefined`:
+   * all of it): what the client asks for later is sent because it asks.
    */
-  clustersSent(clusters: readonly Resource[], covers: (name: string) => boolean): ReadonlySet<string> {
+  clustersSent(clusters: readonly Resource[], asked: AskedEndpoints | undefined): ReadonlySet<string> {
+    if (clusters.length >= sharedClusters && this.names.size === 0) {
+      const set = warmingSetOf(clusters);
+      if (asked === undefined || (asked.sharedNames !== undefined && set.isAsked(asked.sharedNames))) {
+        this.#shared = set;
+        return set.names;
+      }
+    }
+    this.#own();
     const sent = new Set<string>();
     for (const cluster of clusters) {
       this.#forget(cluster.name);
       const name = endpointNameOf(cluster);
       if (name === undefined) continue;
       sent.add(name);
-      if (covers(name)) this.#wait(cluster.name, name);
+      if (asked === undefined || asked.covers(name)) this.#wait(cluster.name, name);
     }
     return sent;
   }
 
   /** The client was told that these clusters are gone. */
-  clustersGone(clusters: Iterable<string>): void {
+  clustersGone(clusters: readonly string[]): void {
+    if (clusters.length === 0) return;
+    this.#own();
     for (const cluster of clusters) this.#forget(cluster);
   }
 
   /** These endpoints were sent. */
   endpointsSent(endpoints: readonly Resource[]): void {
-    for (const { name } of endpoints) this.#drop(name);
+    if (this.names.size === 0) return;
+    if (this.#shared?.isIn(endpoints) === true) this.#shared = undefined;
+    else {
+      this.#own();
+      for (const { name } of endpoints) this.#drop(name);
+    }
   }
 
   /** The client asks for other endpoints than before. */
-  endpointsAsked(covers: (name: string) => boolean): void {
-    for (const name of this.#clusters.keys()) if (!covers(name)) this.#drop(name);
+  endpointsAsked(asked: AskedEndpoints): void {
+    if (this.#shared !== undefined) {
+      if (asked.sharedNames !== undefined && this.#shared.isAsked(asked.sharedNames)) return;
+      this.#own();
+    }
+    for (const name of this.#clusters.keys()) if (!asked.covers(name)) this.#drop(name);
+  }
+
+  /** From here on this client is not like the others. */
+  #own(): void {
+    const shared = this.#shared;
+    if (shared === undefined) return;
+    this.#shared = undefined;
+    for (const cluster of shared.clusters) {
+      const name = endpointNameOf(cluster);
+      if (name !== undefined) this.#wait(cluster.name, name);
+    }
   }
 
   #wait(cluster: string, name: string): void {

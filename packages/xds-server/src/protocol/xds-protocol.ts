@@ -4,6 +4,7 @@ import { systemXdsClock, type XdsClock } from "../clock.ts";
 import type { ClientStatus, XdsEvent } from "../events.ts";
 import type { ResourceSource } from "../source.ts";
 import { grpcStatus, type AcceptStream, type Peer } from "../transport.ts";
+import { Turns } from "../turns.ts";
 import { NameBudget } from "./name-budget.ts";
 import { NameTable } from "./names.ts";
 import { xdsMethods } from "./resource-kinds.ts";
@@ -46,6 +47,8 @@ export const defaultXdsLimits: XdsLimits = {
 export interface XdsProtocolOptions {
   readonly source: ResourceSource;
   readonly clock?: XdsClock;
+  /** Divides the event loop between streams when a change goes to many of them. Without it each change is written to all at once. */
+  readonly turns?: Turns;
   readonly limits?: Partial<XdsLimits>;
   /**
    * How long to wait for a client's ACK or NACK before its next response of that type, and for one type before another
@@ -88,6 +91,7 @@ export function createXdsProtocol(options: XdsProtocolOptions): XdsProtocol {
   const shared = {
     source: options.source,
     clock,
+    turns: options.turns ?? new Turns(() => 0),
     names,
     budget: new NameBudget(
       limits,

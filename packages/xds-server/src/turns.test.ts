@@ -1,0 +1,62 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { Turns } from "./turns.ts";
+
+/** Turns on a clock that each task moves by what it takes. */
+function world(ms = 8): { turns: Turns; ran: string[]; task: (name: string, takes: number) => () => void } {
+  let now = 0;
+  const ran: string[] = [];
+  return {
+    turns: new Turns(() => now, ms),
+    ran,
+    task: (name, takes) => () => {
+      ran.push(name);
+      now += takes;
+    },
+  };
+}
+
+describe("turns", () => {
+  it("do at once what fits into one turn of the loop", () => {
+    const { turns, ran, task } = world();
+    for (const name of ["a", "b", "c"]) turns.run(task(name, 3));
+    expect(ran).toEqual(["a", "b", "c"]);
+  });
+
+  it("do what does not fit later, in order, a turn's worth in each turn", async () => {
+    const { turns, ran, task } = world();
+    for (const name of ["a", "b", "c", "d", "e"]) turns.run(task(name, 4));
+    expect([ran.join(""), turns.waiting]).toEqual(["ab", 3]);
+    await nextTurn();
+    expect([ran.join(""), turns.waiting]).toEqual(["abcd", 1]);
+    await nextTurn();
+    expect([ran.join(""), turns.waiting]).toEqual(["abcde", 0]);
+  });
+
+  it("let nobody overtake those who wait, and begin anew in the next turn", async () => {
+    const { turns, ran, task } = world();
+    turns.run(task("a", 8));
+    turns.run(task("b", 1));
+    await nextTurn();
+    turns.later(task("c", 1));
+    turns.run(task("d", 1));
+    expect([ran.join(""), turns.free()]).toEqual(["ab", false]);
+    await nextTurn();
+    expect([ran.join(""), turns.free()]).toEqual(["abcd", true]);
+  });
+
+  it("do one task in a turn that it alone takes longer than", async () => {
+    const { turns, ran, task } = world();
+    for (const name of ["a", "b", "c"]) turns.run(task(name, 100));
+    for (const expected of ["a", "ab", "abc"]) {
+      expect(ran.join("")).toBe(expected);
+      await nextTurn();
+    }
+  });
+
+  it("never wait for a clock that stands still", () => {
+    const { turns, ran, task } = world();
+    for (let at = 0; at < 10_000; at++) turns.run(task("x", 0));
+    expect(ran.length).toBe(10_000);
+  });
+});
