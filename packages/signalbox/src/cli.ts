@@ -298,7 +298,8 @@ function addAnalyze(program: Command, context: CommandContext, exit: (code: numb
   program
     .command("analyze")
     .description("Say what Istio objects say together and cannot mean. Exit code 1 where there is an error.")
-    .argument("<path...>", "files, folders (all .yaml, .yml and .json below) of one cluster, or - for standard input")
+    .argument("[path...]", "files, folders (all .yaml, .yml and .json below) of one cluster, or - for standard input")
+    .option("-c, --config <file>", "configuration file: reads its registries and rules once, too")
     .addOption(new Option("-o, --output <form>", "how to print").choices(["text", "json"]).default("text"))
     .addOption(
       new Option("--fail-on <level>", "the least level that makes the exit code 1")
@@ -309,6 +310,8 @@ function addAnalyze(program: Command, context: CommandContext, exit: (code: numb
       "after",
       examples([
         "signalbox analyze manifests/",
+        "signalbox analyze services.yaml rules/",
+        "signalbox analyze --config signalbox.yaml rules/   # the services that the registries have now",
         "kubectl get services,pods,virtualservices,destinationrules -A -o yaml | signalbox analyze -",
         "signalbox analyze --fail-on warning -o json manifests/ | jq '.findings[].code'",
       ]),
