@@ -12,7 +12,7 @@ import type { TextPlace } from "./object-places.ts";
 const name = "analyzed.files";
 
 /** Something in a text that is left out of the catalog, and why. */
-export interface TextFault extends TextPlace {
+interface TextFault extends TextPlace {
   /** Counts the documents of the file from 0. */
   readonly document: number;
   readonly message: string;
@@ -26,7 +26,7 @@ export interface TextsCatalog extends OfflineCatalog {
 }
 
 /** Services and rules of a configuration, beside which texts are read. */
-export type Beside = Plan & { readonly baseDir: string };
+type Beside = Plan & { readonly baseDir: string };
 
 /**
  * Makes the catalog that these texts would give: Kubernetes' and Istio's objects, and services of the short form, by the names of their files. With a
