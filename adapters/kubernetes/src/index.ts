@@ -38,14 +38,18 @@ export type ManifestInput =
 
 /**
  * Reads manifests once, as a cluster would have them after its controllers ran: Services with EndpointSlices, with Endpoints, or with a
- * selector and Pods. `config` is the configuration of a registry without a source; `name` is its name in provenances. Never throws for
- * what files hold. Throws a ConfigError for a configuration that cannot be used.
+ * selector and Pods. `config` is the configuration of a registry without a source; `name` is its name in provenances; documents that
+ * `passOver` knows are left to somebody else. Never throws for what files hold. Throws a ConfigError for a configuration that cannot be used.
  */
 export async function readManifests(
   input: ManifestInput,
-  options: { readonly name?: string; readonly config?: Partial<KubernetesConfig> } = {},
+  options: {
+    readonly name?: string;
+    readonly config?: Partial<KubernetesConfig>;
+    readonly passOver?: (document: unknown) => boolean;
+  } = {},
 ): Promise<ManifestContent> {
-  const { name = "manifests", config: given = {} } = options;
+  const { name = "manifests", config: given = {}, passOver = () => false } = options;
   const config = parseKubernetesConfig(given);
   const unreadable: ManifestFault[] = [];
   const texts = new Map<string, string>("texts" in input ? input.texts : []);
@@ -59,7 +63,9 @@ export async function readManifests(
   const context = contextOf(registryId(provider, name), config);
   const registry = config.istio === false ? undefined : context.registry;
   const files = [...texts].map(([file, text]) => {
-    return [file, readManifest(file, parseDocuments(text, { file, maxBytes: config.maxFileBytes }), registry)] as const;
+    const { documents, ...parsed } = parseDocuments(text, { file, maxBytes: config.maxFileBytes });
+    const wanted = { ...parsed, documents: documents.filter(({ value }) => !passOver(value)) };
+    return [file, readManifest(file, wanted, registry)] as const;
   });
   const { objects: found, faults } = mergeManifests(new Map(files));
   const state = new WholeState(context, config.namespaces);

@@ -1,3 +1,4 @@
+import { parseDocuments } from "@signalbox/files";
 import { registryId, type ConfigObject, type ServiceRecord, type Workload } from "@signalbox/model";
 import type { RegistryModule } from "@signalbox/registry";
 import { readSource } from "./client.ts";
@@ -53,4 +54,32 @@ export async function readStatic(
     objects: [...objects.values()],
     faults,
   };
+}
+
+/**
+ * Reads the services that texts have in the short form, by names for faults. Documents with anything but `services` are passed over, also those
+ * that cannot be read. `name` is the registry's name in provenances. Never throws: see `faults`.
+ */
+export function readShortServices(
+  texts: ReadonlyMap<string, string>,
+  { name = "files" }: { readonly name?: string } = {},
+): Pick<StaticContent, "records" | "faults"> {
+  const config = parseStaticConfig({ paths: "-" });
+  const context = { ...config, registry: registryId(provider, name), cluster: name };
+  const contents = new Map(
+    [...texts].map(([file, text]) => {
+      const documents = parseDocuments(text, { file }).documents.filter(({ value }) => isShortForm(value));
+      return [file, convertFile({ file, parsed: { documents, errors: [], warnings: [] } }, context)] as const;
+    }),
+  );
+  const { records, conflicts } = mergeFiles(contents);
+  const faults = [...contents.values()].flatMap((content) => content.faults);
+  return { records: [...records.values()], faults: [...faults, ...conflicts] };
+}
+
+/** Whether a document holds services in the short form, and nothing else. */
+export function isShortForm(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const [key, ...more] = Object.keys(value);
+  return key === "services" && more.length === 0;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { systemClock, type Logger, type Metrics } from "@signalbox/registry";
 import { RecordingSink } from "@signalbox/registry/conformance";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readStatic, staticModule, StaticFilesError } from "./index.ts";
+import { readShortServices, readStatic, staticModule, StaticFilesError } from "./index.ts";
 
 let root: string;
 let stop: () => Promise<void>;
@@ -243,5 +243,21 @@ describe("readStatic", () => {
       "absent.yaml:1:1 ",
       "b.yaml:1:36 services[1].ports",
     ]);
+  });
+});
+
+describe("readShortServices", () => {
+  it("reads services of the short form, and passes over all other documents", () => {
+    const web = "services:\n  - { name: web, namespace: shop, ports: [80/http], endpoints: [10.0.0.1] }\n";
+    const texts = new Map([
+      [
+        "a.yaml",
+        `${web}---\nkind: Service\napiVersion: v1\n---\nservices: [{ match: "*" }]\nregistries: []\n---\na: [`,
+      ],
+      ["b.yaml", "services:\n  - { name: api, ports: [x] }\n"],
+    ]);
+    const { faults, records } = readShortServices(texts);
+    expect(records.map(({ service }) => service.hostname)).toEqual(["web.shop.svc.cluster.local"]);
+    expect(faults).toEqual([expect.objectContaining({ file: "b.yaml", line: 2, field: "services[0].ports[0]" })]);
   });
 });

@@ -36,6 +36,21 @@ describe("/debug/rulesz", () => {
     });
   });
 
+  it("sends who asks for services to where they are", async () => {
+    const { sources } = ruled([
+      rule("ServiceEntry/a/s", { inForce: false, warnings: ["w"] }),
+      rule("WorkloadEntry/a/w"),
+    ]);
+    const note = "/debug/registryz shows what it makes";
+    expect((await get("/debug/rulesz", sources)).json()).toMatchObject({
+      rules: [
+        { object: "ServiceEntry/a/s", accepted: true, warnings: ["w"], note },
+        { object: "WorkloadEntry/a/w", accepted: true, note },
+      ],
+    });
+    expect((await get("/debug/rulesz", sources)).body).not.toMatch(/inForce|proxyCount/);
+  });
+
   it.each([
     ["?kind=VirtualService", 2, ["VirtualService/a/v", "VirtualService/b/v"], undefined],
     ["?namespace=a", 2, ["Gateway/a/g", "VirtualService/a/v"], undefined],
@@ -95,7 +110,7 @@ describe("/debug/analyze", () => {
         code: "IST0101",
         level: "error",
         object: "VirtualService/a/v",
-        path: "spec.hosts.0",
+        path: "spec.hosts[0]",
         message: "is not there",
       },
     ]);

@@ -61,16 +61,25 @@ function ruleShape(
   { accepted, errors, faults, inForce, key, warnings }: RuleView,
   users: readonly ClientView[],
 ): object {
+  const said = {
+    ...(errors.length > 0 && { errors }),
+    ...(warnings.length > 0 && { warnings }),
+    ...(faults.length > 0 && { faults }),
+  };
+  if (makesServices(key)) return { object: key, accepted, ...said, note: "/debug/registryz shows what it makes" };
   return {
     object: key,
     accepted,
     inForce,
-    ...(errors.length > 0 && { errors }),
-    ...(warnings.length > 0 && { warnings }),
-    ...(faults.length > 0 && { faults }),
+    ...said,
     proxyCount: users.length,
     ...(users.length > 0 && { proxies: users.slice(0, namedProxies).map(({ nodeId }) => nodeId) }),
   };
+}
+
+/** Objects that are services or endpoints of the catalog, and not rules about them. */
+function makesServices(key: string): boolean {
+  return key.startsWith("ServiceEntry/") || key.startsWith("WorkloadEntry/");
 }
 
 function findings(sources: DebugSources, query: URLSearchParams): Answer {
@@ -80,7 +89,14 @@ function findings(sources: DebugSources, query: URLSearchParams): Answer {
 }
 
 function findingShape({ code, level, message, object, path }: FindingView): object {
-  return { code, level, object, path: path.join("."), message };
+  return { code, level, object, path: fieldOf(path), message };
+}
+
+/** A path as `signalbox analyze` writes it: `spec.http[0].route`. */
+function fieldOf(path: FindingView["path"]): string {
+  return path
+    .map((part, index) => (typeof part === "number" ? `[${part}]` : `${index === 0 ? "" : "."}${part}`))
+    .join("");
 }
 
 /** Whether `?kind=` and `?namespace=` ask for an object. */

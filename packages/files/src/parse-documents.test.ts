@@ -41,7 +41,10 @@ describe("parseDocuments", () => {
   });
 
   it.each([
-    { name: "a duplicate key", text: "x: 0\na: 1\na: 2\n", line: 3, column: 1, message: /duplicated mapping key/ },
+    { name: "a duplicate key", text: "x: 0\na: 1\na: 2\n", line: 3, column: 1, message: /duplicated mapping key "a"$/ },
+    { name: "a quoted duplicate key", text: "{ 'a b': 1, 'a b': 2 }", line: 1, column: 14, message: /key "a b"$/ },
+    { name: "a tab", text: "a:\n\tb: 1\n", line: 2, column: 1, message: /^not YAML: .* not with tabs$/ },
+    { name: "an open bracket", text: "a: [b\nc: 1\n", line: 2, column: 1, message: /^not YAML: .*left open\?$/ },
     { name: "an unknown tag", text: "a: !foo x", line: 1, column: 4, message: /unknown scalar tag/ },
     { name: "an unknown alias", text: "hosts:\n- *.example.com", line: 2, column: 4, message: /unidentified alias/ },
     { name: "a cycle", text: "a: &x\n  b: *x\n", line: 2, column: 6, message: /contains it/ },

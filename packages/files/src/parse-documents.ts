@@ -131,7 +131,26 @@ function explain(error: unknown, text: string): { offset: number; message: strin
   }
   const complex = error.reason.includes("complex keys");
   const offset = complex && template !== null ? template.index : (error.mark?.position ?? 0);
-  return { offset, message: (complex ? "a key must be a text" : error.reason) + hint };
+  return { offset, message: (complex ? "a key must be a text" : reasonOf(error.reason, text, offset)) + hint };
+}
+
+/** The parser's reason, with what probably led to it. */
+function reasonOf(reason: string, text: string, offset: number): string {
+  const line = text.slice(text.lastIndexOf("\n", offset - 1) + 1);
+  if (/^ *\t/.test(line)) return `not YAML: ${reason}; indent with spaces, not with tabs`;
+  if (reason === "duplicated mapping key") return `${reason} ${keyAt(text, offset)}`;
+  if (reason === "deficient indentation") return `not YAML: ${reason}; is a bracket before it left open?`;
+  return `not YAML: ${reason}`;
+}
+
+/** The key at a place in a text; the place of a quoted one is within the quotes. */
+function keyAt(text: string, offset: number): string {
+  const quote = text.charAt(offset - 1);
+  const end = quote === '"' || quote === "'" ? quote : undefined;
+  const rest = text.slice(offset);
+  return JSON.stringify(
+    end === undefined ? (/^[^\s:,{}[\]]*/.exec(rest)?.[0] ?? "") : rest.slice(0, rest.indexOf(end)),
+  );
 }
 
 function hasCycle(value: unknown, ancestors: Set<object>): boolean {

@@ -1,4 +1,5 @@
 import type { followSecrets, parseSecretsConfig, readManifests } from "@signalbox/adapter-kubernetes";
+import type { isShortForm, readShortServices } from "@signalbox/adapter-static";
 import type { RegistryModule } from "@signalbox/registry";
 
 /** Loads the module of one provider. */
@@ -31,4 +32,15 @@ export interface KubernetesManifestsModule {
 /** Loads what reads manifests of a cluster. */
 export function loadKubernetesManifests(): Promise<KubernetesManifestsModule> {
   return import("@signalbox/adapter-kubernetes");
+}
+
+/** What reads services of the short form. */
+export interface ShortServicesModule {
+  readonly isShortForm: typeof isShortForm;
+  readonly readShortServices: typeof readShortServices;
+}
+
+/** Loads what reads services of the short form. */
+export function loadShortServices(): Promise<ShortServicesModule> {
+  return import("@signalbox/adapter-static");
 }

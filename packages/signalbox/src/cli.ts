@@ -142,15 +142,18 @@ function addPublish(program: Command, context: CommandContext, exit: (code: numb
 
 function withSourceFlags(command: Command): Command {
   return command
-    .option("--files <path>", "serve these files instead, with default settings; may be repeated", gather, [])
-    .option("--consul <url>", "serve this Consul, with the token in CONSUL_HTTP_TOKEN; may be repeated", gather, [])
-    .option("--eureka <urls>", "serve this Eureka: its servers with commas; may be repeated", gather, [])
+    .addOption(repeated("--files <path>", "without a file: serve these files or folders of services and Istio objects"))
+    .addOption(repeated("--consul <url>", "without a file: serve this Consul, with the token in CONSUL_HTTP_TOKEN"))
+    .addOption(repeated("--eureka <urls>", "without a file: serve this Eureka: its servers with commas"))
     .addOption(
-      new Option("--kubernetes [kubeconfig]", "serve this cluster; or in-cluster, or kubectl's; may be repeated")
-        .argParser(gather)
-        .preset("kubectl")
-        .default([]),
+      repeated("--kubernetes [kubeconfig]", "without a file: serve this cluster; or in-cluster, or kubectl's").preset(
+        "kubectl",
+      ),
     );
+}
+
+function repeated(flags: string, description: string): Option {
+  return new Option(flags, `${description}; may be repeated`).argParser(gather).default([], "none");
 }
 
 function withBusFlags(command: Command): Command {
@@ -232,8 +235,8 @@ function addCatalog(program: Command, context: CommandContext): void {
 function addRender(program: Command, context: CommandContext): void {
   program
     .command("render")
-    .description("Print what one proxy would get by xDS, offline. Each file may be empty.")
-    .option("--rules <path>", "file with services and Istio objects; may be repeated", gather, [])
+    .description("Print what one proxy would get by xDS, offline.")
+    .addOption(repeated("--rules <path>", "file or folder with services and Istio objects"))
     .option("--kubernetes <file>", "file with Kubernetes objects: Services, EndpointSlices, Pods and Nodes")
     .option("--mesh <file>", "file with MeshConfig fields")
     .requiredOption(
@@ -298,7 +301,8 @@ function addAnalyze(program: Command, context: CommandContext, exit: (code: numb
   program
     .command("analyze")
     .description("Say what Istio objects say together and cannot mean. Exit code 1 where there is an error.")
-    .argument("<path...>", "files, folders (all .yaml, .yml and .json below) of one cluster, or - for standard input")
+    .argument("[path...]", "files, folders (all .yaml, .yml and .json below) of one cluster, or - for standard input")
+    .option("-c, --config <file>", "configuration file: reads its registries and rules once, too")
     .addOption(new Option("-o, --output <form>", "how to print").choices(["text", "json"]).default("text"))
     .addOption(
       new Option("--fail-on <level>", "the least level that makes the exit code 1")
@@ -308,9 +312,9 @@ function addAnalyze(program: Command, context: CommandContext, exit: (code: numb
     .addHelpText(
       "after",
       examples([
-        "signalbox analyze manifests/",
+        "signalbox analyze services.yaml rules/",
+        "signalbox analyze --config signalbox.yaml rules/   # the services that the registries have now",
         "kubectl get services,pods,virtualservices,destinationrules -A -o yaml | signalbox analyze -",
-        "signalbox analyze --fail-on warning -o json manifests/ | jq '.findings[].code'",
       ]),
     )
     .action(async (paths: readonly string[], flags: AnalyzeFlags) => {

@@ -77,6 +77,26 @@ describe("the analysis", () => {
     expect(sources.analysis?.()).toEqual([]);
   });
 
+  it.each([
+    ["Gateway", "far", { selector: { app: "edge" } }, true],
+    ["Gateway", "shop", { selector: { app: "other" } }, false],
+    ["Sidecar", "shop", { workloadSelector: { labels: { app: "edge" } }, egress: [{ hosts: ["*/*"] }] }, true],
+    ["Sidecar", "far", { workloadSelector: { labels: { app: "edge" } }, egress: [{ hosts: ["*/*"] }] }, false],
+  ])("misses no workload of a %s in %s where a connected proxy is one: %j is %s", (kind, namespace, spec, served) => {
+    const object = { ...route("v", "a.test"), kind, namespace, spec };
+    const client = {
+      ...clientAt("router~10.0.0.1~a.shop~shop.svc.cluster.local", 1),
+      metadata: { LABELS: { app: "edge" } },
+    };
+    const clients: ClientView[] = [];
+    const xds = () => ({ status: () => ({ clients }) }) as unknown as ReturnType<DebuggedStages["xds"]>;
+    const sources = sourcesOf({ catalog: () => catalogOf([object]), xds });
+    const missed = () => (sources.analysis?.() ?? []).some(({ message }) => message.startsWith("no workload"));
+    expect(missed()).toBe(true);
+    clients.push(client);
+    expect(missed()).toBe(!served);
+  });
+
   it("is not there before the catalog is", () => {
     expect(sourcesOf({ known: () => false }).analysis?.()).toBeUndefined();
   });

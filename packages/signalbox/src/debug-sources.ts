@@ -3,10 +3,10 @@ import type { AggregateController, RegistryStatus } from "@signalbox/aggregate";
 import type { ClientView, ConfigDumpRequest, DebugSources, JournalView, ReadinessCheck } from "@signalbox/debug";
 import { typeUrls } from "@signalbox/envoy-api";
 import { NodeSchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
-import { configDump, type MeshConfig, type XdsPublisher } from "@signalbox/xds";
+import { configDump, parseNode, type MeshConfig, type XdsPublisher } from "@signalbox/xds";
 import type { Catalog, Revision } from "@signalbox/model";
 import { analyze, type RuleFinding } from "@signalbox/traffic";
-import { analysisInput } from "./analysis-input.ts";
+import { analysisInput, withoutServed, type SelectableProxy } from "./analysis-input.ts";
 import type { Role } from "./role.ts";
 import type { StatusBus } from "./config/bus.ts";
 import type { XdsFront } from "./publishing.ts";
@@ -67,7 +67,7 @@ export function debugSources(stages: DebuggedStages): DebugSources {
     },
     rules: () => stages.publisher()?.rules(),
     ruleUsers: (keys, clients) => usersOf(stages.publisher(), keys, clients),
-    analysis: () => (stages.known() ? analysis.of(stages.catalog()) : undefined),
+    analysis: () => (stages.known() ? analysis.of(stages.catalog(), proxiesOf(stages)) : undefined),
     mesh: () => stages.mesh,
   };
 }
@@ -86,15 +86,20 @@ function usersOf(
 class CatalogAnalysis {
   #known: { readonly revision: Revision; readonly findings: readonly RuleFinding[] } | undefined;
 
-  of(catalog: Catalog): readonly RuleFinding[] {
+  of(catalog: Catalog, proxies: readonly SelectableProxy[]): readonly RuleFinding[] {
     const { epoch, sequence } = catalog.revision;
     let known = this.#known;
     if (known?.revision.epoch !== epoch || known.revision.sequence !== sequence) {
       known = { revision: catalog.revision, findings: analyze(analysisInput(catalog)) };
       this.#known = known;
     }
-    return known.findings;
+    return withoutServed(known.findings, catalog.objects, proxies);
   }
+}
+
+/** The connected proxies as selectors find them. */
+function proxiesOf(stages: DebuggedStages): readonly SelectableProxy[] {
+  return (stages.xds()?.status().clients ?? []).map(({ metadata, nodeId }) => parseNode({ id: nodeId, metadata }));
 }
 
 function readiness(stages: DebuggedStages): readonly ReadinessCheck[] {

@@ -172,7 +172,7 @@ describe("Signalbox as a library", () => {
       ],
     });
     expect(JSON.parse(await get("/debug/analyze"))).toMatchObject([
-      { code: "IST0101", object: "VirtualService/default/good", path: "spec.http.0.route.0.destination.host" },
+      { code: "IST0101", object: "VirtualService/default/good", path: "spec.http[0].route[0].destination.host" },
     ]);
     expect(await get("/metrics")).toContain('signalbox_rules{kind="VirtualService",accepted="false"} 1');
   });

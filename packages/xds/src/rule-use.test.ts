@@ -118,4 +118,18 @@ describe("the report of a rule", () => {
       { key: "VirtualService/shop/bad", accepted: false, inForce: false, faults: [] },
     ]);
   });
+
+  it("has what of a Gateway has no room, once a router gets it", () => {
+    const port = (protocol: string) => ({ port: { number: 80, name: "a", protocol }, hosts: ["*"] });
+    const gatewayOf = (name: string, protocol: string) => ({
+      ...object("Gateway", name, { selector: {}, servers: [port(protocol)] }),
+      createdAt: name === "shop/first" ? 1 : 2,
+    });
+    const translator = translatorOf([gatewayOf("shop/first", "HTTP"), gatewayOf("shop/second", "TCP")]);
+    translator.view(sidecar("shop", {}, "router"));
+    expect(translator.rules().map(({ faults, key }) => [key, faults])).toEqual([
+      ["Gateway/shop/first", []],
+      ["Gateway/shop/second", [expect.stringContaining("servers[0] is left out")]],
+    ]);
+  });
 });

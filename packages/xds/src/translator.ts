@@ -255,7 +255,8 @@ class CatalogTranslator implements Translator {
 
   rules(): readonly RuleReport[] {
     const faults = new Map<string, string[]>();
-    for (const { cause, subject } of this.#patchFaults()) {
+    for (const { cause, subject } of this.#faults()) {
+      // Of objects the subject is `<kind> <namespace>/<name>`; others have no object's key.
       const key = subject.replace(" ", "/");
       const told = faults.get(key) ?? [];
       faults.set(key, told);

@@ -2,7 +2,7 @@ import { isAbsolute, relative } from "node:path";
 import { parseDocuments, watchDocuments, type FileBatch, type ParsedText } from "@signalbox/files";
 import { istioKinds, type IstioKind } from "@signalbox/istio-objects";
 import type { ConfigObject, RegistryId } from "@signalbox/model";
-import type { Problem } from "@signalbox/registry";
+import { formatPath, type Problem } from "@signalbox/registry";
 import { parseIstioObject } from "../convert/istio-object.ts";
 import { objectName } from "../convert/objects.ts";
 import type { KubeSlice } from "../convert/objects.ts";
@@ -48,10 +48,19 @@ type Kept = { readonly [K in KubeKind]: Map<string, KubeObjects[K]> } & {
   readonly Istio: Map<string, ConfigObject>;
 };
 
+type ManifestPlace = Omit<ManifestFault, "severity" | "message">;
+
 /** One file's objects. */
 interface FileContent {
   readonly objects: Kept;
   readonly faults: readonly ManifestFault[];
+  /** Where each object is, by `titleOf`. Places cost a second look at the text, so they are made when they are asked for. */
+  readonly places: ReadonlyMap<string, () => ManifestPlace>;
+}
+
+/** What people call an object. */
+function titleOf(kind: keyof Kept, key: string): string {
+  return kind === "Istio" ? key : `${kind} ${key}`;
 }
 
 /**
@@ -60,6 +69,7 @@ interface FileContent {
  */
 export function readManifest(file: string, parsed: ParsedText, registry?: RegistryId): FileContent {
   const objects = emptyKept();
+  const places = new Map<string, () => ManifestPlace>();
   const faults: ManifestFault[] = parsed.errors.map((error) => ({ ...error, severity: "error" }));
   for (const document of parsed.documents) {
     const fault = (error: unknown, severity: ManifestFault["severity"], ...place: Parameters<PositionOf>) => {
@@ -68,29 +78,34 @@ export function readManifest(file: string, parsed: ParsedText, registry?: Regist
     };
     const items = itemsOf(document.value);
     for (const [index, item] of items.entries()) {
+      const prefix = item === document.value ? [] : ["items", index];
+      const kept: Noted = (kind, key) => {
+        places.set(titleOf(kind, key), () => ({ file, document: document.index, ...document.positionOf(prefix) }));
+      };
       try {
         const kind = registry === undefined ? undefined : istioKindOf(item);
         if (kind !== undefined && registry !== undefined) {
-          const prefix = item === document.value ? [] : ["items", index];
           const parsedObject = parseIstioObject(inDefaultNamespace(item), kind, registry);
           for (const { path, at, severity, message } of parsedObject.faults) {
             const shown = severity === "error" ? "error" : "warning";
-            fault(`${path.join(".")}: ${message}`, shown, [...prefix, ...path], at);
+            fault(`${formatPath(path)}: ${message}`, shown, [...prefix, ...path], at);
           }
           const { value } = parsedObject;
           if (value !== undefined) {
-            keep(objects.Istio, "Istio", `${kind.kind}/${value.namespace}/${value.name}`, value);
+            keep(objects.Istio, "Istio", `${kind.kind}/${value.namespace}/${value.name}`, value, kept);
           }
           continue;
         }
-        takeObject(item, objects, (error) => fault(error, "warning", []));
+        takeObject(item, objects, (error) => fault(error, "warning", []), kept);
       } catch (error) {
         fault(error, "error", []);
       }
     }
   }
-  return { objects, faults };
+  return { objects, faults, places };
 }
+
+type Noted = (kind: keyof Kept, key: string) => void;
 
 type PositionOf = ParsedText["documents"][number]["positionOf"];
 
@@ -119,7 +134,7 @@ function rawMapOrEmpty(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
-function takeObject(value: unknown, objects: Kept, report: (error: MalformedObjectError) => void): void {
+function takeObject(value: unknown, objects: Kept, report: (error: MalformedObjectError) => void, noted: Noted): void {
   const object = rawMap(value, "document");
   const { kind } = object;
   if (typeof kind !== "string") throw new MalformedObjectError("kind", "is missing");
@@ -128,17 +143,18 @@ function takeObject(value: unknown, objects: Kept, report: (error: MalformedObje
   // As kubectl does for objects that name none.
   const whole = namespaced ? { ...object, metadata: { namespace: "default", ...metadata } } : object;
   if (kind === "Endpoints") {
-    keep(objects.Endpoints, kind, objectName(whole), slicesOfEndpoints(whole));
+    keep(objects.Endpoints, kind, objectName(whole), slicesOfEndpoints(whole), noted);
   } else if (isKind(kind)) {
     const item = readers[kind](whole, report);
-    if (item !== undefined) keep(objects[kind] as Map<string, typeof item>, kind, objectName(whole), item);
+    if (item !== undefined) keep(objects[kind] as Map<string, typeof item>, kind, objectName(whole), item, noted);
   }
 }
 
-function keep<T>(map: Map<string, T>, kind: string, key: string, item: T): void {
+function keep<T>(map: Map<string, T>, kind: keyof Kept, key: string, item: T, noted: Noted): void {
   if (map.has(key))
-    throw new MalformedObjectError("metadata.name", `${kind} ${key} is there twice; the first one counts`);
+    throw new MalformedObjectError("metadata.name", `${titleOf(kind, key)} is there twice; the first one counts`);
   map.set(key, item);
+  noted(kind, key);
 }
 
 function isKind(kind: string): kind is KubeKind {
@@ -161,6 +177,7 @@ function emptyKept(): Kept {
 export function mergeManifests(files: ReadonlyMap<string, FileContent>): FileContent {
   const objects = emptyKept();
   const faults: ManifestFault[] = [];
+  const places = new Map<string, () => ManifestPlace>();
   const names = [...files.keys()].sort();
   for (const file of names) {
     const content = files.get(file);
@@ -169,21 +186,21 @@ export function mergeManifests(files: ReadonlyMap<string, FileContent>): FileCon
     for (const [kind, map] of Object.entries(content.objects)) {
       const merged = objects[kind as keyof Kept] as Map<string, unknown>;
       for (const [key, item] of map) {
-        if (!merged.has(key)) merged.set(key, item);
-        else
-          faults.push({
-            file,
-            document: 0,
-            line: 1,
-            column: 1,
-            severity: "error",
-            message: `${kind} ${key} is in an earlier file, which counts`,
-          });
+        const title = titleOf(kind as keyof Kept, key);
+        const place = content.places.get(title) ?? (() => ({ file, document: 0, line: 1, column: 1 }));
+        if (!merged.has(key)) {
+          merged.set(key, item);
+          places.set(title, place);
+          continue;
+        }
+        const first = places.get(title)?.();
+        const where = first === undefined ? "in an earlier file" : `at ${first.file}:${first.line}:${first.column}`;
+        faults.push({ ...place(), severity: "error", message: `${title} is also ${where}, which counts` });
       }
     }
   }
   addSlices(objects);
-  return { objects, faults };
+  return { objects, faults, places };
 }
 
 /** Slices win over Endpoints, of which they are the newer form, and both over what the selector finds. */

@@ -110,6 +110,58 @@ describe("signalbox analyze", () => {
     expect(out).toMatch(/^2 objects: 3 errors/m);
   });
 
+  it("says at an object that is there twice where the first one is", async () => {
+    const files = { "a.yaml": subsets("v1"), "b.yaml": `${kube}---\n${subsets("v1")}` };
+    expect((await analyzed(files)).out).toMatch(
+      /^b\.yaml:13:1: error: IST0106: DestinationRule\/shop\/web is also at a\.yaml:1:1, which counts$/m,
+    );
+  });
+
+  it("knows services of the short form, and does not miss the workloads that nobody told of", async () => {
+    const short = "services:\n  - { name: web, namespace: shop, ports: [80/http], endpoints: [10.0.0.1] }\n";
+    const gateway = istio(
+      "Gateway",
+      "  selector: { app: edge }\n  servers:\n    - { port: { number: 80, name: http, protocol: HTTP }, hosts: [a.example] }\n",
+    );
+    const rules = { "rule.yaml": `${route("{ host: web }")}---\n${gateway}` };
+    expect((await analyzed(rules)).out).toMatch(/host web is not a service.*\n.*no workload has the labels app=edge$/m);
+    expect(await analyzed({ ...rules, "services.yaml": short })).toEqual({
+      ...{ code: 0, out: "2 objects: 0 errors, 0 warnings, 0 info\n", err: "" },
+    });
+    const wrong = short.replace("80/http", "none/http");
+    expect((await analyzed({ ...rules, "services.yaml": wrong })).out).toMatch(
+      /^services\.yaml:2:\d+: error: IST0106: services\[0\]\.ports\[0\]: /m,
+    );
+  });
+
+  it("reads the registries and rules of a configuration beside the paths", async () => {
+    const short =
+      "services:\n  - { name: web, namespace: shop, ports: [80/http], endpoints: [{ address: 10.0.0.1, labels: { version: v2 } }] }\n";
+    const config = "registries: [{ provider: static, name: files, paths: [s.txt] }]\nrules: [{ files: r.txt }]\n";
+    const files = {
+      "s.txt": short,
+      "r.txt": subsets("v2"),
+      "c.txt": config,
+      "rule.yaml": route("{ host: web, subset: b }"),
+    };
+    const { code, out } = await analyzed(files, "--config", join(dir, "c.txt"));
+    expect({ code, out }).toEqual({
+      code: 1,
+      out: `rule.yaml:8:45: error: IST0101: VirtualService/shop/web spec.http[0].route[0].destination.subset: no DestinationRule for web has the subset b
+2 objects: 1 error, 0 warnings, 0 info
+`,
+    });
+    writeFileSync(join(dir, "r.txt"), "a: [");
+    expect(await run("--config", join(dir, "c.txt"))).toMatchObject({
+      ...{ code: 1, out: "0 objects: 0 errors, 0 warnings, 0 info\n" },
+      err: expect.stringContaining("r.txt:1:5: not YAML") as string,
+    });
+  });
+
+  it("wants paths or a configuration", async () => {
+    expect(await run()).toMatchObject({ code: 2, err: expect.stringContaining("--config") as string });
+  });
+
   it("reads standard input, and lists within it", async () => {
     const item = JSON.parse(
       '{"apiVersion":"networking.istio.io/v1","kind":"DestinationRule","metadata":{"name":"d"},"spec":{"host":"gone"}}',

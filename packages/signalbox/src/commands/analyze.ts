@@ -1,11 +1,13 @@
 import { checkObject, type ObjectPath } from "@signalbox/istio-objects";
 import { byCodeUnit, objectKey, type ConfigObject } from "@signalbox/model";
 import { formatPath } from "@signalbox/registry";
-import { analyze } from "@signalbox/traffic";
-import { analysisInput } from "../analysis-input.ts";
-import { catalogOfTexts } from "./analyze/catalog-of-texts.ts";
+import { analyze, type RuleFinding } from "@signalbox/traffic";
+import { analysisInput, isOfSelector } from "../analysis-input.ts";
+import { catalogOfTexts, type TextsCatalog } from "./analyze/catalog-of-texts.ts";
 import { ObjectPlaces, type TextPlace } from "./analyze/object-places.ts";
-import { exitCodes, type CommandContext } from "./context.ts";
+import { failIfIncomplete } from "./catalog.ts";
+import { CommandFailure, exitCodes, type CommandContext } from "./context.ts";
+import { readConfig } from "./read-config.ts";
 import { printable } from "./table.ts";
 import { readSources } from "./validate/read-sources.ts";
 
@@ -17,6 +19,8 @@ export interface AnalyzeFlags {
   readonly output: "text" | "json";
   /** The least level that makes the exit code 1. */
   readonly failOn: Level;
+  /** A configuration whose registries and rules are read beside the paths. */
+  readonly config?: string;
 }
 
 /** One finding as it is printed. */
@@ -36,10 +40,13 @@ const refused = "IST0106";
 /** `signalbox analyze`: says what Istio's objects say together and cannot mean. Resolves with exit code 1 where the level asks for it. */
 export async function analyzeCommand(
   paths: readonly string[],
-  { failOn, output }: AnalyzeFlags,
+  { config, failOn, output }: AnalyzeFlags,
   context: CommandContext,
   stdin: AsyncIterable<Uint8Array | string> = process.stdin,
 ): Promise<number> {
+  if (paths.length === 0 && config === undefined)
+    throw new CommandFailure("name files or folders, or a configuration with --config", exitCodes.usage);
+  const beside = config === undefined ? undefined : await readConfig(config, context);
   const texts = new Map<string, string>();
   const found: Printed[] = [];
   for await (const { content, file } of readSources(paths, stdin)) {
@@ -47,17 +54,29 @@ export async function analyzeCommand(
     else found.push(unread({ file, line: 1, column: 1 }, content.problem));
   }
   const places = new ObjectPlaces(texts);
-  const { catalog, faults } = await catalogOfTexts(texts);
+  const read = await catalogOfTexts(texts, beside);
+  const { catalog, faults } = read;
   for (const { column, document, file, line, message } of faults)
     found.push({ ...unread({ file, line, column }, message), object: places.keyOf(file, document) ?? "" });
   for (const object of catalog.objects.values()) found.push(...refusals(object, places));
-  for (const { code, level, message, object, path } of analyze(analysisInput(catalog)))
+  for (const { code, level, message, object, path } of findingsOf(read))
     found.push({ code, level, object, place: places.find(object, path), field: formatPath(path), message });
+  const elsewhere = [...catalog.objects.keys()].filter((key) => places.find(key, []) === undefined);
   const sorted = [...found].sort(byPlace);
   const findings = levels.flatMap((level) => sorted.filter((one) => one.level === level));
-  context.stdout.write(output === "json" ? asJson(findings) : asText(findings, places.size));
+  context.stdout.write(output === "json" ? asJson(findings) : asText(findings, places.size + elsewhere.length));
+  failIfIncomplete(read);
   const least = levels.indexOf(failOn);
   return findings.some(({ level }) => levels.indexOf(level) <= least) ? exitCodes.failed : 0;
+}
+
+/**
+ * What the objects say together. Services of other sources than manifests may have proxies that no workload stands for, so where no workload is
+ * known nothing is said of selectors.
+ */
+function findingsOf({ catalog, manifestsOnly }: TextsCatalog): readonly RuleFinding[] {
+  const findings = analyze(analysisInput(catalog));
+  return manifestsOnly || catalog.workloads.size > 0 ? findings : findings.filter((one) => !isOfSelector(one));
 }
 
 /** By file, line and column; what has no place comes last. */
@@ -75,9 +94,9 @@ function refusals(object: ConfigObject, places: ObjectPlaces): readonly Printed[
   const key = objectKey(object);
   return checkObject(object)
     .filter(({ severity }) => severity !== "warning")
-    .map(({ message, path }) => ({
+    .map(({ at, message, path }) => ({
       ...{ code: refused, level: "error", object: key, message },
-      ...{ place: places.find(key, path), field: fieldText(path) },
+      ...{ place: places.find(key, path, at), field: fieldText(path) },
     }));
 }
 

@@ -113,6 +113,22 @@ describe("signalbox catalog", () => {
     });
   });
 
+  it.each([
+    [
+      "services:\n  - { name: a, ports: [80] }\n",
+      /^This looks like a file of services: signalbox run --files .*c\.yaml,/m,
+    ],
+    [
+      "apiVersion: networking.istio.io/v1\nkind: Sidecar\n",
+      /^This looks like an object .* signalbox run --files .*c\.yaml,/m,
+    ],
+    ["debug: { prot: 1 }\n", /unknown key; did you mean "port"\?\n$/],
+  ])("says what to do with a configuration that is something else: %j", async (text, hint) => {
+    const { code, err } = await run("catalog", "--config", file("c.yaml", text));
+    expect(code).toBe(2);
+    expect(err).toMatch(hint);
+  });
+
   it("reads the registries and rules of a configuration, and goes on where one has trouble", async () => {
     file("web.yaml", shortForm);
     file("db.yaml", serviceEntry);

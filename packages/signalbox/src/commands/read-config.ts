@@ -50,9 +50,27 @@ export async function mustExist(path: string): Promise<void> {
 
 function configFailure(error: unknown, file: string): unknown {
   if (error instanceof ConfigFileError)
-    return new CommandFailure(`the configuration has mistakes\n${error.message}`, exitCodes.usage, { cause: error });
+    return new CommandFailure(
+      `the configuration has mistakes\n${error.message}${hintOf(error, file)}`,
+      exitCodes.usage,
+      {
+        cause: error,
+      },
+    );
   const { code } = error as NodeJS.ErrnoException;
   if (code !== undefined && /^E[A-Z]+$/.test(code))
     return new CommandFailure(`${file} cannot be read: ${(error as Error).message}`, exitCodes.usage, { cause: error });
   return error;
+}
+
+/** What to do with a file that was meant for something else. */
+function hintOf({ faults }: ConfigFileError, file: string): string {
+  const unknown = new Set(
+    faults.filter(({ message }) => message.startsWith("unknown key")).map(({ path }) => path.at(-1)),
+  );
+  if (unknown.has("ports") || unknown.has("endpoints"))
+    return `\nThis looks like a file of services: signalbox run --files ${file}, or name it in registries of a configuration`;
+  if (unknown.has("apiVersion"))
+    return `\nThis looks like an object and not like a configuration: signalbox run --files ${file}, or name it in rules of a configuration`;
+  return "";
 }

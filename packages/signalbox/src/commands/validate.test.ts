@@ -146,10 +146,56 @@ a.yaml:8:7: warning: spec.http[1]: is never used: rule 0 has no match and takes 
     expect(await run(dir)).toMatchObject({
       code: 0,
       out: `a.yaml:1:1: warning: the spec of a Nothing is not known here, so it is not checked
-a.yaml:5:1: warning: is not an object with apiVersion and kind, so it is not checked
+a.yaml:5:1: warning: holds services and no Istio object; \`signalbox catalog --rules\` reads it
 2 documents: 2 valid, 0 invalid, 2 warnings
 `,
     });
+  });
+
+  it.each([
+    [
+      "kind: VirtualServcie",
+      "1:1: warning: the spec of a VirtualServcie is not known here, so it is not checked; did you mean VirtualService?",
+    ],
+    [
+      "apiVersion: networking.istio.io/v2\nkind: Sidecar",
+      "1:13: error: apiVersion: there is no Sidecar of networking.istio.io/v2; write networking.istio.io/v1",
+    ],
+    [
+      "apiVersion: security.istio.io/v1\nkind: Sidecar",
+      "1:13: error: apiVersion: there is no Sidecar of security.istio.io/v1; write networking.istio.io/v1",
+    ],
+    [
+      "apiVersion: networking.istio.io\nkind: EnvoyFilter",
+      "1:13: error: apiVersion: there is no EnvoyFilter of networking.istio.io; write networking.istio.io/v1alpha3",
+    ],
+    [
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway",
+      "1:1: warning: Gateway of gateway.networking.k8s.io/v1 is not an Istio object, so it is not checked",
+    ],
+    ["just a text", "1:1: warning: is not an object with apiVersion and kind, so it is not checked"],
+  ])("says of %j what it is, and what was probably meant", async (text, remark) => {
+    const whole = text.startsWith("kind") ? `apiVersion: networking.istio.io/v1\n${text}` : text;
+    file("a.yaml", whole.includes("kind") ? `${whole}\nmetadata: { name: a }\n` : whole);
+    expect((await run(dir)).out.split("\n")[0]).toBe(`a.yaml:${remark}`);
+  });
+
+  it("asks for the apiVersion that is missing", async () => {
+    file("a.yaml", "kind: Sidecar\nmetadata: { name: a }\n");
+    expect((await run(dir)).out).toBe(`a.yaml:1:1: error: apiVersion is missing; write networking.istio.io/v1
+1 document: 0 valid, 1 invalid, 0 warnings
+`);
+  });
+
+  it("says once what is wrong with a field of the wrong type", async () => {
+    file(
+      "a.yaml",
+      `${head("a")}spec:\n  hosts: [a.example]\n  http: [{ timeout: 5, route: [{ destination: { host: a } }] }]\n`,
+    );
+    expect((await run(dir)).out)
+      .toBe(`a.yaml:6:21: error: spec.http[0].timeout: must be a duration such as 10s or 250ms, not the number 5
+1 document: 0 valid, 1 invalid, 0 warnings
+`);
   });
 
   it("answers for a file that is not text, and refuses a path that is not there", async () => {

@@ -31,10 +31,10 @@ export class ObjectPlaces {
     return this.#held.size;
   }
 
-  /** The place of a field of an object, or of what is nearest to it above; undefined where no text has the object. */
-  find(key: string, path: ObjectPath): TextPlace | undefined {
+  /** The place of a field of an object, or of its key, or of what is nearest to it above; undefined where no text has the object. */
+  find(key: string, path: ObjectPath, at?: "key" | "value"): TextPlace | undefined {
     const held = this.#held.get(key);
-    return held && { file: held.file, ...held.document.positionOf([...held.prefix, ...path]) };
+    return held && { file: held.file, ...held.document.positionOf([...held.prefix, ...path], at) };
   }
 
   /** The key of the object around a document's place, where the document is one object. */

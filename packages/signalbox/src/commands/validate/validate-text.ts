@@ -1,8 +1,6 @@
 import { parseDocuments, type ParsedDocument } from "@signalbox/files";
 import {
   checkObject,
-  isCheckedKind,
-  isIstioVersion,
   isObjectDocument,
   parseConfigObject,
   type ObjectFault,
@@ -10,6 +8,7 @@ import {
 } from "@signalbox/istio-objects";
 import { registryId } from "@signalbox/model";
 import { formatPath } from "@signalbox/registry";
+import { documentFault, unknownKindFault } from "./unchecked.ts";
 
 /** One remark on a document. Lines and columns count from 1; the field is empty where the whole document is meant. */
 export interface Remark {
@@ -81,17 +80,23 @@ function listItems(value: unknown): readonly unknown[] | undefined {
 }
 
 function objectFaults(value: unknown): readonly ObjectFault[] {
-  const unchecked = (message: string): readonly ObjectFault[] => {
-    return [{ path: [], at: "value", severity: "warning", message: `${message}, so it is not checked` }];
-  };
-  if (!isObjectDocument(value)) return unchecked("is not an object with apiVersion and kind");
-  const { apiVersion, kind } = value as { readonly apiVersion: unknown; readonly kind: unknown };
-  if (typeof apiVersion === "string" && typeof kind === "string" && !isIstioVersion(apiVersion))
-    return unchecked(`${kind} of ${apiVersion} is not an Istio object`);
+  const fault = documentFault(value);
+  if (fault !== undefined) return [fault];
   const { faults, value: object } = parseConfigObject(value, provenance);
-  if (object === undefined) return faults;
-  const unknown = isCheckedKind(object.kind) ? [] : unchecked(`the spec of a ${object.kind} is not known here`);
-  return [...faults, ...checkObject(object), ...unknown];
+  if (object === undefined) return withoutConsequences(faults);
+  const unknown = unknownKindFault(object.kind);
+  return withoutConsequences([...faults, ...checkObject(object), ...(unknown === undefined ? [] : [unknown])]);
+}
+
+/** What has the wrong type is read as if it were not there: what is said of the same field after that is of something that nobody wrote. */
+function withoutConsequences(faults: readonly ObjectFault[]): readonly ObjectFault[] {
+  const mistyped = new Set<string>();
+  return faults.filter(({ message, path, severity }) => {
+    const field = JSON.stringify(path);
+    if (mistyped.has(field)) return false;
+    if (severity === "error" && message.startsWith("must be ")) mistyped.add(field);
+    return true;
+  });
 }
 
 /** Kind, namespace and name as far as they are written. An object without a namespace is in `default`. */
