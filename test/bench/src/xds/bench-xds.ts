@@ -1,0 +1,39 @@
+import type { Cell } from "./cell.ts";
+import { runsOf } from "./options.ts";
+import { providePrograms } from "./programs.ts";
+import { runScene, type SceneReport } from "./run-scene.ts";
+import { rowsOf, type XdsRow } from "./summary.ts";
+
+/** All that was measured. */
+export interface XdsMeasured {
+  readonly rows: readonly XdsRow[];
+  /** What a reader of the table should know. */
+  readonly remarks: readonly string[];
+}
+
+/** Measures the cells so often, the product and what is beside it in turn. */
+export async function benchXds(cells: readonly Cell[], runs: number, signal: AbortSignal): Promise<XdsMeasured> {
+  const programs = await providePrograms(signal);
+  const rows: XdsRow[] = [];
+  const remarks: string[] = [];
+  for (let run = 1; run <= runs; run++) {
+    for (const cell of cells.filter((one) => run <= runsOf(one, runs))) {
+      const started = performance.now();
+      const seen = await runScene(cell.scene, programs, signal);
+      const beside = cell.beside && (await runScene(cell.beside, programs, signal));
+      rows.push(...rowsOf(cell, run, seen, beside));
+      remarks.push(...remarksOf(cell, seen));
+      const seconds = Math.round((performance.now() - started) / 1000);
+      process.stderr.write(`xds: ${cell.name}, run ${run} of ${runsOf(cell, runs)}, ${seconds} s\n`);
+    }
+  }
+  return { rows, remarks };
+}
+
+function remarksOf({ name }: Cell, { report: { samples } }: SceneReport): readonly string[] {
+  const found = [samples.settled, samples.after_changes].flatMap((sample) => sample?.server?.slices ?? []);
+  return found.map(({ ms, parts }) => {
+    const what = parts.map((part) => `${part.what} ${part.ms.toFixed(1)} ms`).join(", ");
+    return `${name}: ${ms.toFixed(1)} ms without a break: ${what}`;
+  });
+}

@@ -1,0 +1,48 @@
+import type { Load, Scene } from "./cell.ts";
+import type { LoadReport } from "./load-report.ts";
+import type { Programs } from "./programs.ts";
+import { runLoad } from "./run-load.ts";
+import type { RunningServer } from "./running-server.ts";
+import { startFiles } from "./start-files.ts";
+import { startPeer } from "./start-peer.ts";
+import { startProduct } from "./start-product.ts";
+
+/** What the clients of one scene saw. */
+export interface SceneReport {
+  readonly report: LoadReport;
+  /** Of the load that the server had before, where there was one. */
+  readonly before?: LoadReport;
+}
+
+/** Runs one scene in new processes. `execArgv` are further arguments for the product's Node.js. */
+export async function runScene(
+  scene: Scene,
+  programs: Programs,
+  signal: AbortSignal,
+  execArgv: readonly string[] = [],
+): Promise<SceneReport> {
+  const server = await startServer(scene, programs, execArgv, signal);
+  try {
+    const load = (load: Load) => runLoad(programs.loadClient, server, scene.mesh, load, signal);
+    const before = scene.before && (await load({ ...scene.load, ...scene.before, action: { type: "none" } }));
+    return { report: await load(scene.load), ...(before && { before }) };
+  } finally {
+    await server.stop();
+  }
+}
+
+function startServer(
+  { mesh, probe, server }: Scene,
+  programs: Programs,
+  execArgv: readonly string[],
+  signal: AbortSignal,
+): Promise<RunningServer> {
+  switch (server.type) {
+    case "product":
+      return startProduct(mesh, { execArgv, ...(probe && { probe }) }, signal);
+    case "files":
+      return startFiles(server, mesh, signal);
+    case "peer":
+      return startPeer(programs.peer, mesh, server.cache);
+  }
+}
