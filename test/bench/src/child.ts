@@ -15,12 +15,12 @@ export class Child<M extends Typed, Q extends Serializable> {
   #fail: (error: Error) => void = () => {};
   readonly #failed: Promise<never>;
 
-  /** Starts a built module with a task as its argument, and Node.js with further arguments. It ends when it is disconnected. */
-  constructor(module: string, task: unknown, execArgv: readonly string[] = []) {
+  /** Starts a built module with a task as its argument. It ends when it is disconnected. */
+  constructor(module: string, task: unknown) {
     this.#failed = new Promise((_, reject) => (this.#fail = reject));
     this.#failed.catch(() => {});
     this.#child = fork(module, [JSON.stringify(task)], {
-      execArgv: ["--expose-gc", ...execArgv],
+      execArgv: ["--expose-gc"],
       // What it prints must not get into the table.
       stdio: ["ignore", 2, 2, "ipc"],
     });

@@ -1,4 +1,5 @@
 import type { Cell } from "./cell.ts";
+import type { Part } from "./product/messages.ts";
 import { runsOf } from "./options.ts";
 import { providePrograms } from "./programs.ts";
 import { runScene, type SceneReport } from "./run-scene.ts";
@@ -32,8 +33,8 @@ export async function benchXds(cells: readonly Cell[], runs: number, signal: Abo
 
 function remarksOf({ name }: Cell, { report: { samples } }: SceneReport): readonly string[] {
   const found = [samples.settled, samples.after_changes].flatMap((sample) => sample?.server?.slices ?? []);
-  return found.map(({ ms, parts }) => {
-    const what = parts.map((part) => `${part.what} ${part.ms.toFixed(1)} ms`).join(", ");
-    return `${name}: ${ms.toFixed(1)} ms without a break: ${what}`;
-  });
+  const named = (parts: readonly Part[]) => parts.map((part) => `${part.what} ${part.ms.toFixed(1)} ms`).join(", ");
+  return found.map(
+    ({ functions, ms, parts }) => `${name}: ${ms.toFixed(1)} ms without a break: ${named(parts)}; in ${named(functions)}`,
+  );
 }

@@ -46,7 +46,7 @@ export interface Scene {
   /** Loads that the same server had before, each with as many clients; nothing of them is in the figures, but heap is also read after the last one. */
   readonly before?: Pick<Load, "clients">;
   /** What the process of the product measures about itself, which costs it something. */
-  readonly probe?: "loop" | "slices";
+  readonly probe?: "loop" | "slices" | "profile";
 }
 
 /** What a figure is called in tables. */

@@ -14,14 +14,14 @@ export interface SceneReport {
   readonly before?: LoadReport;
 }
 
-/** Runs one scene in new processes. `execArgv` are further arguments for the product's Node.js. */
+/** Runs one scene in new processes. Profiles, where the scene wants them, go to `folder`. */
 export async function runScene(
   scene: Scene,
   programs: Programs,
   signal: AbortSignal,
-  execArgv: readonly string[] = [],
+  folder?: string,
 ): Promise<SceneReport> {
-  const server = await startServer(scene, programs, execArgv, signal);
+  const server = await startServer(scene, programs, folder, signal);
   try {
     const load = (load: Load) => runLoad(programs.loadClient, server, scene.mesh, load, signal);
     const before = scene.before && (await load({ ...scene.load, ...scene.before, action: { type: "none" } }));
@@ -34,12 +34,12 @@ export async function runScene(
 function startServer(
   { mesh, probe, server }: Scene,
   programs: Programs,
-  execArgv: readonly string[],
+  folder: string | undefined,
   signal: AbortSignal,
 ): Promise<RunningServer> {
   switch (server.type) {
     case "product":
-      return startProduct(mesh, { execArgv, ...(probe && { probe }) }, signal);
+      return startProduct(mesh, { ...(probe && { probe }), ...(folder !== undefined && { folder }) }, signal);
     case "files":
       return startFiles(server, mesh, signal);
     case "peer":

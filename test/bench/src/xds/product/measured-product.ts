@@ -1,9 +1,12 @@
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { createSignalbox } from "signalbox";
 import { collected } from "../../collected.ts";
 import { say } from "../../say.ts";
 import { watchLoopDelay } from "./loop-delay.ts";
 import { Mesh } from "./mesh.ts";
-import type { ProductTask, ServerStats, Serving } from "./messages.ts";
+import { profileFiles, type ProductTask, type ServerStats, type Serving } from "./messages.ts";
+import { ProcessProfiler, writeProfile } from "./profiler.ts";
 import { MeshRegistry } from "./registry.ts";
 import { watchSlices } from "./slices.ts";
 import { serveTriggers } from "./triggers.ts";
@@ -12,11 +15,10 @@ import { serveTriggers } from "./triggers.ts";
 const task = JSON.parse(process.argv[2] ?? "") as ProductTask;
 const stop = new AbortController();
 process.once("disconnect", () => {
-  stop.abort();
-  // Clients are not waited for. A profiler writes its file when the process exits so.
+  if (profiler && task.folder !== undefined) writeProfile(join(task.folder, profileFiles.cpu), profiler.cpu());
+  // Clients are not waited for.
   process.exit(0);
 });
-const slices = task.probe === "slices" ? watchSlices() : undefined;
 const mesh = new Mesh(task.mesh);
 const registry = new MeshRegistry(mesh);
 const signalbox = await createSignalbox(
@@ -27,6 +29,9 @@ const running = signalbox.run(stop.signal);
 const listening = await signalbox.listening(stop.signal);
 await signalbox.synced(stop.signal);
 const loop = task.probe === "loop" ? watchLoopDelay() : undefined;
+const slices = task.probe === "slices" ? watchSlices() : undefined;
+const profiler = task.probe === "profile" ? new ProcessProfiler(200) : undefined;
+profiler?.watchHeap(16 * 1024);
 
 const { port: triggerPort } = await serveTriggers({
   "/change": (query) =>
@@ -48,10 +53,20 @@ const serving: Serving = {
 say(serving);
 await running;
 
-function stats(): ServerStats {
-  // Before the collection, which is no work of the product.
-  const probes = { ...(loop && { loop: loop() }), ...(slices && { slices: slices() }) };
+async function stats(): Promise<ServerStats> {
+  if (profiler && task.folder !== undefined) {
+    writeProfile(join(task.folder, profileFiles.heap), profiler.heap());
+    const { external, heapUsed } = process.memoryUsage();
+    return { heap_bytes: heapUsed, external_bytes: external };
+  }
+  slices?.pause();
+  const probes = { ...(loop && { loop: loop() }), ...(slices && { slices: slices.take() }) };
   const { external, heapUsed } = collected();
-  loop?.();
+  if (loop) {
+    // The timer that waited for the collection must not count: that is no work of the product.
+    await delay(20);
+    loop();
+  }
+  slices?.resume();
   return { heap_bytes: heapUsed, external_bytes: external, ...probes };
 }

@@ -3,8 +3,13 @@ import type { MeshSize } from "../cell.ts";
 /** What a process that serves a mesh is told. */
 export interface ProductTask {
   readonly mesh: MeshSize;
-  readonly probe?: "loop" | "slices";
+  readonly probe?: "loop" | "slices" | "profile";
+  /** Where profiles go. */
+  readonly folder?: string;
 }
+
+/** Names of the profiles in their folder. */
+export const profileFiles = { cpu: "product.cpuprofile", heap: "product.heapprofile" } as const;
 
 /** It serves. */
 export interface Serving {
@@ -14,11 +19,19 @@ export interface Serving {
   readonly triggerPort: number;
 }
 
+/** Something that took time. */
+export interface Part {
+  readonly what: string;
+  readonly ms: number;
+}
+
 /** A stretch of time in which the process did nothing but this. */
 export interface Slice {
   readonly ms: number;
-  /** What ran longest in it: the type of the asynchronous resource, the name of the callback where there is one, and its time. */
-  readonly parts: readonly { readonly what: string; readonly ms: number }[];
+  /** What ran longest in it: types of asynchronous resources, with the name of the callback where there is one. */
+  readonly parts: readonly Part[];
+  /** In which functions it was seen most often. */
+  readonly functions: readonly Part[];
 }
 
 /** What the server says about itself. */

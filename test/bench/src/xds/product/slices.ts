@@ -1,35 +1,75 @@
 import { createHook, executionAsyncResource } from "node:async_hooks";
-import type { Slice } from "./messages.ts";
+import { functionsWithin } from "../profile/cpu-profile.ts";
+import type { Part, Slice } from "./messages.ts";
+import { ProcessProfiler } from "./profiler.ts";
 
 /** Callbacks with a shorter pause between them are one slice: nothing else could run between them. */
 const pauseMs = 0.05;
 const kept = 20;
 const keptParts = 3;
+const lookEveryMicroseconds = 500;
 
-/** Watches which callbacks run longest without a break. The hooks make everything slower. Begins anew with each call. */
-export function watchSlices(): () => readonly Slice[] {
+/** Watches the callbacks of this process. */
+export interface SliceWatch {
+  /** The longest slices since the last call. */
+  take(): readonly Slice[];
+  /** Callbacks that begin before `resume` do not count. */
+  pause(): void;
+  resume(): void;
+}
+
+/** Watches which callbacks run longest without a break, and in which functions. It makes everything slower. */
+export function watchSlices(): SliceWatch {
   const book = new SliceBook();
+  const profiler = new ProcessProfiler(lookEveryMicroseconds);
   const types = new Map<number, string>();
   let depth = 0;
   let started = 0;
+  let counts = true;
+  let counted = true;
   createHook({
     init: (id, type) => types.set(id, type),
     before(id) {
       if (depth++ > 0) return;
-      started = performance.now();
+      counted = counts;
+      started = milliseconds();
       book.begin(() => nameOf(types.get(id) ?? "unknown", executionAsyncResource()));
     },
     after() {
-      if (--depth === 0) book.end(started, performance.now());
+      if (--depth === 0 && counted) book.end(started, milliseconds());
     },
     destroy: (id) => types.delete(id),
   }).enable();
-  return () => book.take();
+  return {
+    take() {
+      const profile = profiler.cpu();
+      return book.take().map(({ from, ms, parts }) => {
+        const within = functionsWithin(profile, from * 1000, (from + ms) * 1000);
+        return { ms, parts, functions: longest(within) };
+      });
+    },
+    pause: () => {
+      counts = false;
+    },
+    resume: () => {
+      counts = true;
+    },
+  };
+}
+
+/** The clock that profiles have, too. */
+function milliseconds(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** A slice, and when it began. */
+export interface TimedSlice extends Omit<Slice, "functions"> {
+  readonly from: number;
 }
 
 /** Joins callbacks to slices and keeps the longest ones. Times are milliseconds of one clock. */
 export class SliceBook {
-  #longest: Slice[] = [];
+  #longest: TimedSlice[] = [];
   #parts = new Map<string, number>();
   #from = 0;
   #until = Number.NEGATIVE_INFINITY;
@@ -54,7 +94,7 @@ export class SliceBook {
   }
 
   /** The longest slices, longest first, and forgets them. */
-  take(): readonly Slice[] {
+  take(): readonly TimedSlice[] {
     this.#close();
     const found = this.#longest;
     this.#longest = [];
@@ -65,14 +105,18 @@ export class SliceBook {
   #close(): void {
     const ms = this.#until - this.#from;
     if (ms > 0 && (this.#longest.length < kept || ms > (this.#longest.at(-1)?.ms ?? 0))) {
-      const parts = [...this.#parts]
-        .map(([what, spent]) => ({ what, ms: spent }))
-        .sort((a, b) => b.ms - a.ms)
-        .slice(0, keptParts);
-      this.#longest = [...this.#longest, { ms, parts }].sort((a, b) => b.ms - a.ms).slice(0, kept);
+      const slice = { from: this.#from, ms, parts: longest(this.#parts) };
+      this.#longest = [...this.#longest, slice].sort((a, b) => b.ms - a.ms).slice(0, kept);
     }
     this.#parts.clear();
   }
+}
+
+function longest(parts: ReadonlyMap<string, number>): readonly Part[] {
+  return [...parts]
+    .map(([what, ms]) => ({ what, ms }))
+    .sort((a, b) => b.ms - a.ms)
+    .slice(0, keptParts);
 }
 
 /** The type of an asynchronous resource with the name of its callback or class, where it has one. */
