@@ -35,6 +35,7 @@ function remarksOf({ name }: Cell, { report: { samples } }: SceneReport): readon
   const found = [samples.settled, samples.after_changes].flatMap((sample) => sample?.server?.slices ?? []);
   const named = (parts: readonly Part[]) => parts.map((part) => `${part.what} ${part.ms.toFixed(1)} ms`).join(", ");
   return found.map(
-    ({ functions, ms, parts }) => `${name}: ${ms.toFixed(1)} ms without a break: ${named(parts)}; in ${named(functions)}`,
+    ({ functions, ms, parts }) =>
+      `${name}: ${ms.toFixed(1)} ms without a break: ${named(parts)}; in ${named(functions)}`,
   );
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { startDaemon, startNats, startRedis, type Daemon } from "@signalbox/test-servers";
 import { addressOf } from "./addresses.ts";
 import type { MeshSize, ServerKind } from "./cell.ts";
@@ -31,9 +32,9 @@ export async function startFiles({ bus }: Files, mesh: MeshSize, signal: AbortSi
     const { port, server } = await serveTriggers({
       "/change": (query) => files.change(query.number("service"), query.number("endpoint"), query.text("address")),
     });
-    ends.push(async () => {
+    ends.push(() => {
       server.closeAllConnections();
-      server.close();
+      return promisify(server.close.bind(server))();
     });
     const registries = [{ provider: "static", name: "files", paths: [files.folder] }];
     const daemon = async (config: object, command: string): Promise<Daemon> => {

@@ -14,10 +14,13 @@ export function xdsTable(summaries: readonly XdsSummary[]): string {
   return [lineOf(heads), lineOf(widths.map((width) => "-".repeat(width))), ...lines.map(lineOf)].join("\n");
 }
 
-/** The same for a page of the documentation. */
+/** The same for a page of the documentation, with columns as wide as the formatter makes them. */
 export function xdsMarkdown(summaries: readonly XdsSummary[]): string {
-  const rows = [heads, heads.map(() => "---"), ...summaries.map(cellsOf)];
-  return rows.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  const rows = [heads, ...summaries.map(cellsOf)];
+  const widths = heads.map((_, column) => Math.max(3, ...rows.map((cells) => cells[column]?.length ?? 0)));
+  const lineOf = (cells: readonly string[]) =>
+    `| ${widths.map((width, column) => (cells[column] ?? "").padEnd(width)).join(" | ")} |`;
+  return [heads, widths.map((width) => "-".repeat(width)), ...rows.slice(1)].map(lineOf).join("\n");
 }
 
 function cellsOf(summary: XdsSummary): readonly string[] {
