@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,6 +65,7 @@ type load struct {
 	errs     chan error
 	current  atomic.Pointer[change]
 	churn    atomic.Pointer[churn]
+	running  sync.WaitGroup // of the streams of the first connections
 	// Closed when slow clients may read at full speed again; nil before they are slow.
 	slowdown atomic.Pointer[chan struct{}]
 	events   atomic.Int64 // responses, all types
@@ -73,6 +75,7 @@ type sub struct {
 	names   map[string]bool // subscribed (nil for wildcard)
 	list    []string
 	have    map[string]struct{}
+	held    map[string]string // delta: versions of what the client holds, by name
 	nonce   string
 	version string
 	started bool
@@ -122,7 +125,7 @@ func (c *client) loop(ctx context.Context, cc *grpc.ClientConn) error {
 	for try := 0; ; try++ {
 		c.sentN, c.subs, c.depsBy = false, map[string]*sub{}, map[string]map[string][]string{}
 		for short := range c.l.want {
-			c.subs[typeByShort[short]] = &sub{have: map[string]struct{}{}}
+			c.subs[typeByShort[short]] = &sub{have: map[string]struct{}{}, held: map[string]string{}}
 		}
 		err := c.run(ctx, cc)
 		if ctx.Err() != nil || try >= c.l.o.reconnect {
@@ -216,17 +219,21 @@ func (c *client) ack(r *response) error {
 		ResponseNonce: r.nonce, VersionInfo: r.version})
 }
 
-func (c *client) run(ctx context.Context, cc *grpc.ClientConn) error {
+func (c *client) open(ctx context.Context, cc *grpc.ClientConn) error {
 	method := "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
 	if c.delta {
 		method = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 	}
 	st, err := cc.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method,
 		grpc.ForceCodec(rawCodec{}), grpc.MaxCallRecvMsgSize(c.l.o.maxMsg), grpc.MaxCallSendMsgSize(c.l.o.maxMsg))
-	if err != nil {
+	c.stream = st
+	return err
+}
+
+func (c *client) run(ctx context.Context, cc *grpc.ClientConn) error {
+	if err := c.open(ctx, cc); err != nil {
 		return err
 	}
-	c.stream = st
 	first := resource.ClusterType
 	if !c.l.want["cds"] {
 		first = resource.ListenerType
@@ -239,10 +246,15 @@ func (c *client) run(ctx context.Context, cc *grpc.ClientConn) error {
 			return err
 		}
 	}
+	return c.receive(ctx)
+}
+
+// receive handles responses until the stream ends.
+func (c *client) receive(ctx context.Context) error {
 	for {
 		c.waitToRead(ctx)
 		var raw []byte
-		if err := st.RecvMsg(&raw); err != nil {
+		if err := c.stream.RecvMsg(&raw); err != nil {
 			return err
 		}
 		now := time.Now()
@@ -292,6 +304,14 @@ func (c *client) handle(raw []byte, now time.Time) error {
 		}
 	}
 	s.nonce, s.version, s.seen = r.nonce, r.version, true
+	if c.delta {
+		for _, it := range r.items {
+			s.held[it.name] = it.version
+		}
+		for _, n := range r.removed {
+			delete(s.held, n)
+		}
+	}
 	if err := c.ack(r); err != nil {
 		return err
 	}

@@ -78,8 +78,8 @@ func (l *load) sample(rep *report, name string) error {
 
 // dial opens a connection when it is first used. A slow client has a small
 // window, so that the server notices soon.
-func (l *load) dial(window int32) (*grpc.ClientConn, error) {
-	return grpc.NewClient("passthrough:///"+l.o.addr,
+func (l *load) dial(addr string, window int32) (*grpc.ClientConn, error) {
+	return grpc.NewClient("passthrough:///"+addr,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window),
 		grpc.WithContextDialer(func(ctx context.Context, a string) (net.Conn, error) {
@@ -104,7 +104,7 @@ func (l *load) run(ctx context.Context, rep *report) error {
 		if i < o.slow {
 			window = 1 << 16
 		}
-		cc, err := l.dial(window)
+		cc, err := l.dial(o.addr, window)
 		if err != nil {
 			return err
 		}
@@ -131,7 +131,9 @@ func (l *load) run(ctx context.Context, rep *report) error {
 			if runCtx.Err() != nil {
 				return
 			}
+			l.running.Add(1)
 			go func() {
+				defer l.running.Done()
 				if err := c.loop(runCtx, conns[i%nconn]); err != nil && runCtx.Err() == nil {
 					l.errs <- fmt.Errorf("client %d: %w", c.n, err)
 				}
@@ -201,6 +203,12 @@ func (l *load) run(ctx context.Context, rep *report) error {
 			return err
 		}
 		if err := l.sample(rep, "after_churn"); err != nil {
+			return err
+		}
+	}
+	if o.resumeAddr != "" {
+		stop()
+		if err := l.resume(ctx, clients, rep); err != nil {
 			return err
 		}
 	}

@@ -51,6 +51,8 @@ type options struct {
 	perIter    bool
 	verbose    bool
 	bound      bool
+	resumeAddr string
+	resumePid  int
 }
 
 const (
@@ -97,6 +99,8 @@ func parseFlags() *options {
 	flag.IntVar(&o.slow, "slow", 0, "so many clients, the first ones, read slowly from the initial sync until the changes are over")
 	flag.IntVar(&o.slowRate, "slow-rate", 0, "bytes per second that a slow client reads; 0 = nothing")
 	flag.StringVar(&o.statsURL, "stats-url", "", "URL whose JSON answer becomes part of the samples; asked before, after the initial sync and after the changes")
+	flag.StringVar(&o.resumeAddr, "resume-addr", "", "in the end all clients leave and come, with what they hold, to the server at this address (delta only)")
+	flag.IntVar(&o.resumePid, "resume-pid", 0, "process id of that server")
 	flag.IntVar(&o.pid, "pid", 0, "server process id, for RSS and CPU samples (Linux /proc)")
 	flag.StringVar(&o.label, "label", "", "free text, copied to the output")
 	flag.DurationVar(&o.hold, "hold", 0, "stay connected this long after the last change")
@@ -131,6 +135,9 @@ func parseFlags() *options {
 	}
 	if o.slow < 0 || o.slow >= o.clients && o.slow > 0 || o.slowRate < 0 {
 		fatal("-slow must be below -clients")
+	}
+	if o.resumeAddr != "" && o.mode != "delta" {
+		fatal("-resume-addr needs -mode delta")
 	}
 	if o.namespaces < 1 {
 		fatal("-namespaces must be at least 1")

@@ -62,6 +62,15 @@ type churnReport struct {
 	Types        map[string]typeCount `json:"types"`
 }
 
+type resumeReport struct {
+	// From the first connection until the last byte that was received.
+	LastSec   float64              `json:"last_response_s"`
+	Payload   int64                `json:"payload_bytes"`
+	Requests  int64                `json:"requests"`
+	ServerCPU float64              `json:"server_cpu_s"`
+	Types     map[string]typeCount `json:"types"`
+}
+
 type report struct {
 	Label   string             `json:"label,omitempty"`
 	Time    string             `json:"time"`
@@ -72,6 +81,7 @@ type report struct {
 	Sync    *syncReport        `json:"sync"`
 	Prop    *propReport        `json:"propagation,omitempty"`
 	Churn   *churnReport       `json:"churn,omitempty"`
+	Resume  *resumeReport      `json:"resume,omitempty"`
 	Samples map[string]*sample `json:"samples"`
 	Error   string             `json:"error,omitempty"`
 }

@@ -47,10 +47,11 @@ func (c countConn) Write(p []byte) (int, error) {
 }
 
 // item is one resource of a response: for SotW only the Any value is set, for
-// delta also name.
+// delta also name and version.
 type item struct {
-	name  string
-	value []byte
+	name    string
+	version string
+	value   []byte
 }
 
 type response struct {
@@ -121,7 +122,7 @@ func parseSotw(b []byte) (*response, error) {
 }
 
 // parseDelta reads a DeltaDiscoveryResponse: 1 system version, 2 resources
-// (Resource: 2 resource, 3 name), 4 type, 5 nonce, 6 removed resources.
+// (Resource: 1 version, 2 resource, 3 name), 4 type, 5 nonce, 6 removed resources.
 func parseDelta(b []byte) (*response, error) {
 	r := &response{}
 	err := fields(b, func(num protowire.Number, v []byte) error {
@@ -132,6 +133,8 @@ func parseDelta(b []byte) (*response, error) {
 			it := item{}
 			err := fields(v, func(n protowire.Number, w []byte) error {
 				switch n {
+				case 1:
+					it.version = string(w)
 				case 2:
 					val, err := anyValue(w)
 					if err != nil {

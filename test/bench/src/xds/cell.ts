@@ -45,6 +45,8 @@ export interface Scene {
   readonly load: Load;
   /** Loads that the same server had before, each with as many clients; nothing of them is in the figures, but heap is also read after the last one. */
   readonly before?: Pick<Load, "clients">;
+  /** In the end all clients go to a second, fresh server of the same kind, as after a restart, with what they hold. */
+  readonly resume?: boolean;
   /** What the process of the product measures about itself, which costs it something. */
   readonly probe?: "loop" | "slices" | "profile";
 }
@@ -61,6 +63,9 @@ export type FigureName =
   | "CPU per change"
   | "bytes per change and client"
   | "newest value at all after"
+  | "resume, last response"
+  | "resume, CPU"
+  | "resume, bytes per client"
   | "live heap per connection"
   | "resident memory"
   | "event loop delay, p50"

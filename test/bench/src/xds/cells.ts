@@ -30,6 +30,7 @@ function sides(
       mesh: size,
       load: { ...load, ...peerLoad },
       ...(more.before && { before: more.before }),
+      ...(more.resume !== undefined && { resume: more.resume }),
     },
   };
 }
@@ -92,28 +93,35 @@ export const cells: readonly Cell[] = [
     about: "100 clients come to a server that has just started, 1,000 × 10, delta",
     ...sides(mesh(1000, 10), delta(100, nothing)),
     wanted: wanted(sync, { "sync, all clients": { ratio: 1.5 }, "sync, CPU per MB": { ratio: 1 } }),
-    seconds: 9,
+    seconds: 7,
   },
   {
     name: "sync-warm",
     about: "100 clients come to a server that has served others before, 1,000 × 10, delta",
     ...sides(mesh(1000, 10), delta(100, nothing), { before: { clients: 10 } }),
     wanted: wanted(sync),
-    seconds: 12,
+    seconds: 8,
   },
   {
     name: "sync-sotw",
     about: "the same after a start, state of the world",
     ...sides(mesh(1000, 10), delta(100, nothing, { mode: "sotw" })),
     wanted: wanted(sync),
-    seconds: 9,
+    seconds: 5,
+  },
+  {
+    name: "sync-resume",
+    about: "100 delta clients that hold everything come to a server that has just started, 1,000 × 10",
+    ...sides(mesh(1000, 10), delta(100, nothing), { resume: true }),
+    wanted: wanted(["resume, last response", "resume, CPU", "resume, bytes per client"]),
+    seconds: 10,
   },
   {
     name: "endpoint-100",
     about: "one endpoint, 100 × 10, 100 delta clients",
     ...sides(mesh(100, 10), delta(100, one("endpoint"))),
     wanted: wanted(change, lost),
-    seconds: 24,
+    seconds: 11,
     mostRuns: 3,
   },
   {
@@ -126,14 +134,14 @@ export const cells: readonly Cell[] = [
       "change to client, p99": { ratio: 0.5 },
       "CPU per change": { ratio: 0.2 },
     }),
-    seconds: 26,
+    seconds: 13,
   },
   {
     name: "endpoint-1000-sotw",
     about: "one endpoint, 1,000 × 10, 100 clients, state of the world",
     ...sides(mesh(1000, 10), delta(100, one("endpoint", 10), { mode: "sotw" })),
     wanted: wanted(change, lost),
-    seconds: 20,
+    seconds: 9,
     mostRuns: 3,
   },
   {
@@ -141,7 +149,7 @@ export const cells: readonly Cell[] = [
     about: "one endpoint, 1,000 × 100, 100 delta clients",
     ...sides(mesh(1000, 100), delta(100, one("endpoint", 10))),
     wanted: wanted([...sync, ...change], lost),
-    seconds: 28,
+    seconds: 12,
     mostRuns: 3,
   },
   {
@@ -149,7 +157,7 @@ export const cells: readonly Cell[] = [
     about: "one endpoint, 10,000 × 10, 100 delta clients",
     ...sides(mesh(10_000, 10), delta(100, one("endpoint", 10))),
     wanted: wanted([...sync, ...change], { ...lost, "change to client, p50": { ratio: 0.05 } }),
-    seconds: 65,
+    seconds: 32,
     mostRuns: 3,
   },
   {
@@ -157,7 +165,7 @@ export const cells: readonly Cell[] = [
     about: "one endpoint, 1,000 × 10, one delta client",
     ...sides(mesh(1000, 10), delta(1, one("endpoint"))),
     wanted: wanted(change, lost),
-    seconds: 22,
+    seconds: 11,
     mostRuns: 3,
   },
   {
@@ -165,7 +173,7 @@ export const cells: readonly Cell[] = [
     about: "one endpoint, 1,000 × 10, 500 delta clients",
     ...sides(mesh(1000, 10), delta(500, one("endpoint", 10))),
     wanted: wanted([...sync, ...change], lost),
-    seconds: 28,
+    seconds: 16,
     mostRuns: 3,
   },
   {
@@ -173,7 +181,7 @@ export const cells: readonly Cell[] = [
     about: "one endpoint, 1,000 × 10, 1,000 delta clients",
     ...sides(mesh(1000, 10), delta(1000, one("endpoint", 10))),
     wanted: wanted([...sync, ...change], lost),
-    seconds: 45,
+    seconds: 36,
     mostRuns: 3,
   },
   {
@@ -181,7 +189,7 @@ export const cells: readonly Cell[] = [
     about: "one header match of one VirtualService, 1,000 × 10, 100 delta clients, without VHDS",
     ...sides(mesh(1000, 10), delta(100, one("rule"))),
     wanted: wanted(change, { ...lost, "CPU per change": { ratio: 1 } }),
-    seconds: 26,
+    seconds: 14,
   },
   {
     name: "rule-vhds",
@@ -189,7 +197,7 @@ export const cells: readonly Cell[] = [
       "the same, where clients take virtual hosts by VHDS; go-control-plane's caches send route tables all the same",
     ...sides(mesh(1000, 10), delta(100, one("rule"), { vhds: true })),
     wanted: wanted(["clients with VHDS", ...change], { ...lost, "bytes per change and client": { ratio: 0.02 } }),
-    seconds: 26,
+    seconds: 14,
   },
   {
     name: "service",
@@ -204,7 +212,7 @@ export const cells: readonly Cell[] = [
     about: "10 % of all endpoints in 5 s, 1,000 × 10, 100 delta clients",
     ...sides(mesh(1000, 10), delta(100, { type: "churn", changes: 1000, perSecond: 200 })),
     wanted: wanted(churn, lost),
-    seconds: 50,
+    seconds: 24,
     mostRuns: 3,
   },
   {
@@ -213,7 +221,7 @@ export const cells: readonly Cell[] = [
       "100 changes a second, 1,000 × 10, 100 delta clients: 60 s for the product, 5 s for the peer, which falls behind",
     ...sides(mesh(1000, 10), delta(100, steady), {}, { action: { ...steady, changes: 500 } }),
     wanted: wanted(churn, { ...lost, "change to client, p99": { value: 100 } }),
-    seconds: 105,
+    seconds: 74,
     mostRuns: 3,
   },
   {
@@ -227,7 +235,7 @@ export const cells: readonly Cell[] = [
       { action: { type: "churn", changes: 100, perSecond: 50 } },
     ),
     wanted: wanted(churn, lost),
-    seconds: 35,
+    seconds: 20,
     mostRuns: 3,
   },
   {
@@ -235,7 +243,7 @@ export const cells: readonly Cell[] = [
     about: "live heap of 110 delta clients less that of 10, 1,000 × 10",
     ...sides(mesh(1000, 10), delta(110, nothing), { before: { clients: 10 } }),
     wanted: wanted(["live heap per connection"], { "live heap per connection": { ratio: 0.2 } }),
-    seconds: 13,
+    seconds: 12,
   },
   {
     name: "event-loop",
@@ -247,7 +255,7 @@ export const cells: readonly Cell[] = [
       probe: "loop",
     },
     wanted: wanted(["event loop delay, p50", "event loop delay, p99", "event loop delay, longest"]),
-    seconds: 14,
+    seconds: 9,
     mostRuns: 3,
   },
   {
@@ -258,7 +266,7 @@ export const cells: readonly Cell[] = [
       ...lost,
       "change to client, p50": { value: 50 },
     }),
-    seconds: 12,
+    seconds: 8,
     mostRuns: 3,
   },
   {
@@ -269,7 +277,7 @@ export const cells: readonly Cell[] = [
       ...lost,
       "change to client, p50": { value: 150 },
     }),
-    seconds: 30,
+    seconds: 16,
     mostRuns: 3,
   },
   ...(["nats", "redis"] as const).map((bus): Cell => ({
@@ -278,7 +286,7 @@ export const cells: readonly Cell[] = [
     scene: files(1000, 100, bus),
     beside: files(1000, 100),
     wanted: wanted(change, lost),
-    seconds: 32,
+    seconds: 18,
     mostRuns: 3,
   })),
   {
@@ -288,7 +296,7 @@ export const cells: readonly Cell[] = [
     scene: rulesWorld(10_000, 1000),
     beside: rulesWorld(100, 10),
     wanted: wanted([...sync, ...change, ...sent], lost),
-    seconds: 75,
+    seconds: 50,
     mostRuns: 1,
   },
   {
@@ -297,7 +305,7 @@ export const cells: readonly Cell[] = [
     scene: { server: { type: "product" }, mesh: mesh(1000, 10), load: delta(100, one("endpoint")) },
     beside: { server: { type: "peer", cache: "snapshot" }, mesh: mesh(1000, 10), load: delta(100, one("endpoint")) },
     wanted: wanted(change, lost),
-    seconds: 26,
+    seconds: 15,
     onlyByName: true,
   },
   {
@@ -314,7 +322,7 @@ export const cells: readonly Cell[] = [
       "what ran longest in the product's event loop while 100 delta clients come and 20 endpoints change; the figures include what measuring it costs",
     scene: { server: { type: "product" }, mesh: mesh(1000, 10), load: delta(100, one("endpoint")), probe: "slices" },
     wanted: wanted(["CPU per change"]),
-    seconds: 16,
+    seconds: 10,
     onlyByName: true,
   },
 ];
@@ -327,6 +335,13 @@ export const quickCells: readonly Cell[] = [
     ...sides(mesh(100, 10), delta(5, one("endpoint", 3))),
     wanted: wanted([...sync, ...change], lost),
     seconds: 8,
+  },
+  {
+    name: "quick-resume",
+    about: "5 clients go to a fresh server with what they hold, 100 × 10",
+    ...sides(mesh(100, 10), delta(5, nothing), { resume: true }),
+    wanted: wanted(["resume, last response", "resume, CPU", "resume, bytes per client"]),
+    seconds: 5,
   },
   {
     name: "quick-rule",

@@ -38,6 +38,12 @@ const recipes: Readonly<Record<FigureName, Recipe>> = {
     unit: "ms",
     of: ({ report: { churn } }) => churn && churn.drain_s * 1000,
   },
+  "resume, last response": { unit: "ms", of: ({ report: { resume } }) => resume && resume.last_response_s * 1000 },
+  "resume, CPU": { unit: "ms", of: ({ report: { resume } }) => resume && resume.server_cpu_s * 1000 },
+  "resume, bytes per client": {
+    unit: "B",
+    of: ({ report: { clients, resume } }) => resume && resume.payload_bytes / clients,
+  },
   "live heap per connection": { unit: "kB", of: heapPerConnection },
   "resident memory": { unit: "MiB", of: ({ report }) => lastSample(report).rss_mib },
   "event loop delay, p50": { unit: "ms", of: ({ report }) => lastSample(report).server?.loop?.p50 },

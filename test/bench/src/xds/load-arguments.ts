@@ -4,11 +4,12 @@ import { namespaceOf } from "./product/mesh.ts";
 
 const firstCluster = "outbound|80||svc-0.mesh.internal";
 
-/** The arguments of the load client for one load on one server. */
+/** The arguments of the load client for one load on one server, and on a `next` one that clients go to in the end. */
 export function loadArguments(
   { pid, statsUrl, triggers, xdsPort }: RunningServer,
   mesh: MeshSize,
   load: Load,
+  next?: Pick<RunningServer, "pid" | "xdsPort">,
 ): readonly string[] {
   const namespace = mesh.namespaces === 1 ? namespaceOf(0, mesh) : "team-{ns}";
   const metadata = {
@@ -31,6 +32,7 @@ export function loadArguments(
     "change-timeout": "60s",
     "max-duration": "10m",
     ...(statsUrl !== undefined && { "stats-url": statsUrl }),
+    ...(next && { "resume-addr": `127.0.0.1:${next.xdsPort}`, "resume-pid": next.pid }),
     ...(load.ramp !== undefined && { ramp: load.ramp }),
     ...actionArguments(load.action, load.slow ?? 0, mesh, triggers),
   };

@@ -55,6 +55,12 @@ export interface LoadReport {
     readonly server_cpu_ms_per_change: number;
     readonly types: Counts;
   };
+  /** All clients came to another server with what they held. */
+  readonly resume?: {
+    readonly last_response_s: number;
+    readonly payload_bytes: number;
+    readonly server_cpu_s: number;
+  };
   readonly samples: Readonly<
     Partial<Record<"before" | "in_sync" | "settled" | "after_changes" | "after_churn", Sample>>
   >;

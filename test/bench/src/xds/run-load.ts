@@ -5,16 +5,23 @@ import { loadArguments } from "./load-arguments.ts";
 import { parseReport, type LoadReport } from "./load-report.ts";
 import type { RunningServer } from "./running-server.ts";
 
+/** A load, and what it is put on. */
+export interface LoadTask {
+  readonly server: RunningServer;
+  readonly mesh: MeshSize;
+  readonly load: Load;
+  /** Where clients go in the end. */
+  readonly next?: RunningServer;
+}
+
 /** Puts a load on a server and resolves with what the clients saw. Rejects with a LoadFailedError where they did not get what they asked for. */
 export async function runLoad(
   program: string,
-  server: RunningServer,
-  mesh: MeshSize,
-  load: Load,
+  { load, mesh, next, server }: LoadTask,
   signal: AbortSignal,
 ): Promise<LoadReport> {
   signal.throwIfAborted();
-  const client = await startBound(program, loadArguments(server, mesh, load));
+  const client = await startBound(program, loadArguments(server, mesh, load, next));
   const end = (): void => void client.end();
   signal.addEventListener("abort", end, { once: true });
   try {

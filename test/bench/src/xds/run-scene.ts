@@ -21,13 +21,22 @@ export async function runScene(
   signal: AbortSignal,
   folder?: string,
 ): Promise<SceneReport> {
-  const server = await startServer(scene, programs, folder, signal);
+  const servers: RunningServer[] = [];
+  const start = async (): Promise<RunningServer> => {
+    const server = await startServer(scene, programs, folder, signal);
+    servers.push(server);
+    return server;
+  };
   try {
-    const load = (load: Load) => runLoad(programs.loadClient, server, scene.mesh, load, signal);
-    const before = scene.before && (await load({ ...scene.load, ...scene.before, action: { type: "none" } }));
-    return { report: await load(scene.load), ...(before && { before }) };
+    const server = await start();
+    const task = { server, mesh: scene.mesh };
+    const few: Load | undefined = scene.before && { ...scene.load, ...scene.before, action: { type: "none" } };
+    const before = few && (await runLoad(programs.loadClient, { ...task, load: few }, signal));
+    const next = scene.resume === true ? { next: await start() } : {};
+    const report = await runLoad(programs.loadClient, { ...task, ...next, load: scene.load }, signal);
+    return { report, ...(before && { before }) };
   } finally {
-    await server.stop();
+    for (const server of servers) await server.stop();
   }
 }
 
