@@ -29,6 +29,8 @@ export async function serveTriggers(triggers: Triggers): Promise<{ readonly port
       }
     }
   });
+  // Longer than any pause between two requests: one that meets the end of its connection would be lost.
+  server.keepAliveTimeout = 600_000;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return { port: (server.address() as AddressInfo).port, server };
