@@ -6,7 +6,7 @@ import { cells } from "./xds/cells.ts";
 import { writeDocsBlock } from "./xds/docs-block.ts";
 import { machineOf } from "./xds/machine.ts";
 import { listOf, parseXdsOptions, xdsUsage, type XdsOptions } from "./xds/options.ts";
-import { summariseXds } from "./xds/summary.ts";
+import { summariseXds, targetsMet } from "./xds/summary.ts";
 import { xdsTable } from "./xds/xds-table.ts";
 
 /** The command line of the part of `npm run bench` about the xDS publisher. Resolves with the exit code; a target that is missed changes nothing in it. */
@@ -34,6 +34,6 @@ async function measure({ cells: chosen, json, markdown, runs }: XdsOptions, sign
     await writeFile(json, `${JSON.stringify({ machine, runs, remarks, summaries, rows }, null, 2)}\n`);
   if (markdown) await writeDocsBlock({ machine, runs, summaries });
   const many = runs === 1 ? "one run" : `medians of ${runs} runs`;
-  process.stdout.write(`${machine.text}, ${many}\n\n${xdsTable(summaries)}\n\n`);
+  process.stdout.write(`${machine.text}, ${many}\n\n${xdsTable(summaries)}\n\n${targetsMet(summaries)}\n`);
   for (const remark of remarks) process.stdout.write(`${remark}\n`);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Cell, Scene, Target } from "./cell.ts";
-import { rowsOf, summariseXds } from "./summary.ts";
+import { rowsOf, summariseXds, targetsMet } from "./summary.ts";
 import { changed } from "./testing/reports.ts";
 import { xdsMarkdown, xdsTable } from "./xds-table.ts";
 
@@ -58,6 +58,12 @@ describe("several runs", () => {
     expect(summaries[0]?.met).toBe(met);
     expect(xdsTable(summaries).includes("MISSED")).toBe(!met);
   });
+});
+
+it("names the targets that are missed", () => {
+  const [met, missed] = [summaryOf(cell({ ratio: 0.5 }), [5, 10]), summaryOf(cell({ ratio: 0.5 }), [6, 10])];
+  expect(targetsMet([...met, ...summaryOf(cell(), [5, 10])])).toBe("1 of 1 targets met");
+  expect(targetsMet([...met, ...missed])).toBe("1 of 2 targets met; missed: one (change to client, p50)");
 });
 
 describe("the table", () => {

@@ -83,6 +83,14 @@ export function serverName({ mesh, server }: Scene): string {
   }
 }
 
+/** How many of the targets are met; of several runs by their medians. */
+export function targetsMet(summaries: readonly XdsSummary[]): string {
+  const having = summaries.filter(({ target }) => target !== undefined);
+  const missed = having.filter(({ met }) => met !== true).map(({ cell, figure }) => `${cell} (${figure})`);
+  const some = missed.length === 0 ? "" : `; missed: ${missed.join(", ")}`;
+  return `${having.length - missed.length} of ${having.length} targets met${some}`;
+}
+
 function sideOf(values: readonly number[]): Side {
   return { median: median(values), lowest: Math.min(...values), highest: Math.max(...values) };
 }
