@@ -31,11 +31,26 @@ export async function benchXds(cells: readonly Cell[], runs: number, signal: Abo
   return { rows, remarks };
 }
 
-function remarksOf({ name }: Cell, { report: { samples } }: SceneReport): readonly string[] {
-  const found = [samples.settled, samples.after_changes].flatMap((sample) => sample?.server?.slices ?? []);
+/** What the product's process says about itself, for each phase of the load. */
+function remarksOf({ name, wanted }: Cell, { report: { samples } }: SceneReport): readonly string[] {
   const named = (parts: readonly Part[]) => parts.map((part) => `${part.what} ${part.ms.toFixed(1)} ms`).join(", ");
-  return found.map(
-    ({ functions, ms, parts }) =>
-      `${name}: ${ms.toFixed(1)} ms without a break: ${named(parts)}; in ${named(functions)}`,
-  );
+  const phases = [
+    ["sync", samples.settled],
+    ["changes", samples.after_changes ?? samples.after_churn],
+  ] as const;
+  return phases.flatMap(([phase, sample]) => {
+    const { loop, slices = [] } = sample?.server ?? {};
+    const delays = wanted.some(({ figure }) => figure === "event loop delay, p50") ? undefined : loop;
+    return [
+      ...(delays
+        ? [
+            `${name}, ${phase}: event loop delay p50 ${delays.p50.toFixed(1)} ms, p99 ${delays.p99.toFixed(1)} ms, longest ${delays.max.toFixed(1)} ms`,
+          ]
+        : []),
+      ...slices.map(
+        ({ functions, ms, parts }) =>
+          `${name}, ${phase}: ${ms.toFixed(1)} ms without a break: ${named(parts)}; in ${named(functions)}`,
+      ),
+    ];
+  });
 }

@@ -46,7 +46,16 @@ describe("the options", () => {
     expect(chosen.map(({ name }) => name)).toEqual(["churn", "slices"]);
   });
 
+  it("have the products of all chosen cells watched, and nobody else", () => {
+    const { cells: chosen } = parseXdsOptions(["--probe", "slices"], cells);
+    const watched = chosen.filter(({ beside, scene }) => scene.probe === "slices" && beside?.probe === undefined);
+    expect(watched.map(({ name }) => name)).toEqual(
+      chosen.filter(({ scene }) => scene.server.type === "product").map(({ name }) => name),
+    );
+  });
+
   it.each([
+    [["--probe", "thermometer"], "--probe must be loop or slices"],
     [["--cell", "trains"], 'there is no cell "trains"; there are sync-restart, '],
     [["--runs", "0"], "--runs must be a whole number from 1"],
     [["--markdown=yes"], "--markdown"],

@@ -15,6 +15,7 @@ export interface XdsOptions extends CommonOptions {
 /** What the command takes. */
 export const xdsUsage = `npm run bench -- xds [options]
   --cell NAME         measures this cell; may be given again (all that --list does not mark)
+  --probe NAME        loop or slices: has the products of the cells watch the delays of their event loop, or what runs longest in it; it costs time
   --list              prints the cells, and the time that each takes
   --runs N            how often everything is measured; medians are shown (1)
   --json FILE         writes all figures to a file as well
@@ -28,11 +29,11 @@ export function parseXdsOptions(args: readonly string[], all: readonly Cell[]): 
   const { values } = parsed(() =>
     parseArgs({
       args: [...args],
-      options: { cell: { ...text, multiple: true }, list: flag, runs: text, json: text, markdown: flag },
+      options: { cell: { ...text, multiple: true }, probe: text, list: flag, runs: text, json: text, markdown: flag },
     }),
   );
   return {
-    cells: cellsOf(values.cell ?? [], all),
+    cells: cellsOf(values.cell ?? [], all).map((cell) => probed(cell, probeOf(values.probe))),
     list: values.list ?? false,
     runs: count("runs", values.runs ?? "1"),
     json: values.json,
@@ -47,6 +48,20 @@ export function cellOf(name: string, all: readonly Cell[]): Cell {
   throw new UsageError(
     `there is no cell ${JSON.stringify(name)}; there are ${all.map((cell) => cell.name).join(", ")}`,
   );
+}
+
+const probes = ["loop", "slices"] as const;
+type Probe = (typeof probes)[number];
+
+function probeOf(text: string | undefined): Probe | undefined {
+  const found = probes.find((probe) => probe === text);
+  if (text !== undefined && found === undefined) throw new UsageError(`--probe must be ${probes.join(" or ")}`);
+  return found;
+}
+
+function probed(cell: Cell, probe: Probe | undefined): Cell {
+  if (probe === undefined || cell.scene.server.type !== "product") return cell;
+  return { ...cell, scene: { ...cell.scene, probe } };
 }
 
 function cellsOf(given: readonly string[], all: readonly Cell[]): readonly Cell[] {

@@ -13,7 +13,7 @@ const lookEveryMicroseconds = 500;
 export interface SliceWatch {
   /** The longest slices since the last call. */
   take(): readonly Slice[];
-  /** Callbacks that begin before `resume` do not count. */
+  /** The callback that runs does not count, nor do those that begin before `resume`. */
   pause(): void;
   resume(): void;
 }
@@ -50,6 +50,7 @@ export function watchSlices(): SliceWatch {
     },
     pause: () => {
       counts = false;
+      counted = false;
     },
     resume: () => {
       counts = true;
