@@ -6,6 +6,9 @@ import { catalogCommand } from "./catalog-command.ts";
 import { rulesCommand } from "./rules-command.ts";
 import { soakCommand } from "./soak-command.ts";
 import { parsed, UsageError } from "./option-values.ts";
+import { profileCommand } from "./profile-command.ts";
+import { quickCommand } from "./quick-command.ts";
+import { xdsCommand } from "./xds-command.ts";
 
 const parts: ReadonlyMap<string, (args: readonly string[]) => Promise<number>> = new Map([
   ["adapters", adaptersCommand],
@@ -13,18 +16,26 @@ const parts: ReadonlyMap<string, (args: readonly string[]) => Promise<number>> =
   ["catalog", catalogCommand],
   ["rules", rulesCommand],
   ["soak", soakCommand],
+  ["xds", xdsCommand],
+]);
+/** Commands that are no part of a whole measurement. */
+const others: ReadonlyMap<string, (args: readonly string[]) => Promise<number>> = new Map([
+  ["quick", quickCommand],
+  ["profile", profileCommand],
 ]);
 
 const usage = `npm run bench -- [part] [options]
   part            ${[...parts.keys()].join(" or ")}, with the options of that part; without it, all with
   --runs N        how often everything is measured; medians are shown (1)
   --json FILE     writes all figures to files as well; the part becomes part of their names
+npm run bench -- quick          tries a few tiny ones: it fails when something is lost or broken, never on time
+npm run bench -- profile CELL   where the product spends time and memory in a cell of the part xds
 `;
 
 /** The command line of `npm run bench`. Resolves with the exit code. */
 export async function benchCommand(args: readonly string[]): Promise<number> {
   const [name = "", ...rest] = args;
-  const part = parts.get(name);
+  const part = parts.get(name) ?? others.get(name);
   if (part !== undefined) return part(rest);
   try {
     const given = commonOptions(args);

@@ -15,7 +15,14 @@ export { freePort, freePorts, NoFreePortError } from "./ports.ts";
 export { builtModule, inPrivateNetwork, PrivateNetworkUnavailableError } from "./private-network.ts";
 export { envoyVersion, EnvoyUnavailableError, provideEnvoy } from "./provide-envoy.ts";
 export { provideRedis } from "./provide-redis.ts";
-export { provideConsul, provideJava, provideKube, provideNats, ServerUnavailableError } from "./provide-server.ts";
+export {
+  provideConsul,
+  provideGoProgram,
+  provideJava,
+  provideKube,
+  provideNats,
+  ServerUnavailableError,
+} from "./provide-server.ts";
 export { startRedis } from "./redis.ts";
 export { Road } from "./road.ts";
 export { CommandFailedError, runCommand } from "./run-command.ts";

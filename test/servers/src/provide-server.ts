@@ -59,14 +59,39 @@ const goRecipes: Readonly<Record<GoServer, GoRecipe>> = {
  * one in the cache folder, which is built there from `go/<name>` when it is missing. Rejects with a ServerUnavailableError.
  */
 export async function provideGoServer(name: GoServer, options: ProvideOptions = {}): Promise<string> {
-  const { env = process.env, signal, onBuild } = options;
+  const { env = process.env } = options;
   const { version, variable, linkerFlags } = goRecipes[name];
   const named = await fromVariable(name, variable, env);
   if (named !== undefined) return named;
-  const source = ownPath("go", name);
-  const flags = ["-trimpath", "-ldflags", ["-s", "-w", ...linkerFlags].join(" ")];
-  const key = await hashInputs(source, ...flags, process.platform, process.arch);
+  const linker = ["-s", "-w", ...linkerFlags];
   const advice = `Set ${variable} to a binary, or make "go build" work (Go 1.26, module proxy reachable).`;
+  return goBinary({ name, version, source: ownPath("go", name), linker, advice }, options);
+}
+
+/**
+ * Returns the path of a program that is built from a Go module in the folder `source`: the one in the cache folder, which is built there when
+ * it is missing or the source changed. Rejects with a ServerUnavailableError.
+ */
+export async function provideGoProgram(name: string, source: string, options: ProvideOptions = {}): Promise<string> {
+  const advice = 'Make "go build" work (Go 1.26, module proxy reachable).';
+  return goBinary({ name, source, linker: ["-s", "-w"], advice }, options);
+}
+
+interface GoBuild {
+  readonly name: string;
+  readonly version?: string;
+  /** Folder of the module. */
+  readonly source: string;
+  readonly linker: readonly string[];
+  readonly advice: string;
+}
+
+async function goBinary(
+  { advice, linker, name, source, version }: GoBuild,
+  { env = process.env, onBuild, signal }: ProvideOptions,
+): Promise<string> {
+  const flags = ["-trimpath", "-ldflags", linker.join(" ")];
+  const key = await hashInputs(source, ...flags, process.platform, process.arch);
   const build = async (folder: string): Promise<void> => {
     const output = join(folder, "server");
     await runCommand("go", ["build", "-mod=readonly", ...flags, "-o", output, "."], {
@@ -76,8 +101,8 @@ export async function provideGoServer(name: GoServer, options: ProvideOptions = 
       signal,
     }).catch(unavailable(name, advice));
   };
-  const root = cacheFolder(env);
-  return join(await provideFolder({ root, name: `${name}-${version}-${key}`, build, onBuild, signal }), "server");
+  const entry = [name, version, key].filter((part) => part !== undefined).join("-");
+  return join(await provideFolder({ root: cacheFolder(env), name: entry, build, onBuild, signal }), "server");
 }
 
 /** Consul 1.22: `SIGNALBOX_CONSUL`, else `consul` on the PATH if it is 1.22, else as `provideGoServer`. */

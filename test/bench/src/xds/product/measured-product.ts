@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { createSignalbox } from "signalbox";
+import { collected } from "../../collected.ts";
+import { say } from "../../say.ts";
+import { watchLoopDelay } from "./loop-delay.ts";
+import { Mesh } from "./mesh.ts";
+import { profileFiles, type ProductTask, type ServerStats, type Serving } from "./messages.ts";
+import { ProcessProfiler, writeProfile } from "./profiler.ts";
+import { MeshRegistry } from "./registry.ts";
+import { watchSlices } from "./slices.ts";
+import { serveTriggers } from "./triggers.ts";
+
+// The entry of a process that serves a mesh with the whole product. The parent gives the task, and as soon as it lets go, or dies, this one ends.
+const task = JSON.parse(process.argv[2] ?? "") as ProductTask;
+const stop = new AbortController();
+process.once("disconnect", () => {
+  if (profiler && task.folder !== undefined) writeProfile(join(task.folder, profileFiles.cpu), profiler.cpu());
+  // Clients are not waited for.
+  process.exit(0);
+});
+const mesh = new Mesh(task.mesh);
+const registry = new MeshRegistry(mesh);
+const signalbox = await createSignalbox(
+  { xds: { plaintext: { host: "127.0.0.1", port: 0 } }, debug: { port: 0 } },
+  { registries: [registry] },
+);
+const running = signalbox.run(stop.signal);
+const listening = await signalbox.listening(stop.signal);
+await signalbox.synced(stop.signal);
+const loop = task.probe === "loop" ? watchLoopDelay() : undefined;
+const slices = task.probe === "slices" ? watchSlices() : undefined;
+const profiler = task.probe === "profile" ? new ProcessProfiler(200) : undefined;
+profiler?.watchHeap(16 * 1024);
+
+const { port: triggerPort } = await serveTriggers({
+  "/change": (query) =>
+    registry.tellService(mesh.change(query.number("service"), query.number("endpoint"), query.text("address"))),
+  "/churn": (query) => {
+    const first = query.number("first");
+    for (let change = first; change < first + query.number("count"); change++) registry.tellService(mesh.churn(change));
+  },
+  "/route": (query) => registry.tellRule(mesh.rule(query.text("value"))),
+  "/service": (query) => registry.tellService(mesh.add(query.text("value"), query.text("address"))),
+  "/stats": stats,
+});
+const serving: Serving = {
+  type: "serving",
+  pid: process.pid,
+  xdsPort: listening.xds.plaintext?.port ?? 0,
+  triggerPort,
+};
+say(serving);
+await running;
+
+async function stats(): Promise<ServerStats> {
+  if (profiler && task.folder !== undefined) {
+    writeProfile(join(task.folder, profileFiles.heap), profiler.heap());
+    const { external, heapUsed } = process.memoryUsage();
+    return { heap_bytes: heapUsed, external_bytes: external };
+  }
+  slices?.pause();
+  const probes = { ...(loop && { loop: loop() }), ...(slices && { slices: slices.take() }) };
+  const { external, heapUsed } = collected();
+  if (loop) {
+    // The timer that waited for the collection must not count: that is no work of the product.
+    await delay(20);
+    loop();
+  }
+  slices?.resume();
+  return { heap_bytes: heapUsed, external_bytes: external, ...probes };
+}

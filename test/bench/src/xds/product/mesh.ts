@@ -1,0 +1,117 @@
+import { registryId, type ConfigObject, type ServiceInstance, type ServiceRecord } from "@signalbox/model";
+import { addressOf, churnAddress } from "../addresses.ts";
+import type { MeshSize } from "../cell.ts";
+
+/** The registry that says what the mesh is. */
+export const meshRegistry = registryId("bench", "mesh");
+
+/** A made-up mesh that changes when it is told to. All of it follows from its size and the changes. */
+export class Mesh {
+  readonly size: MeshSize;
+  /** Addresses that are not those from the start, by service and endpoint. */
+  readonly #moved = new Map<string, string>();
+  #added = 0;
+
+  constructor(size: MeshSize) {
+    this.size = size;
+  }
+
+  /** Every service. */
+  records(): readonly ServiceRecord[] {
+    return Array.from({ length: this.size.services }, (_, service) => this.#record(service));
+  }
+
+  /** Every rule. */
+  objects(): readonly ConfigObject[] {
+    return Array.from({ length: this.size.rules }, (_, rule) => this.rule("1", rule));
+  }
+
+  /** Moves an endpoint. Throws a RangeError for one that is not there. */
+  change(service: number, endpoint: number, address: string): ServiceRecord {
+    const { endpoints, services } = this.size;
+    if (!(service < services && endpoint < endpoints)) throw new RangeError("there is no such endpoint");
+    this.#moved.set(`${service}/${endpoint}`, address);
+    return this.#record(service);
+  }
+
+  /** The change of a churn with this number: an endpoint of service `change` modulo all. */
+  churn(change: number): ServiceRecord {
+    const { endpoints, services } = this.size;
+    return this.change(change % services, Math.floor(change / services) % endpoints, churnAddress(change));
+  }
+
+  /** One more service, whose first endpoint has this address. */
+  add(name: string, address: string): ServiceRecord {
+    const service = this.size.services + ++this.#added;
+    this.#moved.set(`${service}/0`, address);
+    return this.#record(service, name);
+  }
+
+  /** The VirtualService with this number, which looks for a header of this value. The first one is about service 1. */
+  rule(value: string, rule = 0): ConfigObject {
+    const { rules, services } = this.size;
+    const service = (1 + rule * Math.max(1, Math.floor(services / Math.max(1, rules)))) % services;
+    const host = hostOf(`svc-${service}`);
+    const route = [{ destination: { host } }];
+    const canary = { match: [{ headers: { "x-canary": { exact: value } } }], route };
+    return {
+      kind: "VirtualService",
+      namespace: this.#namespaceOf(service),
+      name: `rule-${rule}`,
+      labels: {},
+      annotations: {},
+      spec: { hosts: [host], http: [canary, { route }] },
+      provenance: { registry: meshRegistry, object: `rule-${rule}` },
+    };
+  }
+
+  #namespaceOf(service: number): string {
+    return namespaceOf(service % this.size.namespaces, this.size);
+  }
+
+  #record(service: number, name = `svc-${service}`): ServiceRecord {
+    const hostname = hostOf(name);
+    const instances = Array.from({ length: this.size.endpoints }, (_, endpoint) => this.#instance(service, endpoint));
+    return {
+      service: {
+        hostname,
+        namespace: this.#namespaceOf(service),
+        ports: [{ name: "http", number: 80, protocol: "HTTP" }],
+        resolution: "STATIC",
+        addresses: [],
+        labels: {},
+        meshExternal: false,
+        exportTo: [],
+        serviceAccounts: [],
+        provenance: { registry: meshRegistry, object: hostname },
+      },
+      instances,
+    };
+  }
+
+  #instance(service: number, endpoint: number): ServiceInstance {
+    const ip = this.#moved.get(`${service}/${endpoint}`) ?? addressOf(service, endpoint, this.size.endpoints);
+    return {
+      id: `i${endpoint}`,
+      servicePort: "http",
+      addresses: [{ type: "ip", ip, port: 80 }],
+      labels: { version: `v${(endpoint % 2) + 1}` },
+      locality: { region: "", zone: "", subzone: "" },
+      network: "",
+      serviceAccount: "",
+      tls: "disabled",
+      healthStatus: "HEALTHY",
+      weight: 1,
+      provenance: { registry: meshRegistry, object: `i${endpoint}` },
+    };
+  }
+}
+
+/** The name of a namespace by its number; `default` where there is one only. */
+export function namespaceOf(number: number, { namespaces }: Pick<MeshSize, "namespaces">): string {
+  return namespaces === 1 ? "default" : `team-${number}`;
+}
+
+function hostOf(name: string): string {
+  return `${name}.mesh.internal`;
+}

@@ -1,0 +1,13 @@
+/** A server that a load can be put on. `stop` must be called. */
+export interface RunningServer {
+  /** The process that serves xDS. */
+  readonly pid: number;
+  readonly xdsPort: number;
+  /** Where changes are asked for, without a slash at the end. */
+  readonly triggers: string;
+  /** What it says about itself; absent where it says nothing. */
+  readonly statsUrl?: string;
+  /** Rejects when it ends by itself; never resolves. */
+  readonly failed: Promise<never>;
+  readonly stop: () => Promise<void>;
+}

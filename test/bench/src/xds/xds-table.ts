@@ -1,0 +1,49 @@
+import type { Side, XdsSummary } from "./summary.ts";
+
+const heads = ["cell", "figure", "product", "lowest – highest", "beside", "lowest – highest", "ratio", "target", ""];
+
+/** The figures as a table for people. The last column has a mark where a target is missed. */
+export function xdsTable(summaries: readonly XdsSummary[]): string {
+  const lines = summaries.map(cellsOf);
+  const widths = heads.map((head, column) => Math.max(head.length, ...lines.map((line) => line[column]?.length ?? 0)));
+  const lineOf = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join("  ")
+      .trimEnd();
+  return [lineOf(heads), lineOf(widths.map((width) => "-".repeat(width))), ...lines.map(lineOf)].join("\n");
+}
+
+/** The same for a page of the documentation, with columns as wide as the formatter makes them. */
+export function xdsMarkdown(summaries: readonly XdsSummary[]): string {
+  const rows = [heads, ...summaries.map(cellsOf)];
+  const widths = heads.map((_, column) => Math.max(3, ...rows.map((cells) => cells[column]?.length ?? 0)));
+  const lineOf = (cells: readonly string[]) =>
+    `| ${widths.map((width, column) => (cells[column] ?? "").padEnd(width)).join(" | ")} |`;
+  return [heads, widths.map((width) => "-".repeat(width)), ...rows.slice(1)].map(lineOf).join("\n");
+}
+
+function cellsOf(summary: XdsSummary): readonly string[] {
+  const { beside, cell, figure, met, ratio, runs, target, unit, value } = summary;
+  const shown = (number: number): string => `${digits(number)} ${unit}`.trimEnd();
+  const range = ({ highest, lowest }: Side) => (runs > 1 ? `${digits(lowest)} – ${digits(highest)}` : "");
+  return [
+    cell,
+    figure,
+    shown(value.median),
+    range(value),
+    beside === undefined ? "" : `${shown(beside.median)}${beside.name === "peer" ? "" : ` (${beside.name})`}`,
+    beside === undefined ? "" : range(beside),
+    ratio === undefined ? "" : `${digits(ratio)} ×`,
+    target === undefined ? "" : "ratio" in target ? `≤ ${target.ratio} ×` : `≤ ${`${target.value} ${unit}`.trimEnd()}`,
+    met === false ? "MISSED" : "",
+  ];
+}
+
+/** Three digits that count, or all before the point. */
+function digits(number: number): string {
+  const size = Math.abs(number);
+  if (Number.isInteger(number)) return String(number);
+  if (size < 0.1) return number.toPrecision(2);
+  return number.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
+}
