@@ -4,7 +4,7 @@ import { ResourceTable } from "../tables.ts";
 import { splitTable } from "./split-table.ts";
 
 /** A view that is made of one below, and says what a change of that one changes here. */
-export interface DerivedView extends ResourceView {
+interface DerivedView extends ResourceView {
   changedNames(below: ChangedNames): ChangedNames;
 }
 

@@ -7,7 +7,7 @@ import { joined, joinRouteConfiguration } from "../routes.ts";
 import { pieceOf, TableResource, type HostPiece } from "../route-table.ts";
 
 /** A route table that says where its virtual hosts come from, and these one by one. */
-export interface SplitTable {
+interface SplitTable {
   readonly shell: Resource;
   readonly hosts: readonly Resource[];
 }
