@@ -78,8 +78,8 @@ export class Registrations {
   }
 
   #listed(service: ServiceKey): readonly ListedEndpoint[] {
-    const { recordsOf, registries } = this.#options;
-    return recordsOf(service).flatMap(({ instances, service: { provenance } }) => {
+    const { registries } = this.#options;
+    return this.#options.recordsOf(service).flatMap(({ instances, service: { provenance } }) => {
       const { registry } = provenance;
       if (!registries.some((pattern) => fits(pattern, registry))) return [];
       return instances.map((instance) => ({ registry, service, instance }));

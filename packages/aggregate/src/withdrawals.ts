@@ -67,11 +67,11 @@ export class Withdrawals {
 
   constructor(options: WithdrawalsOptions) {
     this.#options = options;
-    const { recordsOf, rule } = options;
+    const { rule } = options;
     this.#brake = new WithdrawalBrake(rule);
     this.#registrations = new Registrations({
       registries: rule.registries,
-      recordsOf: (service) => recordsOf(service),
+      recordsOf: (service) => options.recordsOf(service),
     });
   }
 
@@ -125,9 +125,9 @@ export class Withdrawals {
   resume(author: string): boolean {
     if (this.#brake.stopped === undefined) return false;
     this.#brake.resume();
-    const { clock, logger, onInput } = this.#options;
+    const { clock, logger } = this.#options;
     logger.info("ghost-withdrawal-resumed", { author });
-    onInput({ at: clock.now(), type: "withdrawals-resumed", author });
+    this.#options.onInput({ at: clock.now(), type: "withdrawals-resumed", author });
     return true;
   }
 
@@ -137,7 +137,7 @@ export class Withdrawals {
   }
 
   #withdraw(ghost: Ghost, now: number, signal: AbortSignal): void {
-    const { rule, withdraw } = this.#options;
+    const { rule } = this.#options;
     const { endpoints, key, registry, services } = ghost.registration;
     const [{ instance }] = endpoints;
     if (rule.dryRun) {
@@ -145,7 +145,7 @@ export class Withdrawals {
       this.#tell(ghost, "DRY_RUN", now);
       return;
     }
-    const done = withdraw(registry, instance, signal);
+    const done = this.#options.withdraw(registry, instance, signal);
     if (done === undefined) {
       this.#tell(ghost, "UNSUPPORTED", now);
       return;
@@ -170,10 +170,10 @@ export class Withdrawals {
 
   /** The longest ghost that may be withdrawn now. */
   #next(now: number): Ghost | undefined {
-    const { forbidden, rule } = this.#options;
+    const { rule } = this.#options;
     const known = new Map<RegistryId, boolean>();
     const isForbidden = (registry: RegistryId): boolean => {
-      const is = known.get(registry) ?? forbidden(registry) !== undefined;
+      const is = known.get(registry) ?? this.#options.forbidden(registry) !== undefined;
       known.set(registry, is);
       return is;
     };
