@@ -17,7 +17,7 @@ import { Catalog } from "./registry/catalog.ts";
 import { Ledger, type LedgerChange } from "./registry/ledger.ts";
 import { Peer } from "./registry/peer.ts";
 import { Peers } from "./registry/peers.ts";
-import { withdrawInstance } from "./withdrawal.ts";
+import { withdrawInstance } from "./registry/withdrawal.ts";
 
 /** The name of this kind of registry. */
 export const provider = "eureka";

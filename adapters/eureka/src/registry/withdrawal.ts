@@ -1,8 +1,8 @@
 import { instanceKey, type ServiceInstance } from "@signalbox/model";
 import { SourceError, type WithdrawalResult } from "@signalbox/registry";
-import type { EurekaClient, KnownInstance } from "./client.ts";
-import { placeIn } from "./convert/baseline.ts";
-import { addressOf } from "./convert/endpoint.ts";
+import type { EurekaClient, KnownInstance } from "../client.ts";
+import { placeIn } from "../convert/baseline.ts";
+import { addressOf } from "../convert/endpoint.ts";
 
 /**
  * Cancels the registration that an endpoint is of, unless a server says another thing of it than the endpoint, or that its client lives. All
