@@ -256,6 +256,17 @@ describe("withdrawals", () => {
     expect(outcomes()).toEqual(["192.0.2.3:8080 DONE"]);
   });
 
+  it("leave a registration alone that is a ghost in a service, too, that is not allowed", async () => {
+    const { first, outcomes, pass, world } = await haunted({}, new WritableRegistry("one"));
+    first.upsert({
+      service: service(one, "by-another-name"),
+      instances: [registered("192.0.2.2", "192.0.2.2", { id: "elsewhere" }), registered("192.0.2.1", "192.0.2.1")],
+    });
+    await world.calm();
+    await pass(12 * minute);
+    expect(outcomes()).toEqual(["192.0.2.3:8080 DONE"]);
+  });
+
   it("count registrations, not their ports, for what must remain", async () => {
     const { first, outcomes, pass, world } = await haunted({ keep: 2 }, new WritableRegistry("one"));
     first.upsert(
