@@ -7,11 +7,20 @@ import {
   type HttpClientOptions,
 } from "@signalbox/http-client";
 import { SourceError, type Problem } from "@signalbox/registry";
-import { parseAnswer, type EurekaAnswer } from "./client/answer.ts";
+import { parseAnswer, parseInstance, type EurekaAnswer, type EurekaInstance } from "./client/answer.ts";
 import type { EurekaConfig } from "./config.ts";
 
 /** Which list is asked for. */
 export type AnswerKind = "full" | "delta";
+
+/** What a server says of one instance. */
+export interface KnownInstance {
+  readonly instance: EurekaInstance;
+  /** When its lease runs out if nobody renews it, in epoch milliseconds of the server's clock; absent where the server does not say. */
+  readonly leaseUntil?: number;
+  /** When it said so, by the same clock, to the second; absent where it does not tell the time. */
+  readonly toldAt?: number;
+}
 
 /** Thrown when a server answered, but not with what was asked for. */
 export class UnusableAnswerError extends SourceError {
@@ -80,24 +89,50 @@ export class EurekaClient {
       if (status !== 200 || !isJson(type)) {
         answer.drop();
         if (kind === "delta" && noDelta.has(status)) throw new NoDeltaError(where, status);
-        const what = status === 200 ? `content type ${JSON.stringify(type)}` : `status ${status}`;
-        throw new UnusableAnswerError(problemOf(status), status, `${where} answered with ${what}`);
+        throw unusable(where, status, type);
       }
-      return parsed(await answer.text(), kind, where);
+      return parsed(where, parseAnswer, await answer.text(), kind);
     } catch (error) {
       throw sourceErrorOf(error, where);
     }
   }
 
-  /** Cancels the registration of an instance. One that the server does not have is no error. Rejects with a SourceError. */
-  async cancel(app: string, id: string, signal: AbortSignal): Promise<void> {
-    const path = `/apps/${encodeURIComponent(app)}/${encodeURIComponent(id)}`;
+  /** What the server knows of one instance now, past all its caches; undefined where it does not have it. Rejects with a SourceError. */
+  async instance(app: string, id: string, signal: AbortSignal): Promise<KnownInstance | undefined> {
+    const path = pathOf(app, id);
+    const where = `${this.url}${path}`;
+    try {
+      const answer = await this.#http.request({ path, signal, ...this.#limits });
+      const { status, headers } = answer;
+      const type = headers.get("content-type") ?? "";
+      if (status !== 200 || !isJson(type)) {
+        answer.drop();
+        if (status === 404) return undefined;
+        throw unusable(where, status, type);
+      }
+      const { instance, leaseUntil } = parsed(where, parseInstance, await answer.text());
+      if (instance.id !== id) throw new UnusableAnswerError("PROTOCOL_ERROR", status, `${where} is ${instance.id}`);
+      const toldAt = Date.parse(headers.get("date") ?? "");
+      return {
+        instance,
+        ...(leaseUntil !== undefined && { leaseUntil }),
+        ...(Number.isFinite(toldAt) && { toldAt }),
+      };
+    } catch (error) {
+      throw sourceErrorOf(error, where);
+    }
+  }
+
+  /** Cancels the registration of an instance. False where the server does not have it. Rejects with a SourceError. */
+  async cancel(app: string, id: string, signal: AbortSignal): Promise<boolean> {
+    const path = pathOf(app, id);
     const where = `${this.url}${path}`;
     try {
       const answer = await this.#http.request({ method: "DELETE", path, signal, ...this.#limits });
       const { status } = answer;
       answer.drop();
-      if ((status >= 200 && status < 300) || status === 404) return;
+      if (status === 404) return false;
+      if (status >= 200 && status < 300) return true;
       throw new UnusableAnswerError(problemOf(status), status, `${where} answered with status ${status}`);
     } catch (error) {
       throw sourceErrorOf(error, where);
@@ -113,9 +148,23 @@ export class EurekaClient {
 /** `eureka.server.disable-delta` answers 403; servers that only resemble Eureka know no such path or method. */
 const noDelta: ReadonlySet<number> = new Set([403, 404, 405, 501]);
 
-function parsed(body: string, kind: AnswerKind, where: string): EurekaAnswer {
+function pathOf(app: string, id: string): string {
+  return `/apps/${encodeURIComponent(app)}/${encodeURIComponent(id)}`;
+}
+
+function unusable(where: string, status: number, type: string): UnusableAnswerError {
+  const what = status === 200 ? `content type ${JSON.stringify(type)}` : `status ${status}`;
+  return new UnusableAnswerError(problemOf(status), status, `${where} answered with ${what}`);
+}
+
+function parsed<Rest extends readonly unknown[], T>(
+  where: string,
+  parse: (body: string, ...rest: Rest) => T,
+  body: string,
+  ...rest: Rest
+): T {
   try {
-    return parseAnswer(body, kind);
+    return parse(body, ...rest);
   } catch (error) {
     const reason = error instanceof Error ? error.message : "unknown";
     throw new UnusableAnswerError("PROTOCOL_ERROR", 200, `${where}: ${reason}`, { cause: error });

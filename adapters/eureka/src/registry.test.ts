@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { FakeEureka, type Mood } from "./testing/fake-eureka.ts";
-import { silentLogger, noMetrics } from "@signalbox/registry";
+import { FakeEureka, type Mood, type Registration } from "./testing/fake-eureka.ts";
+import { silentLogger, noMetrics, type WithdrawalResult } from "@signalbox/registry";
 import { FakeClock } from "@signalbox/registry/conformance";
 import { eurekaModule } from "./index.ts";
 import { Watch, type WatchOptions } from "./testing/watch.ts";
@@ -492,23 +492,34 @@ describe("malformed objects", () => {
 });
 
 describe("withdrawing an instance", () => {
-  async function withdraw(urls: readonly string[], reader: Watch, index = 0, more: object = {}): Promise<void> {
+  async function withdraw(
+    urls: readonly string[],
+    reader: Watch,
+    index = 0,
+    more: object = {},
+  ): Promise<WithdrawalResult | undefined> {
     const config = eurekaModule.parseConfig({ urls: [...urls], timeoutSeconds: 0.5, ...more });
     const deps = { name: "test", logger: silentLogger, metrics: noMetrics, clock: new FakeClock(), baseDir: "/" };
     const instance = [...reader.sink.records.values()][0]?.instances[index];
     if (instance === undefined) throw new TypeError("nothing is listed");
-    await eurekaModule.create(config, deps).withdraw?.(instance, AbortSignal.timeout(5000));
+    return eurekaModule.create(config, deps).withdraw?.(instance, AbortSignal.timeout(5000));
   }
 
   it("cancels that one registration, and only that", async () => {
     const eureka = await fake("a", "b", "c", "d");
     const reader = await watch([eureka]);
-    await withdraw([eureka.url], reader, 1);
-    expect(eureka.requests.at(-1)).toBe("/eureka/apps/ORDERS/b");
+    expect(await withdraw([eureka.url], reader, 1)).toEqual({ type: "done" });
+    expect(eureka.cancelled).toEqual(["/eureka/apps/ORDERS/b"]);
     await reader.poll();
     expect(reader.state).toEqual([healthy("a", "c", "d")]);
-    // It is gone already.
-    await expect(withdraw([eureka.url], reader, 1)).resolves.toBeUndefined();
+  });
+
+  it("says where it was gone already, and then cancels nothing", async () => {
+    const eureka = await fake("a", "b", "c", "d");
+    const reader = await watch([eureka]);
+    eureka.cancel("orders", "b");
+    expect(await withdraw([eureka.url], reader, 1)).toEqual({ type: "gone" });
+    expect(eureka.cancelled).toEqual([]);
   });
 
   it("writes names that are no parts of paths so that they are none", async () => {
@@ -516,17 +527,65 @@ describe("withdrawing an instance", () => {
     eureka.register({ app: "orders", id: "host:orders/8080?x", ip: "10.0.0.1" });
     const reader = await watch([eureka]);
     await withdraw([eureka.url], reader);
-    expect(eureka.requests.at(-1)).toBe("/eureka/apps/ORDERS/host%3Aorders%2F8080%3Fx");
+    expect(eureka.cancelled).toEqual(["/eureka/apps/ORDERS/host%3Aorders%2F8080%3Fx"]);
   });
 
-  it("asks the next server where one does not answer, and fails where all refuse", async () => {
+  const now = Date.now();
+  it.each<[string, Partial<Registration>, string | undefined]>([
+    ["has another address", { ip: "10.9.9.9" }, "is at 10.9.9.9, not at 10.0.0.1"],
+    ["registered since, at the same address", { dirtyAt: 1_795_227_471_282 }, "has registered since it was judged"],
+    ["still renews its lease", { renewedAt: now }, "still renews its lease"],
+    ["renewed its lease just before that ran out", { renewedAt: now - 80_000 }, "still renews its lease"],
+    ["has a lease that ran out", { renewedAt: now - 100_000 }, undefined],
+    ["has another status and other metadata", { status: "DOWN", metadata: { x: "y" } }, undefined],
+  ])("asks first, and what %s", async (_name, changes, reason) => {
+    const eureka = await fake("a", "b");
+    const reader = await watch([eureka]);
+    eureka.register({ app: "orders", id: "a", ip: "10.0.0.1", ...changes });
+    const result =
+      reason === undefined ? { type: "done" } : { type: "kept", reason: expect.stringContaining(reason) as string };
+    expect(await withdraw([eureka.url], reader)).toEqual(result);
+    expect(eureka.cancelled).toHaveLength(reason === undefined ? 1 : 0);
+  });
+
+  it("asks all servers, and cancels at one that has it", async () => {
+    const [without, eureka, other] = [await fake("b"), await fake("a", "b", "c"), await fake("a", "b", "c")];
+    const reader = await watch([eureka]);
+    expect(await withdraw([without.url, eureka.url, other.url], reader)).toEqual({ type: "done" });
+    expect([without.cancelled, eureka.cancelled, other.cancelled]).toEqual([[], ["/eureka/apps/ORDERS/a"], []]);
+  });
+
+  it("keeps what one of several servers has newer", async () => {
+    const [old, newer] = [await fake("a", "b"), await fake("a", "b")];
+    const reader = await watch([old]);
+    newer.register({ app: "orders", id: "a", ip: "10.0.0.1", dirtyAt: 1_795_227_471_282 });
+    expect(await withdraw([old.url, newer.url], reader)).toMatchObject({ type: "kept" });
+    expect([old.cancelled, newer.cancelled]).toEqual([[], []]);
+  });
+
+  it("fails, having told nobody, where a server does not answer: it may know better", async () => {
     const [dead, eureka] = [await fake("a"), await fake("a", "b", "c", "d")];
     const reader = await watch([eureka]);
     await dead.stop();
-    await withdraw([dead.url, eureka.url], reader);
-    await reader.poll();
-    expect(reader.state).toEqual([healthy("b", "c", "d")]);
+    await expect(withdraw([eureka.url, dead.url], reader)).rejects.toMatchObject({ problem: "UNREACHABLE" });
+    expect(eureka.cancelled).toEqual([]);
+  });
+
+  it("fails where the server refuses", async () => {
+    const eureka = await fake("a", "b");
+    const reader = await watch([eureka]);
     eureka.mood = { type: "says", status: 403, body: "" };
-    await expect(withdraw([dead.url, eureka.url], reader)).rejects.toMatchObject({ problem: "AUTH_FAILED" });
+    await expect(withdraw([eureka.url], reader)).rejects.toMatchObject({ problem: "AUTH_FAILED" });
+  });
+
+  it.each([
+    ["no JSON", "application/json", "<instance/>", "PROTOCOL_ERROR"],
+    ["another type", "text/html", "{}", "PROTOCOL_ERROR"],
+    ["no instance", "application/json", '{"instance":{}}', "PROTOCOL_ERROR"],
+  ])("fails where the answer about it is %s", async (_name, type, body, problem) => {
+    const eureka = await fake("a", "b");
+    const reader = await watch([eureka]);
+    eureka.mood = { type: "says", status: 200, headers: { "content-type": type }, body };
+    await expect(withdraw([eureka.url], reader)).rejects.toMatchObject({ problem });
   });
 });

@@ -7,15 +7,17 @@ import {
   type RegistryDeps,
   type RegistrySink,
   type RegistryUpdate,
+  type WithdrawalResult,
 } from "@signalbox/registry";
 import type { UnreadableEntry } from "./client/answer.ts";
 import { EurekaClient } from "./client.ts";
 import type { EurekaConfig } from "./config.ts";
-import { formerInstances, placeIn, type FormerInstances } from "./convert/baseline.ts";
+import { formerInstances, type FormerInstances } from "./convert/baseline.ts";
 import { Catalog } from "./registry/catalog.ts";
 import { Ledger, type LedgerChange } from "./registry/ledger.ts";
 import { Peer } from "./registry/peer.ts";
 import { Peers } from "./registry/peers.ts";
+import { withdrawInstance } from "./registry/withdrawal.ts";
 
 /** The name of this kind of registry. */
 export const provider = "eureka";
@@ -72,24 +74,13 @@ export class EurekaRegistry implements Registry {
     }
   }
 
-  async withdraw({ provenance: { object } }: ServiceInstance, signal: AbortSignal): Promise<void> {
-    const place = placeIn(object);
-    if (place === undefined) throw new TypeError(`${object} is no instance of Eureka`);
-    let failure: unknown;
-    // One server is enough: it tells its peers.
-    for (const url of this.#config.urls) {
-      const client = new EurekaClient(this.#config, url, this.#deps.baseDir, () => {});
-      try {
-        await client.cancel(place.app, place.id, signal);
-        return;
-      } catch (error) {
-        failure = error;
-        if (signal.aborted) break;
-      } finally {
-        await client.close();
-      }
+  async withdraw(endpoint: ServiceInstance, signal: AbortSignal): Promise<WithdrawalResult> {
+    const clients = this.#config.urls.map((url) => new EurekaClient(this.#config, url, this.#deps.baseDir, () => {}));
+    try {
+      return await withdrawInstance(clients, endpoint, this.#deps.clock.now(), signal);
+    } finally {
+      await Promise.all(clients.map((client) => client.close()));
     }
-    throw failure;
   }
 
   /** The instances that are in force from an earlier run, as far as they can be told from what it made of them. */

@@ -11,6 +11,7 @@ import type {
   Revision,
   Service,
   ServiceKey,
+  ServiceRecord,
 } from "@signalbox/model";
 import { mergeService, ServiceNames } from "@signalbox/policy";
 import type { Hold, RemovalEvidence } from "@signalbox/policy";
@@ -67,6 +68,8 @@ class Aggregate implements AggregateController {
   readonly #guards: Guards;
   readonly #ramps: Ramps;
   readonly #withdrawals: Withdrawals | undefined;
+  /** Whose workloads are the truth. */
+  readonly #clusters: readonly RegistryId[];
   readonly #agenda: Agenda<ServiceKey | Topic>;
   readonly decisions: Decisions;
   readonly #assembly: Assembly;
@@ -97,6 +100,7 @@ class Aggregate implements AggregateController {
     this.#onInput = (input) => options.onInput?.(input);
     const given = options.rules ?? defaultCatalogRules;
     this.#rulesOf = given.of;
+    this.#clusters = (given.drift?.clusters ?? []).map(({ registry }) => registry);
     const rules = { ...given, of: (key: ServiceKey) => this.#rulesOf(key) };
     const names = new ServiceNames(rules.identity);
     this.#shards = new ShardStore(names);
@@ -129,8 +133,8 @@ class Aggregate implements AggregateController {
       rules.withdrawal &&
       new Withdrawals({
         ...{ rule: rules.withdrawal, clock: this.#clock, logger: this.#logger, onInput: this.#onInput },
-        ghostsOf: (service) => this.#stages.ghostsOf(service),
-        isGhostSince: (ghost, now) => this.#stages.isGhostSince(ghost, now),
+        recordsOf: (service) => this.#listedNow(service),
+        ghostSince: (endpoint, now) => this.#stages.ghostSince(endpoint, now),
         forbidden: (id) => this.#forbidden(id),
         withdraw: (id, instance, signal) => this.#registries.withdraw(id, instance, signal),
       });
@@ -156,6 +160,7 @@ class Aggregate implements AggregateController {
       stages: this.#stages,
       guards: this.#guards,
       ramps: this.#ramps,
+      withdrawals: this.#withdrawals,
       assembly: this.#assembly,
       touch: (services) => this.#touch(services),
       rescheduled: () => this.#reschedule(),
@@ -436,7 +441,19 @@ class Aggregate implements AggregateController {
   #forbidden(id: RegistryId): string | undefined {
     if (!this.leads) return "another process leads";
     if (this.#guards.status().some(({ registry }) => registry === id)) return "a guard holds what left it";
-    return this.#registries.problems().get(id);
+    for (const one of [id, ...this.#clusters]) {
+      const trouble = this.#registries.trouble(one);
+      if (trouble !== undefined) return `${one}: ${trouble}`;
+    }
+    return undefined;
+  }
+
+  /** What registries list of a service, without what guards hold of what they listed before. */
+  #listedNow(key: ServiceKey): readonly ServiceRecord[] {
+    return this.#assembly.recordsOf(key).map((record) => {
+      const held = this.#heldOf(record.service.provenance.registry, key);
+      return held.size === 0 ? record : { ...record, instances: record.instances.filter(({ id }) => !held.has(id)) };
+    });
   }
 
   #wasRead(id: RegistryId, changed: boolean): void {

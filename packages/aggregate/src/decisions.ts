@@ -25,6 +25,7 @@ import type { Ramps } from "./ramps.ts";
 import type { ShardStore } from "./shard.ts";
 import { asCandidates } from "./stages.ts";
 import type { Stages } from "./stages.ts";
+import type { Withdrawals, WithdrawalsStatus } from "./withdrawals.ts";
 
 /** What was decided about the catalog and why, and people's say in it. */
 export interface Decisions {
@@ -57,6 +58,10 @@ export interface Decisions {
   rollbackRamp(service: ServiceKey, author: string): void;
   /** Lets a ramp go on that was rolled back; any other one stays as it is. Throws a NoRampError. */
   resumeRamp(service: ServiceKey, author: string): void;
+  /** How withdrawals of ghosts are; undefined where sources are told nothing. */
+  withdrawals(): WithdrawalsStatus | undefined;
+  /** Lets withdrawals go on that stopped by themselves. False where there was nothing to resume. */
+  resumeWithdrawals(author: string): boolean;
   /** Endpoints that are not at their full weight yet, to be kept over restarts. */
   slowStarts(): readonly SavedSlowStart[];
   /** The rules of a service that hold now. */
@@ -74,10 +79,11 @@ export interface DecisionsOptions {
   readonly stages: Stages;
   readonly guards: Guards;
   readonly ramps: Ramps;
+  readonly withdrawals: Withdrawals | undefined;
   readonly assembly: Pick<Assembly, "recordsOf">;
   /** These services are to be looked at again. */
   touch(services: Iterable<ServiceKey>): void;
-  /** Guards or overrides have another time at which they change by themselves. */
+  /** Guards, overrides or withdrawals have another time at which they change by themselves. */
   rescheduled(): void;
   onInput(input: AggregateInput): void;
 }
@@ -126,6 +132,12 @@ export function createDecisions(options: DecisionsOptions): Decisions {
     resumeRamp: (service, author) => {
       ramps.resume(service, author, clock.now());
       options.touch([service]);
+    },
+    withdrawals: () => options.withdrawals?.status(),
+    resumeWithdrawals: (author) => {
+      const resumed = options.withdrawals?.resume(author) === true;
+      if (resumed) options.rescheduled();
+      return resumed;
     },
     slowStarts: () => stages.slowStart.saved(clock.now()),
     rules: (service) => rules.of(service),

@@ -23,3 +23,5 @@ export type {
 } from "./options.ts";
 export type { RampChange, RampStatus, SavedRamp } from "./ramp-status.ts";
 export type { RegistryStatus } from "./supervision.ts";
+export type { WithdrawalShare, WithdrawalStop } from "./withdrawal-brake.ts";
+export type { HeldWithdrawal, WithdrawalsStatus } from "./withdrawals.ts";

@@ -27,9 +27,17 @@ export type AggregateInput = { /** Epoch milliseconds. */ readonly at: number } 
       readonly address: string;
       /** Since when it was a ghost, in epoch milliseconds. */
       readonly since: number;
-      /** `UNSUPPORTED`: its registry cannot be told. `DRY_RUN`: it would have been told. */
-      readonly outcome: "DONE" | "FAILED" | "UNSUPPORTED" | "DRY_RUN";
+      /**
+       * `UNSUPPORTED`: its registry cannot be told. `DRY_RUN`: it would have been told. `GONE`: its source did not have it any more. `KEPT`: its
+       * source says another thing of it than what was judged, and was told nothing.
+       */
+      readonly outcome: "DONE" | "FAILED" | "UNSUPPORTED" | "DRY_RUN" | "GONE" | "KEPT";
+      /** Why it was kept, for people. */
+      readonly detail?: string;
     }
+  /** Nothing more is withdrawn until a person says so, which follows from the rest. */
+  | { readonly type: "withdrawals-stopped"; /** For people. */ readonly reason: string }
+  | { readonly type: "withdrawals-resumed"; readonly author: string }
   | { readonly type: "override"; readonly override: Override }
   | { readonly type: "override-removed"; readonly id: string; readonly author: string }
   | { readonly type: "guard"; readonly id: string; readonly ruling: GuardRuling; readonly author: string }

@@ -59,6 +59,15 @@ export interface WithdrawalRule {
   readonly ghostForMs: number;
   /** The least time between two of them. */
   readonly everyMs: number;
+  /**
+   * Part of the registrations that a registry lists of a service, 0..1, of which not more may be ghosts: else none of the service is withdrawn.
+   * Those that were withdrawn within the last hour count as if they were still there.
+   */
+  readonly maxShare: number;
+  /** So many registrations that are no ghosts the registry must list of the service. */
+  readonly keep: number;
+  /** Withdrawals of all services within an hour; where there are more to be made, none is until a person says so. */
+  readonly maxPerHour: number;
 }
 
 /** What becomes of what registries say. */

@@ -1,6 +1,15 @@
 import { byCodeUnit } from "@signalbox/model";
 import type { RegistryId, ServiceInstance } from "@signalbox/model";
-import type { Clock, Logger, Metrics, Problem, Registry, RegistryUpdate, ShardContent } from "@signalbox/registry";
+import type {
+  Clock,
+  Logger,
+  Metrics,
+  Problem,
+  Registry,
+  RegistryUpdate,
+  ShardContent,
+  WithdrawalResult,
+} from "@signalbox/registry";
 import { DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
 import type { ArchivedShard } from "./archive.ts";
 import { FreshnessWatch } from "./freshness.ts";
@@ -145,8 +154,13 @@ export class Registries {
     return problems;
   }
 
+  /** Why a registry cannot be believed now, for people; undefined where it can. */
+  trouble(id: RegistryId): string | undefined {
+    return this.#slots.has(id) ? this.problems().get(id) : "is not read";
+  }
+
   /** Takes an endpoint out of its source; undefined where the registry cannot. */
-  withdraw(id: RegistryId, instance: ServiceInstance, signal: AbortSignal): Promise<void> | undefined {
+  withdraw(id: RegistryId, instance: ServiceInstance, signal: AbortSignal): Promise<WithdrawalResult> | undefined {
     return this.#slots.get(id)?.registry.withdraw?.(instance, signal);
   }
 

@@ -17,13 +17,12 @@ import {
   type DriftObservation,
   type DriftReport,
   type Hold,
-  type Reconciliation,
   type ReportedVerdict,
   type SavedSlowStart,
 } from "@signalbox/policy";
 import type { RegistryUpdate } from "@signalbox/registry";
 import type { CatalogRules } from "./options.ts";
-import type { Ghost } from "./withdrawals.ts";
+import type { ListedEndpoint } from "./registrations.ts";
 
 /** What stages work with. */
 export interface StagesOptions {
@@ -51,7 +50,6 @@ export class Stages {
   readonly #listed = new Map<ServiceKey, ReadonlyMap<string, Listed>>();
   readonly #workloads = new Map<RegistryId, Map<WorkloadKey, Workload>>();
   readonly #due = new Map<ServiceKey, number>();
-  readonly #ghosts = new Map<ServiceKey, readonly Ghost[]>();
 
   constructor(options: StagesOptions) {
     this.#options = options;
@@ -184,16 +182,12 @@ export class Stages {
     const truth = this.#truth;
     if (truth !== undefined) {
       const context = this.#driftContext(truth, key, now);
-      const ghosts: Ghost[] = [];
       staged = staged.map((record) => {
         if (!truth.checks(record.registry)) return record;
         const reconciled = reconcile(record, context);
         due.push(reconciled.dueAt);
-        ghosts.push(...ghostsIn(key, record, reconciled));
         return reconciled.record;
       });
-      if (ghosts.length > 0) this.#ghosts.set(key, ghosts);
-      else this.#ghosts.delete(key);
     }
     staged = staged.map((record) => this.#guarded(key, record));
     // Last, because only now it is known who can take traffic.
@@ -207,13 +201,8 @@ export class Stages {
     return staged;
   }
 
-  /** The ghosts of a service that was looked at last, but for those without which its registry would list none of its endpoints. */
-  ghostsOf(key: ServiceKey): readonly Ghost[] {
-    return this.#ghosts.get(key) ?? [];
-  }
-
   /** Since when an endpoint is a ghost at this moment, in epoch milliseconds; undefined where it is none, or nobody can say. */
-  isGhostSince({ instance, registry, service }: Ghost, now: number): number | undefined {
+  ghostSince({ instance, registry, service }: ListedEndpoint, now: number): number | undefined {
     const said = this.#truth?.verdict(instance, registry, nameOf(service), this.#members, now);
     return said?.verdict === "GHOST" ? said.since : undefined;
   }
@@ -240,19 +229,6 @@ export class Stages {
     });
     return { ...record, candidates };
   }
-}
-
-/** Where all of a record are ghosts, it is more likely that the truth is wrong. */
-function ghostsIn(
-  service: ServiceKey,
-  { candidates, registry }: CandidateRecord,
-  { verdicts }: Reconciliation,
-): readonly Ghost[] {
-  const ghosts = candidates.flatMap(({ instance }, index): Ghost[] => {
-    const said = verdicts[index];
-    return said?.verdict === "GHOST" ? [{ registry, service, instance, since: said.since }] : [];
-  });
-  return ghosts.length < candidates.length ? ghosts : [];
 }
 
 interface Listed {

@@ -821,6 +821,37 @@ describe("GET /v1/journal", () => {
   });
 });
 
+describe("withdrawals", () => {
+  const going = {
+    ...({ mode: "delete", lastHour: 3, maxPerHour: 20 } as const),
+    held: [{ registry: eureka, service: ordersKey, listed: 5, ghosts: 4, reason: "4 of 5" }],
+  };
+  const stopped = { ...going, stopped: { at: now, reason: "20 within an hour" } };
+
+  it.each([going, stopped])("are shown as they are", async (status) => {
+    expect((await ask({ ...world, withdrawals: () => status }, "/v1/withdrawals")).json).toEqual(status);
+  });
+
+  it("go on by a person's word, which is journalled", async () => {
+    const journal: AcceptedWrite[] = [];
+    const sources: ApiSources = {
+      ...world,
+      resumeWithdrawals: () => ({ type: "done", value: going }),
+      journalled: (write) => void journal.push(write),
+    };
+    const asked = { method: "POST", body: { author: "ann", reason: "looked" }, headers: bearer };
+    expect((await ask(sources, "/v1/withdrawals:resume", asked, { token })).json).toEqual(going);
+    expect(journal).toMatchObject([{ action: "withdrawals-resume", author: "ann", reason: "looked", detail: going }]);
+  });
+
+  it("that did not stop cannot go on", async () => {
+    const resumeWithdrawals = () => ({ type: "refused", reason: "they did not stop" }) as const;
+    const asked = { method: "POST", body: { author: "ann" }, headers: bearer };
+    const told = await ask({ ...world, resumeWithdrawals }, "/v1/withdrawals:resume", asked, { token });
+    expect(told).toMatchObject({ status: 409, json: { error: "they did not stop" } });
+  });
+});
+
 describe("what is not configured", () => {
   const write = { method: "POST", headers: bearer };
   const override = {
@@ -837,6 +868,8 @@ describe("what is not configured", () => {
     ["/v1/guards", {}, "guards"],
     ["/v1/guards/a:accept", { ...write, body: { author: "a" } }, "decideGuard"],
     ["/v1/guards/a:extend", { ...write, body: { author: "a", for: "1m" } }, "guards"],
+    ["/v1/withdrawals", {}, "withdrawals"],
+    ["/v1/withdrawals:resume", { ...write, body: { author: "a" } }, "resumeWithdrawals"],
     ["/v1/overrides", {}, "overrides"],
     ["/v1/overrides", { ...write, body: override }, "addOverride"],
     ["/v1/overrides/a?author=ann", { ...write, method: "DELETE" }, "removeOverride"],

@@ -14,5 +14,6 @@ export type {
   OptionalSource,
   RampStatus,
   SourceView,
+  WithdrawalsView,
   Written,
 } from "./sources.ts";

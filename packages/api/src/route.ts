@@ -76,6 +76,8 @@ const defaultHints: Readonly<Record<OptionalSource, string>> = {
   drift: "No registry is compared with workloads: configure drift.",
   guards: "No source is guarded: configure a guard.",
   decideGuard: "No source is guarded: configure a guard.",
+  withdrawals: "No registry is told of ghosts: configure drift.withdraw.",
+  resumeWithdrawals: "No registry is told of ghosts: configure drift.withdraw.",
   overrides: "This process takes no overrides: ask one that reads the registries.",
   addOverride: "This process takes no overrides: ask one that reads the registries.",
   removeOverride: "This process takes no overrides: ask one that reads the registries.",

@@ -8,6 +8,7 @@ import { migrationRoutes } from "./routes/migration-routes.ts";
 import { overrideRoutes } from "./routes/override-routes.ts";
 import { serviceRoutes } from "./routes/service-routes.ts";
 import { sourceRoutes } from "./routes/source-routes.ts";
+import { withdrawalRoutes } from "./routes/withdrawal-routes.ts";
 
 /** Every route of the API. The server and the document are both made of this table. */
 export const routes: readonly Route[] = [
@@ -15,6 +16,7 @@ export const routes: readonly Route[] = [
   ...sourceRoutes,
   ...driftRoutes,
   ...guardRoutes,
+  ...withdrawalRoutes,
   ...overrideRoutes,
   ...migrationRoutes,
   ...explainRoutes,

@@ -87,6 +87,21 @@ const drift = z.strictObject({
   workload: z.string().optional(),
 });
 
+const withdrawals = z.strictObject({
+  mode: z.enum(["dry-run", "delete"]),
+  stopped: z
+    .strictObject({ at: milliseconds, reason: z.string() })
+    .optional()
+    .meta({ description: "Nothing more is withdrawn until a person resumes. Absent while they go on." }),
+  lastHour: count.meta({ description: "How many were withdrawn in the last hour, or would have been." }),
+  maxPerHour: count,
+  held: z
+    .array(z.strictObject({ registry: z.string(), service: key, listed: count, ghosts: count, reason: z.string() }))
+    .meta({
+      description: "Services of which nothing is withdrawn although they have ghosts. Counts are of registrations.",
+    }),
+});
+
 const guard = z.strictObject({
   id: z.string(),
   scope: z.string(),
@@ -246,6 +261,7 @@ export const schemas = {
   Service: service,
   ServiceExplanation: explanation,
   Collision: collision,
+  Withdrawals: withdrawals,
   ServiceList: z.strictObject({
     items: z.array(serviceSummary),
     next,

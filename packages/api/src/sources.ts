@@ -71,6 +71,24 @@ export interface GuardStatus {
   readonly suspected?: string;
 }
 
+/** How withdrawals of ghosts are. `WithdrawalsStatus` of `@signalbox/aggregate` has this shape. */
+export interface WithdrawalsView {
+  readonly mode: "dry-run" | "delete";
+  /** Nothing more is withdrawn until a person resumes. `at` in epoch milliseconds. */
+  readonly stopped?: { readonly at: number; readonly reason: string };
+  /** How many were withdrawn in the last hour, or would have been. */
+  readonly lastHour: number;
+  readonly maxPerHour: number;
+  /** Services of which nothing is withdrawn although they have ghosts. Counts are of registrations. */
+  readonly held: readonly {
+    readonly registry: string;
+    readonly service: ServiceKey;
+    readonly listed: number;
+    readonly ghosts: number;
+    readonly reason: string;
+  }[];
+}
+
 /** What a person decided about a guard. */
 export type GuardDecision =
   /** The removals are right: let them go. */
@@ -118,7 +136,13 @@ export interface AcceptedWrite {
   /** Epoch milliseconds. */
   readonly at: number;
   readonly action:
-    "guard-accept" | "guard-extend" | "migration-resume" | "migration-rollback" | "override-add" | "override-remove";
+    | "guard-accept"
+    | "guard-extend"
+    | "migration-resume"
+    | "migration-rollback"
+    | "override-add"
+    | "override-remove"
+    | "withdrawals-resume";
   /** Id of the guard or override, or key of the service. */
   readonly subject: string;
   readonly author: string;
@@ -153,6 +177,9 @@ export interface ApiSources {
   guards?(): Awaitable<readonly GuardStatus[]>;
   /** Resolves with the guard as it is afterwards. */
   decideGuard?(id: string, decision: GuardDecision, author: string): Awaitable<Written<GuardStatus>>;
+  withdrawals?(): Awaitable<WithdrawalsView>;
+  /** Resolves with how they are afterwards. Refused where they did not stop. */
+  resumeWithdrawals?(author: string): Awaitable<Written<WithdrawalsView>>;
   /** Those in force. */
   overrides?(): Awaitable<readonly Override[]>;
   /** Gives it an id. A second one for the same endpoint takes the place of the first. */

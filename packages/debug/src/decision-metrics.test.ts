@@ -18,6 +18,7 @@ const nothing: DecisionsView = {
   drift: () => ({ counts: [] }),
   guards: () => [],
   overrides: () => [],
+  withdrawals: () => undefined,
   collisions: () => [],
 };
 
@@ -157,13 +158,18 @@ describe("the metrics of guards", () => {
 });
 
 describe("the metrics of people and names", () => {
-  it("count overrides and collisions, and are 0 where another process decides", async () => {
-    let decisions: DecisionsView | undefined = { ...nothing, overrides: () => [{}, {}], collisions: () => [{}] };
+  it("count overrides and collisions, say whether withdrawals stopped, and are 0 where another process decides", async () => {
+    let decisions: DecisionsView | undefined = {
+      ...nothing,
+      ...{ overrides: () => [{}, {}], collisions: () => [{}], withdrawals: () => ({ stopped: {} }) },
+    };
     const { read } = world({ decisions: () => decisions });
     expect(await read("signalbox_overrides")).toEqual(["2"]);
+    expect(await read("signalbox_withdrawals_stopped")).toEqual(["1"]);
     expect(await read("signalbox_service_name_collisions")).toEqual(["1"]);
     decisions = undefined;
     expect(await read("signalbox_overrides")).toEqual(["0"]);
+    expect(await read("signalbox_withdrawals_stopped")).toEqual(["0"]);
     expect(await read("signalbox_service_name_collisions")).toEqual(["0"]);
   });
 });

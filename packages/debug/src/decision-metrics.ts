@@ -40,6 +40,7 @@ export class DecisionMetrics {
     setGuards(instruments, decisions?.guards() ?? []);
     instruments.set("signalbox_overrides", decisions?.overrides().length ?? 0);
     instruments.set("signalbox_service_name_collisions", decisions?.collisions().length ?? 0);
+    instruments.set("signalbox_withdrawals_stopped", decisions?.withdrawals()?.stopped === undefined ? 0 : 1);
   }
 
   #drift(decisions: DecisionsView): readonly DriftCountView[] {

@@ -118,6 +118,7 @@ const definitions = [
     "signalbox_service_name_collisions",
     "Services that could not have the name they want, because another service of their registry has it.",
   ),
+  gauge("signalbox_withdrawals_stopped", "1 while withdrawals of ghosts wait for a person's word."),
   counter("signalbox_xds_acks_total", "Responses that clients acknowledged, by resource type.", ["type"]),
   counter(
     "signalbox_xds_certificate_reloads_total",

@@ -101,6 +101,8 @@ export interface DecisionsView {
   overrides(): readonly object[];
   /** Services that could not have the name they want. */
   collisions(): readonly object[];
+  /** How withdrawals of ghosts are; `undefined` where registries are told nothing. */
+  withdrawals(): { readonly stopped?: object } | undefined;
 }
 
 /** The journal of the catalog. */

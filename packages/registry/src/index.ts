@@ -21,5 +21,6 @@ export type {
   RegistrySink,
   RegistryUpdate,
   ShardContent,
+  WithdrawalResult,
 } from "./registry.ts";
 export type { SourceErrorOptions } from "./source-error.ts";

@@ -75,11 +75,21 @@ export interface Registry {
   run(sink: RegistrySink, signal: AbortSignal, baseline?: Baseline): Promise<void>;
   /**
    * Has the source list an endpoint no longer, as if it had deregistered itself: the whole instance, with all its ports. `instance` as this registry
-   * said it. Resolves also where the source does not have it any more; rejects where the source refuses. A registry that cannot do
-   * this has no such member. The only thing that is ever written to a source; nobody calls it unless users want it.
+   * said it. The source is asked first, and told nothing where it says something else of the instance now, or that it is alive. Rejects
+   * where the source refuses. A registry that cannot do this has no such member. The only thing that is ever written to a source; nobody calls it
+   * unless users want it.
    */
-  withdraw?(instance: ServiceInstance, signal: AbortSignal): Promise<void>;
+  withdraw?(instance: ServiceInstance, signal: AbortSignal): Promise<WithdrawalResult>;
 }
+
+/** What became of a withdrawal. */
+export type WithdrawalResult =
+  /** The source was told, and lists it no longer. */
+  | { readonly type: "done" }
+  /** The source did not have it any more. */
+  | { readonly type: "gone" }
+  /** The source was told nothing. */
+  | { readonly type: "kept"; /** For people. */ readonly reason: string };
 
 /** What the composition root gives to a registry. */
 export interface RegistryDeps {

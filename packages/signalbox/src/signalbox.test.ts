@@ -340,6 +340,23 @@ describe("reloading", () => {
     expect(gone).toEqual([]);
   });
 
+  it("takes over no cluster that would hide pods from the withdrawals that run", async () => {
+    const hidden = {
+      provider: "kubernetes",
+      name: "one",
+      url: "http://127.0.0.1:9",
+      namespaces: { include: ["shop"] },
+    };
+    const clusters = [{ registry: "kubernetes/one", podCidrs: ["192.0.2.0/24"] }];
+    const withdraw = { registries: ["eureka/*"], services: ["*"] };
+    const signalbox = await start({ drift: { clusters, withdraw } });
+    // Without `drift` only a restart would end them.
+    await expect(signalbox.reload({ ...anyPort, registries: [hidden] })).rejects.toThrow(
+      "registries[0].namespaces.include: hides pods of kubernetes/one",
+    );
+    expect(signalbox.registries()).toEqual([]);
+  });
+
   it("changes nothing when the new configuration has a mistake", async () => {
     const one = writeServices("one.json", { one: ["127.0.0.1:9001"] });
     const registries = [{ provider: "static", name: "a", paths: [one] }];

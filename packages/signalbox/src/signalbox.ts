@@ -22,6 +22,7 @@ import { catalogRules } from "./config/catalog-rules.ts";
 import { parseConfig } from "./config/check.ts";
 import { planRegistries, type PlannedRegistry } from "./config/registries.ts";
 import type { SignalboxConfig, SignalboxConfigInput } from "./config/schema.ts";
+import { blindClusterFaults } from "./config/withdrawal.ts";
 import type { Discovery } from "./discovery.ts";
 import { registrySteps, restartFields, type RunningRegistry } from "./reload.ts";
 import type { Role } from "./role.ts";
@@ -267,6 +268,12 @@ class PipelineSignalbox implements PlannedSignalbox {
   }
 
   async #apply(plan: Plan): Promise<ReloadReport> {
+    // What is withdrawn changes with a restart only, so the registries must go with the rule that runs.
+    const own = new Set(this.#modules?.map(({ provider }) => provider));
+    const blind = plan.registries.flatMap((planned, index) =>
+      blindClusterFaults(this.#config, planned, ["registries", index], !own.has(planned.module.provider)),
+    );
+    if (blind.length > 0) throw new ConfigError(blind);
     const { moved, removed, steps } = registrySteps(this.#running, plan.registries);
     const needRestart = restartFields(this.#config, plan.config);
     const { services } = plan.config;

@@ -4,7 +4,7 @@ import { describeRegistry } from "@signalbox/registry/conformance";
 import { startEureka, startSpringProvider, type RunningEureka } from "@signalbox/test-servers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EurekaReader } from "./eureka-reader.ts";
-import { EurekaWorld } from "./eureka-world.ts";
+import { EurekaWorld, register } from "./eureka-world.ts";
 
 let server: RunningEureka;
 
@@ -74,30 +74,39 @@ describe("a Spring Cloud application", () => {
 });
 
 describe("withdrawing an instance", () => {
-  it("cancels its registration, and once more without an error", async () => {
-    const world = await EurekaWorld.open(server);
-    const reader = new EurekaReader({ urls: server.url });
-    const registry = eurekaModule.create(eurekaModule.parseConfig({ urls: server.url }), {
+  it("cancels a registration that the server keeps beyond its lease, and none that is renewed or is another one now", async () => {
+    const preserving = await startEureka({ own: true, properties: { "eureka.server.enable-self-preservation": true } });
+    const reader = new EurekaReader({ urls: preserving.url });
+    const registry = eurekaModule.create(eurekaModule.parseConfig({ urls: preserving.url }), {
       ...{ name: "real", logger: silentLogger, metrics: noMetrics, clock: systemClock, baseDir: "/" },
     });
     try {
-      const instances = ["a", "b:x", "c", "d"].map((name, index) => ({ name, ip: `10.0.1.${index + 1}` }));
-      await world.set({ name: "haunted", port: 80, instances });
+      const instances = ["a", "b:x", "c", "d"].map((id, index) => ({ id, ip: `10.0.1.${index + 1}` }));
+      const registerOne = ({ id, ip }: { readonly id: string; readonly ip: string }) =>
+        register(preserving, { app: "haunted", id, ip, port: 80, leaseSeconds: id === "a" ? 300 : 1 });
+      for (const instance of instances) await registerOne(instance);
       await reader.serves(
         "haunted",
         instances.map(({ ip }) => `${ip}:80`),
       );
       const listed = reader.sink.records.get("default/haunted.eureka" as never)?.instances ?? [];
-      const ghost = listed.find(({ addresses: [first] }) => first.type === "ip" && first.ip === "10.0.1.2");
-      if (ghost === undefined) throw new Error("the ghost is not listed");
-      await registry.withdraw?.(ghost, AbortSignal.timeout(10_000));
-      await reader.serves("haunted", ["10.0.1.1:80", "10.0.1.3:80", "10.0.1.4:80"]);
-      await registry.withdraw?.(ghost, AbortSignal.timeout(10_000));
+      const withdraw = (ip: string) => {
+        const ghost = listed.find(({ addresses: [first] }) => first.type === "ip" && first.ip === ip);
+        if (ghost === undefined) throw new Error(`${ip} is not listed`);
+        return registry.withdraw?.(ghost, AbortSignal.timeout(10_000));
+      };
+      expect(await withdraw("10.0.1.1")).toMatchObject({ type: "kept" });
+      // Another instance by the same id.
+      await register(preserving, { app: "haunted", id: "d", ip: "10.0.1.9", port: 80, leaseSeconds: 1 });
+      await expect.poll(() => withdraw("10.0.1.2"), { timeout: 20_000, interval: 500 }).toEqual({ type: "done" });
+      expect(await withdraw("10.0.1.4")).toMatchObject({ type: "kept" });
+      await reader.serves("haunted", ["10.0.1.1:80", "10.0.1.3:80", "10.0.1.9:80"]);
+      expect(await withdraw("10.0.1.2")).toEqual({ type: "gone" });
     } finally {
       await reader.stop();
-      await world.close();
+      await preserving.stop();
     }
-  }, 120_000);
+  }, 240_000);
 });
 
 describe("a server with settings of its own", () => {

@@ -103,6 +103,21 @@ export function parseAnswer(body: string, kind: "full" | "delta"): EurekaAnswer 
   return { entries, unreadable, hash };
 }
 
+/**
+ * Reads the JSON of `/apps/<app>/<id>`. `leaseUntil`: when the lease runs out if nobody renews it, in epoch milliseconds of the server's clock;
+ * absent where the server does not say. Throws a SyntaxError when it is no instance.
+ */
+export function parseInstance(body: string): { readonly instance: EurekaInstance; readonly leaseUntil?: number } {
+  const value = member(JSON.parse(body) as unknown, "instance");
+  const entry = entryOf(value, "");
+  if (typeof entry === "string") throw new SyntaxError(`the instance ${entry}`);
+  const lease = member(value, "leaseInfo");
+  const renewedAt = numberOf(member(lease, "lastRenewalTimestamp"));
+  // The same sum as where the server ends leases, and where `lapseOf` says what the two numbers are.
+  const leaseUntil = renewedAt + numberOf(member(lease, "durationInSecs")) * 1000;
+  return { instance: entry.instance, ...(renewedAt > 0 && Number.isFinite(leaseUntil) && { leaseUntil }) };
+}
+
 /** The entry, or why it is none. */
 function entryOf(value: unknown, applicationName: string): AnswerEntry | string {
   if (!isMap(value)) return "is no map";

@@ -15,6 +15,10 @@ export interface Registration {
   readonly metadata?: Readonly<Record<string, unknown>>;
   readonly vip?: string;
   readonly secureVip?: string;
+  /** `lastDirtyTimestamp`, in epoch milliseconds. */
+  readonly dirtyAt?: number;
+  /** When the server thinks that it was renewed, in epoch milliseconds. Absent: it does not say. */
+  readonly renewedAt?: number;
 }
 
 /** How the server behaves. */
@@ -64,6 +68,8 @@ export class FakeEureka {
   old = false;
   /** Paths that were asked for, in order. */
   readonly requests: string[] = [];
+  /** Paths of what was cancelled, in order. */
+  readonly cancelled: string[] = [];
 
   static async open(): Promise<FakeEureka> {
     const fake = new FakeEureka();
@@ -177,14 +183,22 @@ export class FakeEureka {
     if (wanted !== undefined && request.headers.authorization !== wanted) response.writeHead(401).end();
     else if (request.method === "DELETE") this.#cancelled(request, response);
     else if (isDelta && this.noDelta) response.writeHead(403).end();
+    else if (!isDelta && /^\/eureka\/apps\/[^/]+\/[^/]+$/.test(request.url ?? "")) this.#sendOne(request, response);
     else if (!isDelta && request.url !== "/eureka/apps") response.writeHead(404).end();
     else if (request.headers.accept !== "application/json") {
       response.writeHead(200, { "content-type": "application/xml" }).end("<applications/>");
     } else this.#send(isDelta ? this.#delta() : this.#full(), request, response);
   }
 
-  #cancelled({ url = "" }: IncomingMessage, response: ServerResponse): void {
-    const [app = "", id = ""] = url.replace("/eureka/apps/", "").split("/").map(decodeURIComponent);
+  #sendOne(request: IncomingMessage, response: ServerResponse): void {
+    const instance = this.#instances.get(placeIn(request).join("/"));
+    if (instance === undefined) response.writeHead(404).end();
+    else this.#send({ instance }, request, response);
+  }
+
+  #cancelled(request: IncomingMessage, response: ServerResponse): void {
+    this.cancelled.push(request.url ?? "");
+    const [app, id] = placeIn(request);
     const known = this.#instances.has(`${app}/${id}`);
     this.cancel(app, id);
     response.writeHead(known ? 200 : 404).end();
@@ -238,6 +252,12 @@ export class FakeEureka {
   }
 }
 
+/** The application and the instance that a path names. */
+function placeIn({ url = "" }: IncomingMessage): readonly [string, string] {
+  const [app = "", id = ""] = url.replace("/eureka/apps/", "").split("/").map(decodeURIComponent);
+  return [app, id];
+}
+
 function withLease(instance: Record<string, unknown>, lease: object): Record<string, unknown> {
   return { ...instance, leaseInfo: { ...(instance["leaseInfo"] as object), ...lease } };
 }
@@ -257,13 +277,16 @@ export function instanceOf(registration: Registration): Record<string, unknown> 
     securePort: { $: securePort ?? 443, "@enabled": String(securePort !== undefined) },
     countryId: 1,
     dataCenterInfo: { "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", name: "MyOwn" },
-    leaseInfo: { renewalIntervalInSecs: 30, durationInSecs: 90, registrationTimestamp: takenAt, evictionTimestamp: 0 },
+    leaseInfo: {
+      ...{ renewalIntervalInSecs: 30, durationInSecs: 90, registrationTimestamp: takenAt, evictionTimestamp: 0 },
+      ...(registration.renewedAt !== undefined && { lastRenewalTimestamp: registration.renewedAt }),
+    },
     metadata,
     vipAddress: registration.vip ?? name,
     secureVipAddress: registration.secureVip ?? name,
     isCoordinatingDiscoveryServer: "false",
     lastUpdatedTimestamp: String(takenAt),
-    lastDirtyTimestamp: "1795227471281",
+    lastDirtyTimestamp: String(registration.dirtyAt ?? 1_795_227_471_281),
     actionType: "ADDED",
   };
 }

@@ -165,6 +165,24 @@ describe("a slow start", () => {
     });
   });
 
+  it("forgets after a day what was kept over a restart of a service that nobody tells of any more", () => {
+    const kept = [
+      {
+        service: orders,
+        endpoints: [
+          { servicePort: "http", address: "192.0.2.1:8080", ids: ["x a"], since: begin - 60_000, leftAt: begin },
+          { servicePort: "http", address: "192.0.2.2:8080", ids: ["x b"], since: begin - 30_000 },
+        ],
+      },
+    ];
+    const day = 86_400_000;
+    const slowStart = new SlowStart(kept);
+    expect(slowStart.saved(begin + day - 1)).toEqual(kept);
+    expect(slowStart.saved(begin + day)).toEqual([]);
+    // Also where the clock is set back: what is forgotten is forgotten.
+    expect(slowStart.saved(begin)).toEqual([]);
+  });
+
   it("forgets a service that is gone once its endpoints would be new", () => {
     const { slowStart, take } = known();
     const gone = take([], begin);

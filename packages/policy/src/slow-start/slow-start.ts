@@ -63,6 +63,8 @@ interface Present {
 
 /** The weight that clients are told at most. */
 const maxWeight = 100_000;
+/** How long something is kept of a service that was not looked at since a restart. */
+const forgottenAfterMs = 86_400_000;
 /** For those who were there before anybody looked. */
 const longAgo = 0;
 
@@ -118,8 +120,12 @@ export class SlowStart {
     return { ...weigh(memory.endpoints, rule, records, now), changed };
   }
 
-  /** What has to be kept. Sorted. */
+  /** What has to be kept. Sorted. Forgets what is kept from before a restart of services that nobody has told of for a day. */
   saved(now: number): readonly SavedSlowStart[] {
+    for (const [service, { endpoints, rule }] of this.#services) {
+      const newest = Math.max(...[...endpoints.values()].map(({ leftAt, since }) => leftAt ?? since));
+      if (rule === undefined && now - newest >= forgottenAfterMs) this.#services.delete(service);
+    }
     return [...this.#services]
       .map(([service, { endpoints, rule }]) => ({
         service,

@@ -232,6 +232,33 @@ describe("the time in parity", () => {
   });
 });
 
+describe("withdrawals", () => {
+  const drift = {
+    clusters: [{ registry: "probe/right", podCidrs: ["192.0.2.0/24"] }],
+    withdraw: { registries: ["probe/left"], services: ["*"] },
+  };
+
+  it("are shown where they are configured, and can be told to go on only where they stopped", async () => {
+    const { ask } = await world({}, { drift });
+    expect(await ask("GET", "/v1/withdrawals")).toMatchObject({
+      status: 200,
+      body: { mode: "dry-run", lastHour: 0, maxPerHour: 20, held: [] },
+    });
+    const resumed = await ask("POST", "/v1/withdrawals:resume");
+    expect(resumed.body).toMatchObject({ code: "SBX_WRITE_REFUSED", error: "they did not stop" });
+  });
+
+  it("are no route where they are not configured", async () => {
+    const { ask } = await world({});
+    expect((await ask("GET", "/v1/withdrawals")).body).toMatchObject({ code: "SBX_NOT_CONFIGURED" });
+  });
+
+  it("go on only where this process may take a person's word", async () => {
+    const { ask } = await world({}, { drift }, start, () => "two of us");
+    expect((await ask("POST", "/v1/withdrawals:resume")).body).toMatchObject({ error: "two of us" });
+  });
+});
+
 describe("what a person does", () => {
   it("has that person's name", async () => {
     const { act, authors, pass } = await world({ ramp });

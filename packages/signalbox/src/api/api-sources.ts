@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { NoRampError, type AggregateController, type RampStatus } from "@signalbox/aggregate";
+import { NoRampError, type AggregateController, type RampStatus, type WithdrawalsStatus } from "@signalbox/aggregate";
 import type { AcceptedWrite, ApiSources, RampStatus as RampView, Written } from "@signalbox/api";
 import {
   fits,
@@ -55,6 +55,7 @@ export function apiSources({ aggregate, clock, journal, journalled, parity, refu
         return guardView(decisions.guards().find((guard) => guard.id === id) ?? letGo(before));
       });
     },
+    ...(decisions.withdrawals() && withdrawalSources(aggregate, refusal)),
     overrides: () => decisions.overrides(),
     addOverride: (override) => {
       const reason = refusal?.();
@@ -109,6 +110,28 @@ export function apiSources({ aggregate, clock, journal, journalled, parity, refu
     },
     ...(journal && { journal }),
     ...(journalled && { journalled }),
+  };
+}
+
+/** Whether there are withdrawals does not change while the process runs. */
+function withdrawalSources(
+  { decisions }: AggregateController,
+  refusal: ApiSourcesOptions["refusal"],
+): Required<Pick<ApiSources, "resumeWithdrawals" | "withdrawals">> {
+  const withdrawals = (): WithdrawalsStatus => {
+    const status = decisions.withdrawals();
+    if (status === undefined) throw new TypeError("withdrawals went away");
+    return status;
+  };
+  return {
+    withdrawals,
+    resumeWithdrawals: (author) => {
+      const reason = refusal?.();
+      if (reason !== undefined) return { type: "refused", reason };
+      return decisions.resumeWithdrawals(author)
+        ? { type: "done", value: withdrawals() }
+        : { type: "refused", reason: "they did not stop" };
+    },
   };
 }
 

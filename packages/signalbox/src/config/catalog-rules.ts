@@ -45,14 +45,8 @@ export function catalogRules(
   };
 }
 
-function withdrawalRule({ every, ghostFor, mode, registries, services }: Withdraw): WithdrawalRule {
-  return {
-    dryRun: mode !== "delete",
-    registries,
-    services,
-    ghostForMs: durationMs(ghostFor),
-    everyMs: Math.max(1, durationMs(every)),
-  };
+function withdrawalRule({ every, ghostFor, mode, ...plain }: Withdraw): WithdrawalRule {
+  return { ...plain, dryRun: mode !== "delete", ghostForMs: durationMs(ghostFor), everyMs: durationMs(every) };
 }
 
 function idOf(text: string): RegistryId {

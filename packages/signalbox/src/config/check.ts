@@ -6,6 +6,7 @@ import type { z } from "zod";
 import { durationMs } from "./duration.ts";
 import { placeKey, type Origins } from "./origins.ts";
 import { configSchema, type SignalboxConfig } from "./schema.ts";
+import { withdrawalFaults } from "./withdrawal.ts";
 
 /** Either the checked configuration or what is wrong with it, never both. */
 export type Checked =
@@ -69,7 +70,9 @@ function checked(config: SignalboxConfig): Checked {
           "is not read here: a registry with provider kubernetes reads the cluster's Istio objects beside its services; add it to registries",
       });
   });
-  faults.push(...busFaults(config.bus), ...driftFaults(config));
+  const ofDrift = driftFaults(config);
+  // Ranges are compared once they are ranges.
+  faults.push(...busFaults(config.bus), ...ofDrift, ...(ofDrift.length === 0 ? withdrawalFaults(config) : []));
   const { plaintext, insecure } = config.xds;
   if (plaintext !== false && !isLoopback(plaintext.host) && !insecure)
     faults.push({

@@ -7,6 +7,11 @@ export const duration = z
   .string()
   .regex(/^(?:\d{1,9}(?:ms|s|m|h|d))+$/, 'must be a duration such as "10s", "1m30s" or "12h"');
 
+/** A duration that is not shorter than another one. */
+export function durationFrom(least: string): typeof duration {
+  return duration.refine((text) => durationMs(text) >= durationMs(least), `must be at least ${least}`);
+}
+
 /** A duration, or `never`. */
 export const durationOrNever = z.union([z.literal("never"), duration]);
 

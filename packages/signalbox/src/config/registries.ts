@@ -6,6 +6,7 @@ import { rulesId } from "./check.ts";
 import { durationMs } from "./duration.ts";
 import { defaults, type RegistryEntry, type SignalboxConfig } from "./schema.ts";
 import { secretsFaults } from "./secrets.ts";
+import { blindClusterFaults } from "./withdrawal.ts";
 
 /** A registry as the configuration describes it, checked by its own module and ready to be created. */
 export interface PlannedRegistry {
@@ -21,9 +22,12 @@ export interface PlannedRegistry {
   readonly fingerprint: string;
 }
 
-/** Finds the module of each registry and of each entry of `rules`, and has it check its part; that of `secrets` too. Reports every fault at once. */
+/**
+ * Finds the module of each registry and of each entry of `rules`, and has it check its part; that of `secrets` too, and whether a registry sees all
+ * that `drift.withdraw` needs. Reports every fault at once.
+ */
 export async function planRegistries(
-  config: Pick<SignalboxConfig, "registries" | "rules" | "secrets">,
+  config: Pick<SignalboxConfig, "registries" | "rules" | "secrets"> & Partial<Pick<SignalboxConfig, "drift">>,
   ownModules: readonly RegistryModule<unknown>[] = [],
 ): Promise<{ readonly planned: readonly PlannedRegistry[]; readonly faults: readonly ConfigFault[] }> {
   const planned: PlannedRegistry[] = [];
@@ -49,7 +53,9 @@ export async function planRegistries(
       continue;
     }
     try {
-      planned.push(plan(module, entry));
+      const made = plan(module, entry);
+      planned.push(made);
+      faults.push(...blindClusterFaults(config, made, at, !own.has(entry.provider)));
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       for (const fault of error.faults) {

@@ -1,6 +1,6 @@
 import { templateFault } from "@signalbox/policy";
 import { z } from "zod";
-import { duration, durationOrNever } from "./duration.ts";
+import { duration, durationFrom, durationOrNever } from "./duration.ts";
 
 const pattern = z.string().min(1);
 const patterns = z.array(pattern).min(1);
@@ -226,8 +226,25 @@ export const driftSchema = z
           .describe("Whether registries are told, or it is only logged and journalled that they would be."),
         registries: patterns.describe("Registries that may be told, as `eureka/main`. Only Eureka can be."),
         services: patterns.describe("Canonical hostnames of the services whose ghosts may be withdrawn."),
-        ghostFor: duration.default("15m").describe("How long an endpoint must have been a `GHOST`."),
-        every: duration.default("10s").describe("The least time between two of them."),
+        ghostFor: durationFrom("1m")
+          .default("15m")
+          .describe("How long all endpoints of a registration must have been `GHOST`s; at least `1m`."),
+        every: durationFrom("1s").default("10s").describe("The least time between two of them; at least `1s`."),
+        maxShare: share
+          .default(0.34)
+          .describe(
+            "Part of a service's registrations of which not more may be ghosts, or withdrawn within the hour; else none of it is withdrawn.",
+          ),
+        keep: z
+          .int()
+          .min(1)
+          .default(2)
+          .describe("So many registrations of the service that are no ghosts the registry must list."),
+        maxPerHour: z
+          .int()
+          .min(1)
+          .default(20)
+          .describe("Withdrawals within an hour. Where more are due, none is made until a person resumes them."),
       })
       .exactOptional()
       .describe("Tells registries of endpoints that are ghosts, so that they list them no longer. Off unless given."),

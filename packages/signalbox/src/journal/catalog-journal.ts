@@ -141,6 +141,10 @@ function entryOf(input: AggregateInput): JournalEntry | undefined {
       const { type: _, at: __, outcome, registry, service, ...detail } = input;
       return { type: "decision", at, stage: "withdrawal", code: outcome, registry, service, detail };
     }
+    case "withdrawals-stopped":
+      return { type: "decision", at, stage: "withdrawal", code: "STOPPED", detail: { reason: input.reason } };
+    case "withdrawals-resumed":
+      return { type: "operator", at, author: input.author, action: "withdrawals-resume", detail: {} };
     case "override":
       return { type: "operator", at, author: input.override.author, action: "override", detail: input.override };
     case "override-removed":
