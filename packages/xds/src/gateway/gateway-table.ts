@@ -25,6 +25,18 @@ interface Part {
   readonly routes: readonly RouteInit[];
 }
 
+/** Thrown when the routes of a VirtualService cannot be made. The cause says why. Whoever builds tables takes it apart. */
+export class RoutesError extends Error {
+  /** `VirtualService/<namespace>/<name>`. */
+  readonly object: string;
+
+  constructor({ name, namespace }: Pick<Routing, "name" | "namespace">, cause: unknown) {
+    super(`the routes of ${namespace}/${name} cannot be made`, { cause });
+    this.name = "RoutesError";
+    this.object = `VirtualService/${namespace}/${name}`;
+  }
+}
+
 /** The routes of one host. */
 interface Host {
   readonly name: string;
@@ -110,9 +122,14 @@ export class GatewayTable {
     const { name, namespace, version } = routing;
     const known = routing.destinations.map((host) => destinations.keyOf(host));
     const key = JSON.stringify([gateway, port, tls, namespace, name, version, known]);
-    const routes = () =>
-      httpRoutes(routing, { port, destinations, settings, gateway: { names: new Set([gateway]), tls } });
-    return this.#parts.get(key) ?? { key, routes: routes() };
+    const made = this.#parts.get(key);
+    if (made !== undefined) return made;
+    try {
+      const context = { port, destinations, settings, gateway: { names: new Set([gateway]), tls } };
+      return { key, routes: httpRoutes(routing, context) };
+    } catch (cause) {
+      throw new RoutesError(routing, cause);
+    }
   }
 }
 

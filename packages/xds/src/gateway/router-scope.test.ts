@@ -21,6 +21,7 @@ describe("servers that others stand in the way of", () => {
     expect([...world.scope.faults].map(({ cause, subject }) => `${subject}: ${(cause as Error).message}`)).toEqual([
       "Gateway edge/second: servers[1] is left out: an earlier server speaks another protocol at this port",
     ]);
+    expect([...world.scope.faults]).toMatchObject([{ objects: ["Gateway/edge/second"], yielded: true }]);
     world.change([], [gateway("edge/first", server("HTTP 80", ["a.test"]))]);
     expect([...world.scope.faults]).toEqual([]);
   });
@@ -311,6 +312,21 @@ describe("changes", () => {
     expect(Object.keys(listenersOf(world.scope)).sort()).toEqual(["0.0.0.0_70", "0.0.0.0_80"]);
   });
 
+  it("are faults of the VirtualService whose routes cannot be made", () => {
+    const spoil = (book: RuleBook): RuleBook =>
+      Object.assign(Object.create(book) as RuleBook, {
+        gateways: book.gateways.bind(book),
+        destination: book.destination.bind(book),
+        gatewayRoutings: (...asked: Parameters<RuleBook["gatewayRoutings"]>) =>
+          book.gatewayRoutings(...asked).map((routing) => ({ ...routing, http: [{}] })),
+      });
+    const { scope } = new World(base, { spoil });
+    expect([...scope.faults]).toMatchObject([
+      { subject: "route table http.80", cause: expect.any(TypeError) as Error, objects: ["VirtualService/shop/a"] },
+      { subject: "route table http.90", cause: expect.any(TypeError) as Error, objects: ["VirtualService/shop/b"] },
+    ]);
+  });
+
   it("that cannot be built leave what was there and are faults until they are over", () => {
     let broken = false;
     const spoil = (book: RuleBook): RuleBook =>
@@ -330,6 +346,10 @@ describe("changes", () => {
     expect([...world.scope.faults].map(({ subject }) => subject)).toEqual([
       "route table http.80",
       "listener 0.0.0.0_80",
+    ]);
+    expect([...world.scope.faults]).toMatchObject([
+      { objects: ["Gateway/edge/gw"] },
+      { objects: ["Gateway/edge/gw"] },
     ]);
     broken = false;
     world.change([]);
