@@ -93,6 +93,17 @@ describe("HTTP servers", () => {
     });
   });
 
+  it("that have a host in common give each of its routes once", () => {
+    const twice = { gateways: ["edge/gw", "edge/two"], http: [below("/", "web.shop")] };
+    const redirect = { tls: { httpsRedirect: true } };
+    const { scope } = new World([
+      gateway("edge/gw", server("HTTP 80", ["a.test"]), server("HTTP 80", ["a.test"], redirect)),
+      gateway("edge/two", server("HTTP 80", ["*.test"])),
+      routes("shop/web", ["a.test"], twice),
+    ]);
+    expect(routesOf(scope, "http.80")).toEqual({ "a.test:80 (a.test) TLS ALL": ["/ outbound|80||web.shop"] });
+  });
+
   it("redirect to HTTPS, with routes and without", () => {
     const redirect = { tls: { httpsRedirect: true } };
     const { scope } = new World([
