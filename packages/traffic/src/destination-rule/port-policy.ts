@@ -1,4 +1,4 @@
-import type { TrafficPolicy } from "@signalbox/istio-objects";
+import type { Subset, TrafficPolicy } from "@signalbox/istio-objects";
 import type { DestinationPolicy, PortPolicy } from "../host-rules.ts";
 
 /**
@@ -13,7 +13,7 @@ export function portPolicy(
   subset: string,
 ): PortPolicy | undefined {
   if (policy === undefined) return undefined;
-  const own = subset === "" ? undefined : policy.subsets.find(({ name }) => name === subset);
+  const own = subset === "" ? undefined : subsetsOf(policy.subsets).get(subset);
   const together = merged(forPort(policy.trafficPolicy, port)?.policy, forPort(own?.trafficPolicy, port));
   if (together === undefined) return undefined;
   const { tunnel } = (subset === "" ? policy.trafficPolicy : own?.trafficPolicy) ?? {};
@@ -35,6 +35,24 @@ function merged(host: PortPolicy | undefined, narrow: ForPort | undefined): Port
   };
 }
 
+type PortSettings = TrafficPolicy["portLevelSettings"];
+
+/** Rules are asked for each port and subset: what they list is found by its key, the first of each. */
+const subsetsOf = indexed(({ name }: Subset) => name);
+const settingsOf = indexed(({ port }: PortSettings[number]) => port?.number);
+
+function indexed<K, T>(keyOf: (item: T) => K): (list: readonly T[]) => ReadonlyMap<K, T> {
+  const indices = new WeakMap<readonly T[], ReadonlyMap<K, T>>();
+  return (list) => {
+    let index = indices.get(list);
+    if (index === undefined) {
+      index = new Map([...list].reverse().map((item) => [keyOf(item), item]));
+      indices.set(list, index);
+    }
+    return index;
+  };
+}
+
 interface ForPort {
   readonly policy: PortPolicy;
   /** Whether settings of the port itself are there. */
@@ -44,7 +62,7 @@ interface ForPort {
 function forPort(policy: TrafficPolicy | undefined, port: number): ForPort | undefined {
   if (policy === undefined) return undefined;
   const { portLevelSettings, ...whole } = policy;
-  const own = portLevelSettings.find((one) => one.port?.number === port);
+  const own = settingsOf(portLevelSettings).get(port);
   if (own === undefined) return { policy: whole, ofPort: false };
   const { loadBalancer, connectionPool, outlierDetection, tls } = own;
   const hostOnly = { tunnel: undefined, proxyProtocol: undefined, retryBudget: undefined };
