@@ -213,3 +213,16 @@ describe("the policy of a port", () => {
     expect(portPolicy(bookOf([dr("shop/r")]).destination(host, "shop", anyClient), 80, "x")).toBeUndefined();
   });
 });
+
+describe("many rules for one host", () => {
+  it("are merged in time that grows with their number alone", () => {
+    const rules = Array.from({ length: 10_000 }, (_, at) =>
+      dr(`shop/r${String(at)}`, { subsets: [subset(`s${String(at)}`)] }),
+    );
+    const book = bookOf(rules);
+    const before = process.cpuUsage();
+    expect(book.destination(host, "shop", anyClient)?.subsets).toHaveLength(10_000);
+    // A copy of the list for each rule takes several seconds.
+    expect(process.cpuUsage(before).user / 1000).toBeLessThan(1500);
+  });
+});

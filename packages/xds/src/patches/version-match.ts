@@ -36,10 +36,10 @@ class Walk {
   }
 
   ends(node: Node, at: number): ReadonlySet<number> {
-    let known = this.#known.get(node);
-    if (known === undefined) this.#known.set(node, (known = new Map()));
-    let found = known.get(at);
-    if (found === undefined) known.set(at, (found = this.#find(node, at)));
+    const known = this.#known.get(node) ?? new Map<number, ReadonlySet<number>>();
+    this.#known.set(node, known);
+    const found = known.get(at) ?? this.#find(node, at);
+    known.set(at, found);
     return found;
   }
 
