@@ -37,8 +37,8 @@ export function convertFile({ file, parsed }: StaticFile, context: ConvertContex
     ...converter.faults,
   ];
   faults.sort((a, b) => a.line - b.line || a.column - b.column);
-  const { records, workloads, objects } = converter;
-  return { records, workloads, objects, faults, readable: parsed.errors.length === 0 };
+  const { objects, records, refused, workloads } = converter;
+  return { records, workloads, objects, refused, faults, readable: parsed.errors.length === 0 };
 }
 
 interface DocumentContext {
@@ -50,6 +50,7 @@ class FileConverter {
   readonly records: Placed<ServiceRecord>[] = [];
   readonly workloads: Placed<Workload>[] = [];
   readonly objects: Placed<ConfigObject>[] = [];
+  readonly refused: ConfigObject[] = [];
   readonly faults: StaticFault[] = [];
   readonly #file: string;
   readonly #context: ConvertContext;
@@ -83,17 +84,27 @@ class FileConverter {
     const named = `${parsed.kind} ${parsed.namespace}/${parsed.name} in ${this.#file}`;
     const object = { ...parsed, provenance: { ...parsed.provenance, object: named } };
     const place = () => this.#place(prefix, document);
+    const isUsable = (found: readonly ObjectFault[]) => this.#report(found, prefix, document);
+    if (this.#takeIn(object, place, isUsable)) this.objects.push({ value: object, place });
+    else this.refused.push(object);
+  }
+
+  /** Makes of an object what it stands for. False where it cannot be used. */
+  #takeIn(object: ConfigObject, place: () => Place, isUsable: (faults: readonly ObjectFault[]) => boolean): boolean {
     if (object.kind === "ServiceEntry") {
       const entry = checkServiceEntry(object);
-      if (!this.#report(entry.faults, prefix, document)) return;
+      if (!isUsable(entry.faults)) return false;
       for (const record of serviceEntryToRecords(object, entry.value)) this.records.push({ value: record, place });
-    } else if (object.kind === "WorkloadEntry") {
+      return true;
+    }
+    if (object.kind === "WorkloadEntry") {
       const entry = checkWorkloadEntry(object);
-      if (!this.#report(entry.faults, prefix, document)) return;
+      if (!isUsable(entry.faults)) return false;
       const workload = workloadEntryToWorkload(object, this.#context, entry.value);
       this.workloads.push({ value: workload, place });
-    } else if (!this.#report(checkObject(object), prefix, document)) return;
-    this.objects.push({ value: object, place });
+      return true;
+    }
+    return isUsable(checkObject(object));
   }
 
   #shortForm(value: unknown, document: DocumentContext): void {

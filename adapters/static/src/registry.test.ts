@@ -62,6 +62,34 @@ function lastError(sink: RecordingSink): StaticFilesError {
   return error;
 }
 
+const route = (name: string, hosts: string) =>
+  `---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: { name: ${name} }\nspec: { hosts: ${hosts}, http: [{ directResponse: { status: 200 } }] }\n`;
+
+describe("objects that cannot be used", () => {
+  const hosts = (sink: RecordingSink) =>
+    [...sink.objects.values()].map(({ name, spec }) => [name, (spec as { hosts: unknown }).hosts]).sort();
+
+  it("are shown until there is a good form, which stays when they are wrong again", async () => {
+    await put("a.yaml", `${web("10.0.0.1")}${route("bad", "[a b]")}${route("good", "[a.test]")}`);
+    const sink = start();
+    await sink.waitFor(({ objects }) => objects.size === 2, 4000);
+    expect(hosts(sink)).toEqual([
+      ["bad", ["a b"]],
+      ["good", ["a.test"]],
+    ]);
+    await put("a.yaml", `${web("10.0.0.1")}${route("bad", "[b.test]")}${route("good", "[a.test]")}`);
+    await sink.waitFor(() => hosts(sink).flat(2).includes("b.test"), 4000);
+    await put("a.yaml", `${web("10.0.0.2")}${route("bad", "[a b]")}${route("new", "[a b]")}`);
+    await sink.waitFor(({ objects }) => objects.size === 3, 4000);
+    expect(hosts(sink)).toEqual([
+      ["bad", ["b.test"]],
+      ["good", ["a.test"]],
+      ["new", ["a b"]],
+    ]);
+    expect(addresses(sink)).toEqual(["web", "http-80/10.0.0.1:80"]);
+  });
+});
+
 describe("a static registry", () => {
   it("keeps the last good content of a file that breaks, names the place, and lets other files go on", async () => {
     await put("a.yaml", web("10.0.0.1"));

@@ -1,9 +1,9 @@
-import { registryId, type RegistryId } from "@signalbox/model";
+import { byCodeUnit, registryId, type ConfigObject, type RegistryId } from "@signalbox/model";
 import type { Registry, RegistryDeps, RegistrySink } from "@signalbox/registry";
 import { problemOf, watchSource, type StaticBatch, type StaticFile, type UnreadableFile } from "./client.ts";
 import type { StaticConfig } from "./config.ts";
 import { formatFault, type FileContent, type StaticFault } from "./convert/file-content.ts";
-import { diffFiles, mergeFiles, type MergedFiles } from "./convert/merge-files.ts";
+import { diffFiles, mergeFiles, withRefused, type MergedFiles } from "./convert/merge-files.ts";
 import { convertFile } from "./convert.ts";
 
 /** The name of this kind of registry. */
@@ -38,14 +38,18 @@ export class StaticRegistry implements Registry {
   async run(sink: RegistrySink, signal: AbortSignal): Promise<void> {
     const { logger, baseDir } = this.#deps;
     const contents = new Map<string, FileContent>();
-    const faults = new Map<string, readonly StaticFault[]>();
+    const wrongFiles = new Map<string, WrongFile>();
     let pushed: MergedFiles | undefined;
     let sound = false;
     let told = "";
     const onChange = (batch: StaticBatch) => {
-      this.#take(batch, contents, faults);
-      const merged = mergeFiles(contents);
-      const wrong = [...[...faults.values()].flat(), ...merged.conflicts];
+      this.#take(batch, contents, wrongFiles);
+      const ordered = [...wrongFiles].sort(([a], [b]) => byCodeUnit(a, b)).map(([, file]) => file);
+      const merged = withRefused(
+        mergeFiles(contents),
+        ordered.flatMap(({ refused }) => refused),
+      );
+      const wrong = [...ordered.flatMap(({ errors }) => errors), ...merged.conflicts];
       const wasSound = sound;
       sound = wrong.length === 0 && batch.unreadable.length === 0;
       // With nothing readable yet, an empty snapshot would be a false statement.
@@ -68,12 +72,12 @@ export class StaticRegistry implements Registry {
     await watchSource({ config: this.#config, baseDir, signal, logger, onChange, onUnchanged });
   }
 
-  #take(batch: StaticBatch, contents: Map<string, FileContent>, faults: Map<string, readonly StaticFault[]>): void {
+  #take(batch: StaticBatch, contents: Map<string, FileContent>, wrongFiles: Map<string, WrongFile>): void {
     const { logger, metrics, name } = this.#deps;
     const { cluster = name } = this.#config;
     for (const file of batch.removed) {
       contents.delete(file);
-      faults.delete(file);
+      wrongFiles.delete(file);
     }
     for (const source of batch.changed) {
       const content = convertFile(source, { ...this.#config, registry: this.id, cluster });
@@ -87,10 +91,16 @@ export class StaticRegistry implements Registry {
       // Without older content, the good objects of a whole file are better than none.
       const usable = errors.length === 0 || (content.readable && !contents.has(source.file));
       if (usable) contents.set(source.file, content);
-      if (errors.length > 0) faults.set(source.file, errors);
-      else faults.delete(source.file);
+      if (errors.length > 0) wrongFiles.set(source.file, { errors, refused: content.refused });
+      else wrongFiles.delete(source.file);
     }
   }
+}
+
+/** A file with errors: what it says is not in force, or only some of it. */
+interface WrongFile {
+  readonly errors: readonly StaticFault[];
+  readonly refused: readonly ConfigObject[];
 }
 
 /** One file gets so many lines in the log each time it is read. */

@@ -49,7 +49,7 @@ function checkPatch({ applyTo, match, patch }: ConfigPatch, path: ObjectPath, fa
 
 function checkVersion(version: string, path: ObjectPath, faults: FaultList): void {
   if (version.length > longestVersion) {
-    faults.warning(path, `is longer than ${longestVersion}, so every version matches`);
+    faults.warning(path, `is longer than ${longestVersion}, so no version matches`);
     return;
   }
   const fault = re2Fault(version);

@@ -3,6 +3,7 @@ export { isIstioVersion, isObjectDocument, parseConfigObject } from "./config-ob
 export { customResourceDefinitions } from "./custom-resources.ts";
 export { FaultList } from "./fault.ts";
 export { istioKinds } from "./istio-kinds.ts";
+export { re2Fault } from "./re2.ts";
 export { readDestinationRule } from "./schema/destination-rule.ts";
 export { readEnvoyFilter } from "./schema/envoy-filter.ts";
 export { readGateway } from "./schema/gateway.ts";

@@ -22,8 +22,8 @@ import {
   type PolicyTarget,
 } from "./traffic-policy/policy-cluster.ts";
 
-/** For whom clusters and assignments are made. */
-export type Flavour = Capture | "grpc";
+/** For whom clusters and assignments are made. Routers are a kind of "direct" that looks for no protocol in what clients send. */
+export type Flavour = Capture | "router" | "grpc";
 
 /** The clusters of a service, and an assignment for each that asks for one. */
 export interface ServiceResources {
@@ -94,19 +94,27 @@ export class CompiledService {
   #byName(flavour: Flavour): ReadonlyMap<string, ClusterResources> {
     let resources = this.#resources.get(flavour);
     if (resources === undefined) {
-      const { bare, destination } = this.rules ?? {};
-      const { hostname } = this.entry.service;
-      const made = new Map<string, ClusterResources>();
-      for (const { port } of bare === true ? [] : this.ports) {
-        const name = outboundCluster(port.number, hostname);
-        if (destination === undefined) made.set(name, this.#plain(name, port, flavour));
-        else
-          for (const target of this.#targets(port, destination)) made.set(target.name, this.#governed(target, flavour));
-      }
-      resources = made;
+      resources = flavour === "router" && !this.ports.some(isSniffed) ? this.#byName("direct") : this.#make(flavour);
       this.#resources.set(flavour, resources);
     }
     return resources;
+  }
+
+  #make(flavour: Flavour): ReadonlyMap<string, ClusterResources> {
+    const { bare, destination } = this.rules ?? {};
+    const { hostname } = this.entry.service;
+    const made = new Map<string, ClusterResources>();
+    for (const outbound of bare === true ? [] : this.ports) {
+      const { number } = outbound.port;
+      const name = outboundCluster(number, hostname);
+      // What came to a router as HTTP/2 is no sign that a port without a protocol takes it.
+      const port: Port =
+        flavour === "router" && isSniffed(outbound) ? { ...outbound.port, protocol: "TCP" } : outbound.port;
+      if (destination === undefined) made.set(name, this.#plain(name, port, flavour));
+      else
+        for (const target of this.#targets(port, destination)) made.set(target.name, this.#governed(target, flavour));
+    }
+    return made;
   }
 
   /** The cluster of a port that no rule governs. */
@@ -115,7 +123,7 @@ export class CompiledService {
     const discovery =
       flavour === "grpc"
         ? grpcDiscovery(service, port, instances)
-        : clusterDiscovery(service, port, instances, flavour);
+        : clusterDiscovery(service, port, instances, captureOf(flavour));
     const cluster =
       this.#unchanged(name, flavour, discovery, "") ?? resourceOf(name, this.#cluster(name, port, flavour, discovery));
     const groups = discovery === "EDS" ? localityGroups(instances, port.name, addressesFor(flavour)) : undefined;
@@ -143,7 +151,8 @@ export class CompiledService {
   /** A cluster that rules govern. */
   #governed(target: PolicyTarget, flavour: Flavour): ClusterResources {
     const { instances, name, port, service } = target;
-    const discovery = flavour === "grpc" ? grpcDiscovery(service, port, instances) : policyDiscovery(target, flavour);
+    const discovery =
+      flavour === "grpc" ? grpcDiscovery(service, port, instances) : policyDiscovery(target, captureOf(flavour));
     const inCluster = flavour === "grpc" ? "" : acceptedAccounts(target).join(" ");
     const cluster =
       this.#unchanged(name, flavour, discovery, inCluster) ??
@@ -151,7 +160,9 @@ export class CompiledService {
         name,
         encoded(
           ClusterSchema,
-          flavour === "grpc" ? policyGrpcCluster(target, discovery) : policyCluster(target, discovery, flavour),
+          flavour === "grpc"
+            ? policyGrpcCluster(target, discovery)
+            : policyCluster(target, discovery, captureOf(flavour)),
         ),
       );
     const groups = discovery === "EDS" ? policyGroups(target, addressesFor(flavour)) : undefined;
@@ -190,6 +201,14 @@ function distinctPorts(entry: CatalogEntry): readonly Port[] {
     if (portKind(port.protocol) !== "none" && !ports.has(port.number)) ports.set(port.number, port);
   }
   return [...ports.values()].sort((a, b) => a.number - b.number);
+}
+
+function captureOf(flavour: Exclude<Flavour, "grpc">): Capture {
+  return flavour === "router" ? "direct" : flavour;
+}
+
+function isSniffed({ port }: OutboundPort): boolean {
+  return portKind(port.protocol) === "sniffed";
 }
 
 function addressesFor(flavour: Flavour): EndpointAddresses {

@@ -12,11 +12,15 @@ import type { Sight } from "./sight.ts";
 /** What an event did to a host: something about the service, or only its endpoints. */
 export type Touch = "service" | "endpoints";
 
-/** A service that could not be translated; its last good form stays in use. */
+/** What could not be translated; its last good form stays in use. */
 export interface TranslationFault {
   /** The service's key, or what else was being built, for example `port 8080`. */
   readonly subject: string;
   readonly cause: unknown;
+  /** Istio objects (`<kind>/<namespace>/<name>`) that have a part in it; absent where it is not known which. */
+  readonly objects?: readonly string[];
+  /** Whether nothing failed: a part of an object gives way to another object's. */
+  readonly yielded?: true;
 }
 
 /** What one event touched. */
@@ -87,7 +91,7 @@ export class Directory {
 
   /** All that cannot be translated now, whichever event brought it. */
   get faults(): readonly TranslationFault[] {
-    return [...this.#faults, ...this.#ruled.faults].map(([subject, cause]) => ({ subject, cause }));
+    return [...[...this.#faults].map(([subject, cause]) => ({ subject, cause })), ...this.#ruled.faults];
   }
 
   /** The delta from what is held to this catalog. */

@@ -115,7 +115,11 @@ export function virtualInbound(
 function portChains({ number, protocol }: InboundPort): readonly FilterChainInit[] {
   const name = `0.0.0.0_${String(number)}`;
   const cluster = inboundCluster(number);
-  const http = { ...httpChain(number, cluster), name, filterChainMatch: { destinationPort: number } };
+  const http = {
+    ...httpChain(number, cluster, !isGrpc(protocol)),
+    name,
+    filterChainMatch: { destinationPort: number },
+  };
   const tcp = { name, filterChainMatch: { destinationPort: number }, filters: [tcpProxy(cluster)] };
   switch (portKind(protocol)) {
     case "http":
@@ -138,7 +142,12 @@ function tcpChains(chain: FilterChainInit, match: ChainMatchInit): readonly Filt
   }));
 }
 
-function httpChain(port: number, cluster: string): FilterChainInit {
+/** Is it gRPC, whose streams a retry would break off, as Istio found? */
+function isGrpc(protocol: Protocol): boolean {
+  return protocol === "GRPC" || protocol === "GRPC-WEB";
+}
+
+function httpChain(port: number, cluster: string, retries = true): FilterChainInit {
   const host = virtualHost(
     `inbound|http|${String(port)}`,
     ["*"],
@@ -148,7 +157,10 @@ function httpChain(port: number, cluster: string): FilterChainInit {
         match: { pathSpecifier: { case: "prefix", value: "/" } },
         action: {
           case: "route",
-          value: { ...clusterAction(cluster), retryPolicy: { retryOn: "reset-before-request", numRetries: 2 } },
+          value: {
+            ...clusterAction(cluster),
+            ...(retries ? { retryPolicy: { retryOn: "reset-before-request", numRetries: 2 } } : {}),
+          },
         },
       },
     ],

@@ -33,7 +33,7 @@ export function fallbackOf(node: ProxyNode, settings: MeshSettings): Fallback {
 
 /** Which form of clusters a proxy takes. */
 export function flavourOf(node: ProxyNode): Flavour {
-  if (node.type === "grpc") return "grpc";
+  if (node.type === "grpc" || node.type === "router") return node.type;
   return isCaptured(node) ? "captured" : "direct";
 }
 

@@ -275,11 +275,13 @@ class TranslatingPublisher implements XdsPublisher {
   #report({ faults }: TranslationChanges): void {
     const before = this.#faults;
     const now = new Map<string, string>();
-    for (const { subject, cause } of faults) {
+    for (const { subject, cause, yielded } of faults) {
       if (now.has(subject)) continue;
       const reason = cause instanceof Error ? cause.message : String(cause);
       now.set(subject, reason);
-      if (before.get(subject) !== reason) this.#logger?.error("translation-failed", { subject, error: cause });
+      if (before.get(subject) === reason) continue;
+      if (yielded === true) this.#logger?.warn("rule-part-left-out", { subject, reason });
+      else this.#logger?.error("translation-failed", { subject, error: cause });
     }
     this.#faults = now;
   }

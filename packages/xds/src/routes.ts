@@ -41,18 +41,27 @@ export function defaultRoutes(
     {
       name: "default",
       match: { pathSpecifier: { case: "prefix", value: "/" } },
-      action: { case: "route", value: { ...clusterAction(cluster), ...retries(settings), ...hashed } },
+      action: { case: "route", value: { ...outboundAction(cluster), ...retries(settings), ...hashed } },
     },
   ];
 }
 
-/** Sends to a cluster with no timeout of the route's own: the client's deadline, gRPC's included, is the deadline. */
+/**
+ * Sends to a cluster with no timeout of the route's own: the client's deadline, gRPC's included, is the deadline. This is the form for proxies
+ * in front of an application and for gRPC libraries, which read `max_stream_duration` alone.
+ */
 export function clusterAction(cluster: string): Init<typeof RouteActionSchema> {
   return {
-    clusterSpecifier: { case: "cluster", value: cluster },
+    ...clusterTo(cluster),
     timeout: duration(0),
     maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: duration(0) },
   };
+}
+
+/** The same for calls that a proxy sends out, in the form that Istio has for these, with and without rules: the deprecated field ends calls as timeouts do. */
+function outboundAction(cluster: string): Init<typeof RouteActionSchema> {
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- See above.
+  return { ...clusterTo(cluster), timeout: duration(0), maxGrpcTimeout: duration(0) };
 }
 
 /** A virtual host with these domains and routes. */
@@ -68,7 +77,7 @@ export function fallbackHost(fallback: Fallback): VirtualHostInit {
       return virtualHost(
         "allow_any",
         ["*"],
-        [{ name: "allow_any", match, action: { case: "route", value: clusterAction(passthroughCluster) } }],
+        [{ name: "allow_any", match, action: { case: "route", value: outboundAction(passthroughCluster) } }],
       );
     case "block":
       return virtualHost(
@@ -163,9 +172,11 @@ export function joined(pieces: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-/** Beside Istio's conditions, an answer of 503 is tried again. */
+function clusterTo(cluster: string): Pick<Init<typeof RouteActionSchema>, "clusterSpecifier"> {
+  return { clusterSpecifier: { case: "cluster", value: cluster } };
+}
+
 function retries(settings: MeshSettings): Init<typeof RouteActionSchema> {
   const policy = retryPolicy(undefined, settings, false);
-  if (policy === undefined) return {};
-  return { retryPolicy: { ...policy, retriableStatusCodes: policy.retriableStatusCodes ?? [503] } };
+  return policy === undefined ? {} : { retryPolicy: policy };
 }

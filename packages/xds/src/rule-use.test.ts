@@ -100,6 +100,19 @@ describe("the services behind a Sidecar", () => {
 });
 
 describe("the report of a rule", () => {
+  it("has what a Gateway lost to another one, once somebody serves it", () => {
+    const server = (protocol: string) => ({ port: { number: 80, name: "p", protocol }, hosts: ["*"] });
+    const translator = translatorOf([
+      object("Gateway", "shop/a", { selector: { app: "edge" }, servers: [server("HTTP")] }),
+      object("Gateway", "shop/b", { selector: { app: "edge" }, servers: [server("TCP")] }),
+    ]);
+    translator.view(parseNode({ id: "router~10.9.0.1~r.shop~shop.svc", metadata: { LABELS: { app: "edge" } } }));
+    expect(translator.rules().map(({ faults, key }) => [key, faults])).toEqual([
+      ["Gateway/shop/a", []],
+      ["Gateway/shop/b", ["servers[0] is left out: an earlier server speaks another protocol at this port"]],
+    ]);
+  });
+
   it("has what of an EnvoyFilter cannot be used, once somebody gets it", () => {
     const broken = {
       configPatches: [{ applyTo: "CLUSTER", patch: { operation: "MERGE", value: { connect_timeout: "soon" } } }],

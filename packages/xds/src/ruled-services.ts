@@ -2,6 +2,7 @@ import type { CatalogEntry, RegistryId, ServiceKey } from "@signalbox/model";
 import { portPolicy, type Client, type Routing, type RuleBook } from "@signalbox/traffic";
 import type { AppliedRules } from "./applied-rules.ts";
 import { CompiledService } from "./compiled-service.ts";
+import type { TranslationFault } from "./directory.ts";
 import type { MeshSettings } from "./mesh.ts";
 
 /** Finds the service that clients see at a host, without its rules. */
@@ -22,7 +23,7 @@ export class RuledServices {
   readonly #retired = new Map<string, Map<string, CompiledService>>();
   /** What each kind of client got last, by service: it stays where newer rules cannot be translated. */
   readonly #lastGood = new Map<string, WeakMap<Client, CompiledService>>();
-  readonly #faults = new Map<string, unknown>();
+  readonly #faults = new Map<string, TranslationFault>();
   readonly #routingOf = new WeakMap<Client, (host: string) => Routing | undefined>();
 
   constructor(book: RuleBook, settings: MeshSettings, find: FindService) {
@@ -31,9 +32,9 @@ export class RuledServices {
     this.#find = find;
   }
 
-  /** What cannot be translated now, by service. */
-  get faults(): ReadonlyMap<string, unknown> {
-    return this.#faults;
+  /** What cannot be translated now. */
+  get faults(): Iterable<TranslationFault> {
+    return this.#faults.values();
   }
 
   /** Another answer than the book's to which routing a host has for these clients. */
@@ -101,7 +102,7 @@ export class RuledServices {
       good.set(client, form);
       return form;
     } catch (cause) {
-      this.#faults.set(slot, cause);
+      this.#faults.set(slot, { subject: slot, cause, objects: objectsOf(rules) });
       return this.#older(entry, good.get(client));
     }
   }
@@ -147,6 +148,13 @@ export class RuledServices {
       },
     };
   }
+}
+
+function objectsOf({ destination, routing }: AppliedRules): readonly string[] {
+  return [
+    ...(routing === undefined ? [] : [`VirtualService/${routing.namespace}/${routing.name}`]),
+    ...(destination?.objects ?? []).map((object) => `DestinationRule/${object}`),
+  ];
 }
 
 function bareEntry(hostname: string, namespace: string): CatalogEntry {

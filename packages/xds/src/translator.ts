@@ -67,7 +67,7 @@ export interface TranslationChanges {
 
 /** How one Istio object fares here. */
 export interface RuleReport extends RuleStatus {
-  /** What of it cannot be put into resources now, for some client. Faults that name no object are the translator's alone. */
+  /** What of it cannot be put into resources now, for some client. Faults whose object is not known are the translator's alone. */
   readonly faults: readonly string[];
 }
 
@@ -255,13 +255,14 @@ class CatalogTranslator implements Translator {
 
   rules(): readonly RuleReport[] {
     const faults = new Map<string, string[]>();
-    for (const { cause, subject } of this.#faults()) {
-      // Of objects the subject is `<kind> <namespace>/<name>`; others have no object's key.
-      const key = subject.replace(" ", "/");
-      const told = faults.get(key) ?? [];
-      faults.set(key, told);
-      const text = cause instanceof Error ? cause.message : String(cause);
-      if (!told.includes(text)) told.push(text);
+    for (const { cause, objects = [], subject } of this.#faults()) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      for (const key of objects) {
+        const own = subject === key.replace("/", " ");
+        const text = own ? reason : `${subject}: ${reason}`;
+        const told = faults.get(key) ?? [];
+        if (!told.includes(text)) faults.set(key, [...told, text]);
+      }
     }
     return this.#book.status().map((status) => ({ ...status, faults: faults.get(status.key) ?? [] }));
   }

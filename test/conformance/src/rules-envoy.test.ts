@@ -5,7 +5,7 @@ import { provideEnvoy } from "@signalbox/test-servers";
 import { parseNode, renderProxy, type RenderedProxy } from "@signalbox/xds";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
-import { validRule } from "./rules/arbitrary-rules.ts";
+import { ruleSet } from "./rules/arbitrary-rules.ts";
 import { refusal } from "./rules/envoy-validation.ts";
 
 // Rules at random, as long as Istio takes them: Envoy must take all that becomes of them.
@@ -94,6 +94,52 @@ function clientsOf(rules: readonly ConfigObject[]): readonly RenderedProxy[] {
   return nodes.map((node) => renderProxy(catalog, node));
 }
 
+interface Spec {
+  readonly hosts?: readonly string[];
+  readonly http?: readonly { readonly delegate?: { readonly name: string; readonly namespace?: string } }[];
+  readonly servers?: readonly { readonly port: { readonly number: number } }[];
+  readonly subsets?: readonly { readonly trafficPolicy?: Policy }[];
+  readonly trafficPolicy?: Policy;
+}
+interface Policy {
+  readonly loadBalancer?: { readonly consistentHash?: object };
+}
+
+/** In how many of the sets rules have to do with each other, or with themselves, in ways that seldom come by chance. */
+function meetings(worlds: readonly (readonly ConfigObject[])[]) {
+  const count = (holds: (rules: readonly (ConfigObject & { readonly spec: Spec })[]) => boolean) =>
+    worlds.filter((rules) => holds(rules as readonly (ConfigObject & { readonly spec: Spec })[])).length;
+  return {
+    delegates: count((rules) =>
+      rules.some(({ namespace, spec }) =>
+        (spec.http ?? []).some(({ delegate }) =>
+          rules.some(
+            (one) =>
+              one.kind === "VirtualService" &&
+              one.spec.hosts === undefined &&
+              one.name === delegate?.name &&
+              one.namespace === (delegate.namespace ?? namespace),
+          ),
+        ),
+      ),
+    ),
+    gatewaysAtOnePort: count((rules) => {
+      const ports = rules.flatMap(({ spec }) => [...new Set((spec.servers ?? []).map(({ port }) => port.number))]);
+      return new Set(ports).size < ports.length;
+    }),
+    subsetsThatHash: count((rules) =>
+      rules.some(({ spec }) =>
+        (spec.subsets ?? []).some(({ trafficPolicy }) => trafficPolicy?.loadBalancer?.consistentHash !== undefined),
+      ),
+    ),
+    subsetsBelowHashes: count((rules) =>
+      rules.some(
+        ({ spec }) => spec.trafficPolicy?.loadBalancer?.consistentHash !== undefined && (spec.subsets ?? []).length > 0,
+      ),
+    ),
+  };
+}
+
 describe("Envoy", () => {
   let envoy = "";
   beforeAll(async () => {
@@ -114,7 +160,7 @@ describe("Envoy", () => {
   it(
     `takes what ${String(runs)} sets of rules give to clients of every kind`,
     async () => {
-      const worlds = fc.sample(fc.array(validRule, { minLength: 1, maxLength: 8 }), { numRuns: runs, seed });
+      const worlds = fc.sample(ruleSet, { numRuns: runs, seed });
       const kinds = new Set(worlds.flat().map(({ kind }) => kind));
       expect([...kinds].sort()).toEqual(["DestinationRule", "EnvoyFilter", "Gateway", "Sidecar", "VirtualService"]);
       expect(
@@ -123,6 +169,9 @@ describe("Envoy", () => {
           .flatMap((rule) => checkObject(rule))
           .filter(({ severity }) => severity === "error"),
       ).toEqual([]);
+      const counted = meetings(worlds);
+      for (const [meeting, count] of Object.entries(counted))
+        expect([meeting, count > runs / 100]).toEqual([meeting, true]);
       const found: object[] = [];
       for (let at = 0; at < worlds.length; at += together)
         found.push(...(await refused(worlds.slice(at, at + together))));

@@ -27,11 +27,13 @@ export interface Placed<T> {
   readonly place: () => Place;
 }
 
-/** All that one file says. Objects with errors are left out. */
+/** All that one file says. Objects with errors are `refused`. */
 export interface FileContent {
   readonly records: readonly Placed<ServiceRecord>[];
   readonly workloads: readonly Placed<Workload>[];
   readonly objects: readonly Placed<ConfigObject>[];
+  /** Istio's objects that cannot be used. The error of each is among the faults. */
+  readonly refused: readonly ConfigObject[];
   readonly faults: readonly StaticFault[];
   /** Whether all documents could be read; the file may be torn where not. */
   readonly readable: boolean;

@@ -76,6 +76,19 @@ export function mergeFiles(files: ReadonlyMap<string, FileContent>): MergedFiles
   };
 }
 
+/**
+ * The same with objects that cannot be used, where no file has a usable form of them: who reads the objects says of each what is wrong with it.
+ * The first of several has the name.
+ */
+export function withRefused(merged: MergedFiles, refused: Iterable<ConfigObject>): MergedFiles {
+  const objects = new Map(merged.objects);
+  for (const object of refused) {
+    const key = objectKey(object);
+    if (!objects.has(key)) objects.set(key, object);
+  }
+  return { ...merged, objects };
+}
+
 function joinRecords(first: ServiceRecord, second: ServiceRecord): ServiceRecord | undefined {
   if (serviceVersion(first.service) !== serviceVersion(second.service)) return undefined;
   const ids = new Set(first.instances.map(({ id }) => id));

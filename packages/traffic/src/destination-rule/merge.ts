@@ -14,7 +14,8 @@ export class MergedRule {
   readonly selector: Labels | undefined;
   readonly #objects: string[];
   #trafficPolicy: TrafficPolicy | undefined;
-  #subsets: readonly Subset[];
+  readonly #subsets: Subset[];
+  readonly #names: Set<string>;
   #need: PlaceNeed | undefined;
   readonly #byPlace = new Map<string, DestinationPolicy>();
 
@@ -24,14 +25,17 @@ export class MergedRule {
     this.selector = spec.workloadSelector?.matchLabels;
     this.#objects = [`${object.namespace}/${object.name}`];
     this.#trafficPolicy = spec.trafficPolicy;
-    this.#subsets = spec.subsets;
+    this.#subsets = [...spec.subsets];
+    this.#names = new Set(spec.subsets.map(({ name }) => name));
   }
 
   /** Adds what a later rule says besides: its other subsets, and its policy where there is none. */
   add({ object, spec }: Rule<DestinationRule>): void {
     this.#objects.push(`${object.namespace}/${object.name}`);
-    const names = new Set(this.#subsets.map(({ name }) => name));
-    this.#subsets = [...this.#subsets, ...spec.subsets.filter(({ name }) => !names.has(name))];
+    // Of one rule all subsets are added, also two of one name.
+    const added = spec.subsets.filter(({ name }) => !this.#names.has(name));
+    for (const subset of added) this.#subsets.push(subset);
+    for (const { name } of added) this.#names.add(name);
     this.#trafficPolicy ??= spec.trafficPolicy;
   }
 

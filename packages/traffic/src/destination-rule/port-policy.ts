@@ -1,10 +1,11 @@
-import type { TrafficPolicy } from "@signalbox/istio-objects";
+import type { Subset, TrafficPolicy } from "@signalbox/istio-objects";
 import type { DestinationPolicy, PortPolicy } from "../host-rules.ts";
 
 /**
  * What holds for a port of a host, or of one of its subsets (`subset` not empty), as Istio puts it together: settings of a port stand for
  * the host's connection settings as a whole, what they leave out has its default; a subset's settings replace the host's one by one, or,
- * where the subset has settings for this port, as a whole again. Undefined where nothing is said.
+ * where the subset has settings for this port, as a whole again. A tunnel is that of the host or of the subset alone, whatever their ports
+ * say. Undefined where nothing is said.
  */
 export function portPolicy(
   policy: Pick<DestinationPolicy, "trafficPolicy" | "subsets"> | undefined,
@@ -12,9 +13,14 @@ export function portPolicy(
   subset: string,
 ): PortPolicy | undefined {
   if (policy === undefined) return undefined;
-  const host = forPort(policy.trafficPolicy, port)?.policy;
-  const own = subset === "" ? undefined : policy.subsets.find(({ name }) => name === subset);
-  const narrow = forPort(own?.trafficPolicy, port);
+  const own = subset === "" ? undefined : subsetsOf(policy.subsets).get(subset);
+  const together = merged(forPort(policy.trafficPolicy, port)?.policy, forPort(own?.trafficPolicy, port));
+  if (together === undefined) return undefined;
+  const { tunnel } = (subset === "" ? policy.trafficPolicy : own?.trafficPolicy) ?? {};
+  return together.tunnel === tunnel ? together : { ...together, tunnel };
+}
+
+function merged(host: PortPolicy | undefined, narrow: ForPort | undefined): PortPolicy | undefined {
   if (narrow === undefined || host === undefined) return narrow?.policy ?? host;
   const { policy: over, ofPort } = narrow;
   const either = <T>(subsetSays: T, hostSays: T): T => (ofPort ? subsetSays : (subsetSays ?? hostSays));
@@ -23,9 +29,27 @@ export function portPolicy(
     connectionPool: either(over.connectionPool, host.connectionPool),
     outlierDetection: either(over.outlierDetection, host.outlierDetection),
     tls: either(over.tls, host.tls),
-    tunnel: over.tunnel ?? host.tunnel,
+    tunnel: undefined,
     proxyProtocol: over.proxyProtocol ?? host.proxyProtocol,
     retryBudget: over.retryBudget ?? host.retryBudget,
+  };
+}
+
+type PortSettings = TrafficPolicy["portLevelSettings"];
+
+/** Rules are asked for each port and subset: what they list is found by its key, the first of each. */
+const subsetsOf = indexed(({ name }: Subset) => name);
+const settingsOf = indexed(({ port }: PortSettings[number]) => port?.number);
+
+function indexed<K, T>(keyOf: (item: T) => K): (list: readonly T[]) => ReadonlyMap<K, T> {
+  const indices = new WeakMap<readonly T[], ReadonlyMap<K, T>>();
+  return (list) => {
+    let index = indices.get(list);
+    if (index === undefined) {
+      index = new Map([...list].reverse().map((item) => [keyOf(item), item]));
+      indices.set(list, index);
+    }
+    return index;
   };
 }
 
@@ -38,7 +62,7 @@ interface ForPort {
 function forPort(policy: TrafficPolicy | undefined, port: number): ForPort | undefined {
   if (policy === undefined) return undefined;
   const { portLevelSettings, ...whole } = policy;
-  const own = portLevelSettings.find((one) => one.port?.number === port);
+  const own = settingsOf(portLevelSettings).get(port);
   if (own === undefined) return { policy: whole, ofPort: false };
   const { loadBalancer, connectionPool, outlierDetection, tls } = own;
   const hostOnly = { tunnel: undefined, proxyProtocol: undefined, retryBudget: undefined };

@@ -22,12 +22,27 @@ export interface TableContext {
 interface Part {
   /** Equal text, equal routes. */
   readonly key: string;
+  /** Equal text, equal matches: of two parts of a host the second is never reached. */
+  readonly matches: string;
   readonly routes: readonly RouteInit[];
+}
+
+/** Thrown when the routes of a VirtualService cannot be made. The cause says why. Whoever builds tables takes it apart. */
+export class RoutesError extends Error {
+  /** `VirtualService/<namespace>/<name>`. */
+  readonly object: string;
+
+  constructor({ name, namespace }: Pick<Routing, "name" | "namespace">, cause: unknown) {
+    super(`the routes of ${namespace}/${name} cannot be made`, { cause });
+    this.name = "RoutesError";
+    this.object = `VirtualService/${namespace}/${name}`;
+  }
 }
 
 /** The routes of one host. */
 interface Host {
   readonly name: string;
+  /** By what they match. */
   readonly parts: Map<string, Part>;
   redirects: boolean;
 }
@@ -61,7 +76,7 @@ export class GatewayTable {
     this.#destinations = destinations;
     const encoded = new Map<string, Uint8Array>();
     const bytes = virtualHostsOf(hosts, servers[0]?.port ?? 0).map(({ domains, host, name }) => {
-      const key = JSON.stringify([name, domains, host.redirects, ...host.parts.keys()]);
+      const key = JSON.stringify([name, domains, host.redirects, ...keysOf(host)]);
       const known = this.#encoded.get(key) ?? encodeHost(name, domains, host);
       encoded.set(key, known);
       return known;
@@ -95,7 +110,7 @@ export class GatewayTable {
         if (part.routes.length === 0) continue;
         for (const name of common) {
           const host = hostOf(name, merged);
-          host.parts.set(part.key, part);
+          if (!host.parts.has(part.matches)) host.parts.set(part.matches, part);
           host.redirects ||= redirects;
         }
       }
@@ -109,11 +124,21 @@ export class GatewayTable {
     const tls = server.tls !== undefined;
     const { name, namespace, version } = routing;
     const known = routing.destinations.map((host) => destinations.keyOf(host));
-    const key = JSON.stringify([gateway, port, tls, namespace, name, version, known]);
-    const routes = () =>
-      httpRoutes(routing, { port, destinations, settings, gateway: { names: new Set([gateway]), tls } });
-    return this.#parts.get(key) ?? { key, routes: routes() };
+    // What a rule asks of the Gateway is in its version: through two Gateways the same routes come once.
+    const key = JSON.stringify([port, tls, namespace, name, version, known]);
+    const made = this.#parts.get(key);
+    if (made !== undefined) return made;
+    try {
+      const context = { port, destinations, settings, gateway: { names: new Set([gateway]), tls } };
+      return { key, matches: JSON.stringify([port, namespace, name, version]), routes: httpRoutes(routing, context) };
+    } catch (cause) {
+      throw new RoutesError(routing, cause);
+    }
   }
+}
+
+function keysOf({ parts }: Host): readonly string[] {
+  return [...parts.values()].map(({ key }) => key);
 }
 
 interface NamedHost {
@@ -130,7 +155,7 @@ function virtualHostsOf(hosts: ReadonlyMap<string, Host>, port: number): readonl
   }
   const found = new Map<string, { name: string; domains: string[]; host: Host }>();
   for (const [domain, host] of [...hosts].sort(([a], [b]) => bySpecificity(a, b))) {
-    const key = JSON.stringify([host.redirects, ...host.parts.keys()]);
+    const key = JSON.stringify([host.redirects, ...keysOf(host)]);
     const same = found.get(key);
     if (same === undefined) found.set(key, { name: host.name, domains: [domain], host });
     else same.domains.push(domain);

@@ -21,6 +21,7 @@ describe("servers that others stand in the way of", () => {
     expect([...world.scope.faults].map(({ cause, subject }) => `${subject}: ${(cause as Error).message}`)).toEqual([
       "Gateway edge/second: servers[1] is left out: an earlier server speaks another protocol at this port",
     ]);
+    expect([...world.scope.faults]).toMatchObject([{ objects: ["Gateway/edge/second"], yielded: true }]);
     world.change([], [gateway("edge/first", server("HTTP 80", ["a.test"]))]);
     expect([...world.scope.faults]).toEqual([]);
   });
@@ -90,6 +91,17 @@ describe("HTTP servers", () => {
       "one.test:80 (one.test)": ["/ outbound|80||one.shop"],
       "two.test:80 (two.test)": ["/ outbound|80||two.shop"],
     });
+  });
+
+  it("that have a host in common give each of its routes once", () => {
+    const twice = { gateways: ["edge/gw", "edge/two"], http: [below("/", "web.shop")] };
+    const redirect = { tls: { httpsRedirect: true } };
+    const { scope } = new World([
+      gateway("edge/gw", server("HTTP 80", ["a.test"]), server("HTTP 80", ["a.test"], redirect)),
+      gateway("edge/two", server("HTTP 80", ["*.test"])),
+      routes("shop/web", ["a.test"], twice),
+    ]);
+    expect(routesOf(scope, "http.80")).toEqual({ "a.test:80 (a.test) TLS ALL": ["/ outbound|80||web.shop"] });
   });
 
   it("redirect to HTTPS, with routes and without", () => {
@@ -311,6 +323,21 @@ describe("changes", () => {
     expect(Object.keys(listenersOf(world.scope)).sort()).toEqual(["0.0.0.0_70", "0.0.0.0_80"]);
   });
 
+  it("are faults of the VirtualService whose routes cannot be made", () => {
+    const spoil = (book: RuleBook): RuleBook =>
+      Object.assign(Object.create(book) as RuleBook, {
+        gateways: book.gateways.bind(book),
+        destination: book.destination.bind(book),
+        gatewayRoutings: (...asked: Parameters<RuleBook["gatewayRoutings"]>) =>
+          book.gatewayRoutings(...asked).map((routing) => ({ ...routing, http: [{}] })),
+      });
+    const { scope } = new World(base, { spoil });
+    expect([...scope.faults]).toMatchObject([
+      { subject: "route table http.80", cause: expect.any(TypeError) as Error, objects: ["VirtualService/shop/a"] },
+      { subject: "route table http.90", cause: expect.any(TypeError) as Error, objects: ["VirtualService/shop/b"] },
+    ]);
+  });
+
   it("that cannot be built leave what was there and are faults until they are over", () => {
     let broken = false;
     const spoil = (book: RuleBook): RuleBook =>
@@ -330,6 +357,10 @@ describe("changes", () => {
     expect([...world.scope.faults].map(({ subject }) => subject)).toEqual([
       "route table http.80",
       "listener 0.0.0.0_80",
+    ]);
+    expect([...world.scope.faults]).toMatchObject([
+      { objects: ["Gateway/edge/gw"] },
+      { objects: ["Gateway/edge/gw"] },
     ]);
     broken = false;
     world.change([]);

@@ -11,7 +11,7 @@ import type { Scope } from "../scope.ts";
 import type { Sight } from "../sight.ts";
 import { ResourceTable } from "../tables.ts";
 import { gatewayListener, listenerName, type RouterStyle, type ServerRules } from "./gateway-listener.ts";
-import { GatewayTable, type TableContext } from "./gateway-table.ts";
+import { GatewayTable, RoutesError, type TableContext } from "./gateway-table.ts";
 import {
   isAuto,
   mergeGateways,
@@ -175,7 +175,7 @@ export class RouterScope implements Scope {
       if (!isTouched(known.made)) return;
     }
     const table = known?.table ?? new GatewayTable(name, this.#context);
-    this.#attempt(fault, `route table ${name}`, () => {
+    this.#attempt(fault, `route table ${name}`, servers, () => {
       this.routes.put(table.build(servers));
     });
     this.#tables.set(name, { table, made: { servers, destinations: table.destinations } });
@@ -188,7 +188,7 @@ export class RouterScope implements Scope {
     if (known !== undefined && !this.#faults.has(fault) && sameServers(known.servers, servers) && !isTouched(known))
       return;
     this.#ports.set(name, { servers, destinations: known?.destinations ?? new Set() });
-    this.#attempt(fault, `listener ${name}`, () => {
+    this.#attempt(fault, `listener ${name}`, servers, () => {
       this.#ports.set(name, { servers, destinations: this.#destinationsAt(servers) });
       const listener = gatewayListener(port, this.#options.style, this.#rules);
       if (listener === undefined) this.listeners.remove(name);
@@ -196,12 +196,15 @@ export class RouterScope implements Scope {
     });
   }
 
-  #attempt(fault: string, subject: string, make: () => void): void {
+  #attempt(fault: string, subject: string, servers: readonly MergedServer[], make: () => void): void {
     this.#faults.delete(fault);
     try {
       make();
-    } catch (cause) {
-      this.#faults.set(fault, { subject, cause });
+    } catch (error) {
+      const routes = error instanceof RoutesError ? error : undefined;
+      const gateways = [...new Set(servers.map(({ gateway }) => `Gateway/${gateway}`))];
+      const objects = routes === undefined ? gateways : [routes.object];
+      this.#faults.set(fault, { subject, cause: routes === undefined ? error : routes.cause, objects });
     }
   }
 
@@ -233,7 +236,12 @@ function rejections(rejected: readonly RejectedServer[]): readonly TranslationFa
     const text = `servers[${String(index)}] is left out: ${obstacles[reason]}`;
     lost.set(gateway, [...(lost.get(gateway) ?? []), text]);
   }
-  return [...lost].map(([gateway, texts]) => ({ subject: `Gateway ${gateway}`, cause: new Error(texts.join("; ")) }));
+  return [...lost].map(([gateway, texts]) => ({
+    subject: `Gateway ${gateway}`,
+    cause: new Error(texts.join("; ")),
+    objects: [`Gateway/${gateway}`],
+    yielded: true,
+  }));
 }
 
 const obstacles: Readonly<Record<RejectedServer["reason"], string>> = {

@@ -1,5 +1,5 @@
 import { byCodeUnit } from "@signalbox/model";
-import { coversHost } from "../host-patterns.ts";
+import { coversHost, isWildcard } from "../host-patterns.ts";
 
 /** A host of a Gateway's server, in lower case: a name, a wildcard such as `*.example.com`, or `*`. */
 export interface ServerHost {
@@ -43,13 +43,34 @@ export function commonHosts(
   routed: readonly string[],
 ): readonly string[] {
   const found = new Set<string>();
+  const hosts = routedHosts(routed);
   for (const { host, namespace: only } of server) {
     if (only !== undefined && only !== namespace) continue;
-    for (const text of routed) {
-      const other = text.toLowerCase();
-      if (coversHost(other, host)) found.add(host);
-      else if (coversHost(host, other)) found.add(other);
-    }
+    if (isWildcard(host)) {
+      for (const other of hosts.all) {
+        if (coversHost(other, host)) found.add(host);
+        else if (coversHost(host, other)) found.add(other);
+      }
+    } else if (hosts.names.has(host) || hosts.wildcards.some((wildcard) => coversHost(wildcard, host))) found.add(host);
   }
   return [...found];
+}
+
+interface RoutedHosts {
+  readonly all: readonly string[];
+  readonly names: ReadonlySet<string>;
+  readonly wildcards: readonly string[];
+}
+
+const known = new WeakMap<readonly string[], RoutedHosts>();
+
+/** Hosts of a VirtualService in lower case; a long list is searched once for each host of a server. */
+function routedHosts(routed: readonly string[]): RoutedHosts {
+  let hosts = known.get(routed);
+  if (hosts === undefined) {
+    const all = routed.map((host) => host.toLowerCase());
+    hosts = { all, names: new Set(all), wildcards: all.filter(isWildcard) };
+    known.set(routed, hosts);
+  }
+  return hosts;
 }

@@ -26,7 +26,7 @@ export function isPassedTo(service: CompiledService | undefined, hosts: readonly
 
 /** Names by which clients reach a service and its subsets through AUTO_PASSTHROUGH. */
 export function sniNames(service: CompiledService): readonly string[] {
-  return service.resources("direct").clusters.map(({ name }) => sniName(name));
+  return service.resources("router").clusters.map(({ name }) => sniName(name));
 }
 
 /**
@@ -34,7 +34,7 @@ export function sniNames(service: CompiledService): readonly string[] {
  * service's own.
  */
 export function sniClusters(service: CompiledService): readonly Resource[] {
-  return service.resources("direct").clusters.map(sniCluster);
+  return service.resources("router").clusters.map(sniCluster);
 }
 
 function sniCluster({ bytes, name }: Resource): Resource {

@@ -2,7 +2,6 @@ import type { Cluster } from "@signalbox/envoy-api/envoy/config/cluster/v3/clust
 import { clone } from "@bufbuild/protobuf";
 import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import type { CompiledPatch } from "./compile.ts";
-import { mergeAny } from "./merge.ts";
 import { isMerge, type Placed } from "./placed.ts";
 
 /** Patches a cluster in place with patches that match it. False for one that is removed. */
@@ -34,8 +33,7 @@ function mergeTransport(cluster: Cluster, patch: CompiledPatch, placed: Placed):
     return true;
   }
   if (target.configType.case === "typedConfig" && source.configType.case === "typedConfig") {
-    placed.touched = true;
-    target.configType.value = mergeAny(target.configType.value, source.configType.value);
+    target.configType.value = placed.mergeAny(patch, target.configType.value, source.configType.value);
   }
   return true;
 }

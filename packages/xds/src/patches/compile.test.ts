@@ -9,7 +9,6 @@ const add = (applyTo: string, value: unknown) => ({ applyTo, patch: { operation:
 
 describe("compilePatches", () => {
   it.each<[string, object, RegExp]>([
-    ["an unknown field", add("CLUSTER", { name: "a", nonsense: 1 }), /nonsense/],
     ["a wrong type", add("CLUSTER", { name: "a", connect_timeout: 5 }), /connect_timeout|Duration/],
     ["a name that is missing", add("CLUSTER", { connect_timeout: "5s" }), /short/],
     [
@@ -41,9 +40,36 @@ describe("compilePatches", () => {
       { ...add("CLUSTER", { name: "a" }), match: { proxy: { proxyVersion: "(" } } },
       /expression/,
     ],
+    [
+      "an expression that is not understood",
+      { ...add("CLUSTER", { name: "a" }), match: { proxy: { proxyVersion: "\\pN" } } },
+      /more of RE2/,
+    ],
   ])("leaves out %s and keeps the others", (_, patch, message) => {
     const { patches, faults } = compilePatches(patchesOf(patch, add("CLUSTER", { name: "good" })));
     expect(patches.map(({ index }) => index)).toEqual([1]);
+    expect(faults).toMatchObject([{ object: "shop/web", patch: 0, message: expect.stringMatching(message) as string }]);
+  });
+
+  it.each<[string, object, RegExp]>([
+    ["of the object", { name: "a", nonsense: 1 }, /nonsense/],
+    [
+      "of a packed configuration",
+      {
+        name: "a",
+        typed_extension_protocol_options: {
+          o: {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            auto_config: {},
+            younger: { yes: true },
+          },
+        },
+      },
+      /younger/,
+    ],
+  ])("leaves out a field %s that is not known, and tells so", (_, value, message) => {
+    const { patches, faults } = compilePatches(patchesOf(add("CLUSTER", value)));
+    expect(patches).toMatchObject([{ index: 0, value: { name: "a" } }]);
     expect(faults).toMatchObject([{ object: "shop/web", patch: 0, message: expect.stringMatching(message) as string }]);
   });
 

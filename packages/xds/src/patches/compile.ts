@@ -11,9 +11,10 @@ import {
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import { RouteSchema, VirtualHostSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
 import { HttpFilterSchema } from "@signalbox/envoy-api/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager";
-import type { ConfigPatch } from "@signalbox/istio-objects";
+import { re2Fault, type ConfigPatch } from "@signalbox/istio-objects";
 import type { EnvoyPatch } from "@signalbox/traffic";
 import { firstViolation } from "./validity.ts";
+import { versionMatcher } from "./version-match.ts";
 
 /** What a patch is applied to, without those that have no effect on resources. */
 export type PatchTarget = keyof typeof targets;
@@ -38,8 +39,10 @@ export const targets = {
 
 /** What cannot be used of a patch, or of a resource with its patches. */
 export interface PatchFault {
-  /** `<namespace>/<name>` of the EnvoyFilter; empty for a fault of several. */
+  /** `<namespace>/<name>` of the EnvoyFilter; empty for a fault of a resource. */
   readonly object: string;
+  /** Of a fault of a resource, the EnvoyFilters that changed it, each once. */
+  readonly by?: readonly string[];
   /** Place of the patch among those of its object; -1 for a fault of a resource. */
   readonly patch: number;
   /** Where in the patch or the resource. */
@@ -54,7 +57,8 @@ export interface CompiledPatch {
   readonly target: PatchTarget;
   readonly operation: PatchOperation;
   readonly match: PatchMatch | undefined;
-  readonly version: RegExp | undefined;
+  /** Whether it is for proxies of this version of Istio; undefined where it is for all. */
+  readonly version: ((version: string) => boolean) | undefined;
   /** The message of the target's type; the empty one for a removal. */
   readonly value: Message;
 }
@@ -62,6 +66,7 @@ export interface CompiledPatch {
 /** Patches in the order in which they are applied, and what was left out. */
 export interface CompiledPatches {
   readonly patches: readonly CompiledPatch[];
+  /** Of patches that were left out, and of those with something that is not known. */
   readonly faults: readonly PatchFault[];
   /** Patches that are in order and do nothing, as in Istio. */
   readonly withoutEffect: readonly PatchFault[];
@@ -90,8 +95,8 @@ const effective: Readonly<Record<PatchTarget, readonly string[]>> = {
 };
 
 /**
- * Reads patches by type. One that Envoy would refuse is left out and reported: unknown fields, wrong types, and, where it is a whole object,
- * broken rules. A packed message of a type that is not known here goes to Envoy as `xds.type.v3.TypedStruct`. Never throws.
+ * Reads patches by type. One that Envoy would refuse is left out and reported: wrong types, and, where it is a whole object, broken rules. Of
+ * fields that are not known here only these are left out. A packed message of a type that is not known here goes to Envoy as `xds.type.v3.TypedStruct`. Never throws.
  */
 export function compilePatches(patches: readonly EnvoyPatch[]): CompiledPatches {
   const compiled: CompiledPatch[] = [];
@@ -108,14 +113,19 @@ export function compilePatches(patches: readonly EnvoyPatch[]): CompiledPatches 
     if ("idle" in read) report(withoutEffect, "", read.idle);
     else if ("fault" in read) report(faults, read.path, read.fault);
     else {
-      compiled.push(read);
+      const { unknown, ...one } = read;
+      if (unknown !== undefined) report(faults, "patch.value", unknown);
+      compiled.push(one);
       for (const key of Object.keys(read.match?.proxy?.metadata ?? {})) keys.add(key);
     }
   }
   return { patches: compiled, faults, withoutEffect, metadataKeys: [...keys].sort() };
 }
 
-type Read = CompiledPatch | { readonly idle: string } | { readonly fault: string; readonly path: string };
+type Read =
+  | (CompiledPatch & { readonly unknown?: string })
+  | { readonly idle: string }
+  | { readonly fault: string; readonly path: string };
 
 function compileOne(object: string, index: number, { applyTo, match, patch }: ConfigPatch): Read {
   if (patch === undefined) return { fault: "has no patch", path: "patch" };
@@ -127,22 +137,31 @@ function compileOne(object: string, index: number, { applyTo, match, patch }: Co
   const operation = inserts.has(wanted) && !ordered.has(target) ? "ADD" : wanted;
   if (operation === "INVALID") return { fault: "has no operation", path: "patch.operation" };
   if (!effective[target].includes(operation)) return { idle: `${operation} has no effect on ${target}` };
-  const version = versionExpression(match?.proxy?.proxyVersion ?? "");
-  if (version === null) return { fault: "is no regular expression", path: "match.proxy.proxyVersion" };
+  const version = versionOf(match?.proxy?.proxyVersion ?? "");
+  if (typeof version === "string") return { fault: version, path: "match.proxy.proxyVersion" };
   const common = { object, index, target, operation, match, version };
   const schema: DescMessage = targets[target];
   if (operation === "REMOVE") return { ...common, value: create(schema) };
   if (!isRecord(patch.value)) return { fault: "is required", path: "patch.value" };
-  let value: Message;
   try {
-    value = fromJson(schema, withOpaque(patch.value), { registry: anyRegistry });
+    const { unknown, value } = readValue(schema, withOpaque(patch.value));
     const whole = operation !== "MERGE" && operation !== "MERGE_AND_REPLACE_LIST";
     const violation = whole ? firstViolation(schema, value) : undefined;
     if (violation !== undefined) return { fault: violation.message, path: `patch.value.${violation.path}` };
+    return { ...common, value, ...(unknown === undefined ? {} : { unknown }) };
   } catch (error) {
     return { fault: textOf(error), path: "patch.value" };
   }
-  return { ...common, value };
+}
+
+/** A value by its type, and what of it the type does not know: that is left out, as in Istio. Throws where it is of another type. */
+function readValue(schema: DescMessage, json: JsonValue): { readonly value: Message; readonly unknown?: string } {
+  try {
+    return { value: fromJson(schema, json, { registry: anyRegistry }) };
+  } catch (error) {
+    const value = fromJson(schema, json, { registry: anyRegistry, ignoreUnknownFields: true });
+    return { value, unknown: `${textOf(error)}: what is not known is left out` };
+  }
 }
 
 /** The text of anything thrown. */
@@ -154,16 +173,13 @@ function targetOf(applyTo: string): PatchTarget | undefined {
   return Object.hasOwn(targets, applyTo) ? (applyTo as PatchTarget) : undefined;
 }
 
-/** Null where the text is no expression; one that is too long matches nothing. */
-function versionExpression(text: string): RegExp | undefined | null {
-  if (text === "") return undefined;
-  if (text.length > maximumVersionExpression) return /(?!)/;
-  try {
-    // The one inline flag that Go's expressions commonly begin with.
-    return text.startsWith("(?i)") ? new RegExp(text.slice("(?i)".length), "i") : new RegExp(text);
-  } catch {
-    return null;
-  }
+/** What is wrong with an expression, as a text; one that is too long matches nothing. */
+function versionOf(expression: string): ((version: string) => boolean) | string | undefined {
+  if (expression === "") return undefined;
+  if (expression.length > maximumVersionExpression) return () => false;
+  const fault = re2Fault(expression);
+  if (fault !== undefined) return `is not a regular expression: ${fault}`;
+  return versionMatcher(expression) ?? "has more of RE2 than is looked at here: use groups, classes and repetitions";
 }
 
 /** The value with every packed message of an unknown type as a typed struct, which Envoy reads by the name of its type. */

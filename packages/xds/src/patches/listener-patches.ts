@@ -12,7 +12,6 @@ import {
   type PatchContext,
   type PatchPlace,
 } from "./match.ts";
-import { mergeAny } from "./merge.ts";
 import { isMerge, mergeFilter, rearrange, type Placed } from "./placed.ts";
 import { patchRouteTable } from "./route-patches.ts";
 
@@ -85,8 +84,7 @@ function mergeTransport(chain: FilterChain, patch: CompiledPatch, placed: Placed
   const target = chain.transportSocket;
   if (source === undefined || source.name !== target?.name) return false;
   if (target.configType.case === "typedConfig" && source.configType.case === "typedConfig") {
-    placed.touched = true;
-    target.configType.value = mergeAny(target.configType.value, source.configType.value);
+    target.configType.value = placed.mergeAny(patch, target.configType.value, source.configType.value);
   }
   return true;
 }

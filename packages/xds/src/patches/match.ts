@@ -21,7 +21,7 @@ export interface PatchContext {
 
 /** Is the patch for this proxy? */
 export function matchesProxy({ match, version }: CompiledPatch, context: PatchContext): boolean {
-  if (version !== undefined && (context.istioVersion === "" || !version.test(context.istioVersion))) return false;
+  if (version !== undefined && (context.istioVersion === "" || !version(context.istioVersion))) return false;
   return Object.entries(match?.proxy?.metadata ?? {}).every(
     ([key, value]) => Object.hasOwn(context.metadata, key) && context.metadata[key] === value,
   );

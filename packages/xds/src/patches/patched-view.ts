@@ -6,7 +6,7 @@ import { extensionConfigType, type Patcher } from "./patcher.ts";
 interface PatchedType {
   readonly resources: Map<string, Resource>;
   readonly version: SetVersion;
-  readonly faults: Map<string, PatchFault>;
+  readonly faults: Map<string, readonly PatchFault[]>;
 }
 
 /**
@@ -44,9 +44,9 @@ export class PatchedView implements ResourceView {
     return changed;
   }
 
-  /** Resources that kept their unpatched form, of the types that were asked for, and why. */
+  /** Patches that had no effect on resources of the types that were asked for, resources that kept their unpatched form, and why. */
   get faults(): readonly PatchFault[] {
-    return [...this.#types.values()].flatMap(({ faults }) => [...faults.values()]);
+    return [...this.#types.values()].flatMap(({ faults }) => [...faults.values()].flat());
   }
 
   #of(type: TypeUrl): PatchedType {
@@ -66,13 +66,14 @@ export class PatchedView implements ResourceView {
     const own = this.#patcher.added(type).get(name);
     const after = result?.resource ?? own;
     const hidden = result?.resource !== undefined && own !== undefined && type !== extensionConfigType;
-    const fault =
-      result?.fault ??
-      (hidden
-        ? { object: "", patch: -1, path: name, message: "is there already: what a patch adds is not shown" }
-        : undefined);
-    if (fault === undefined) patched.faults.delete(name);
-    else patched.faults.set(name, fault);
+    const faults = [
+      ...(result?.faults ?? []),
+      ...(hidden
+        ? [{ object: "", patch: -1, path: name, message: "is there already: what a patch adds is not shown" }]
+        : []),
+    ];
+    if (faults.length === 0) patched.faults.delete(name);
+    else patched.faults.set(name, faults);
     const before = patched.resources.get(name);
     if (before?.version === after?.version) return false;
     patched.version.replace(before, after);

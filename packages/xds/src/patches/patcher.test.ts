@@ -65,8 +65,8 @@ function patched(type: TypeUrl, json: object, ...patches: readonly object[]): un
   const resource = resourceFromJson(type, jsonValue(json));
   const compiled = compilePatches(patchesOf(...patches));
   expect(compiled.faults).toEqual([]);
-  const { resource: after, fault } = new Patcher(compiled, sidecar).patch(type, resource);
-  expect(fault).toBeUndefined();
+  const { resource: after, faults } = new Patcher(compiled, sidecar).patch(type, resource);
+  expect(faults).toEqual([]);
   return after === undefined ? undefined : after === resource ? "untouched" : jsonOf(type, after);
 }
 
@@ -206,18 +206,29 @@ describe("patches of listeners", () => {
     expect(merge("MERGE_AND_REPLACE_LIST")).toEqual([["original_dst"], http, rest]);
   });
 
-  it("keeps a listener as it was where a merge joins filters of two types", () => {
-    const compiled = compilePatches(
-      patchesOf({
-        applyTo: "HTTP_FILTER",
-        match: subFilter(router.name),
-        patch: { operation: "MERGE", value: lua(router.name) },
-      }),
-    );
+  it("keep a filter as it was where one joins two types, and do the rest", () => {
+    const patches = [
+      { applyTo: "HTTP_FILTER", match: subFilter(router.name), patch: { operation: "MERGE", value: lua(router.name) } },
+      { applyTo: "HTTP_FILTER", patch: { operation: "INSERT_FIRST", value: lua("first") } },
+    ];
     const resource = resourceFromJson(typeUrls.listener, jsonValue(listener));
-    const { resource: after, fault } = new Patcher(compiled, sidecar).patch(typeUrls.listener, resource);
+    const patcher = (all: readonly object[]) => new Patcher(compilePatches(patchesOf(...all)), sidecar);
+    const { resource: after, faults } = patcher(patches).patch(typeUrls.listener, resource);
+    expect(after?.bytes).toEqual(patcher(patches.slice(1)).patch(typeUrls.listener, resource).resource?.bytes);
+    expect(faults).toMatchObject([
+      { object: "shop/web", patch: 0, message: expect.stringContaining("cannot merge") as string },
+    ]);
+  });
+
+  it("that together give what Envoy would refuse do nothing, and all are named", () => {
+    const merge = { applyTo: "LISTENER", patch: { operation: "MERGE", value: { name: "other" } } };
+    const resource = resourceFromJson(typeUrls.listener, jsonValue(listener));
+    const { resource: after, faults } = new Patcher(compilePatches(patchesOf(merge)), sidecar).patch(
+      typeUrls.listener,
+      resource,
+    );
     expect(after).toBe(resource);
-    expect(fault?.message).toContain("cannot merge");
+    expect(faults).toMatchObject([{ object: "", by: ["shop/web"] }]);
   });
 });
 

@@ -20,8 +20,10 @@ export const extensionConfigType: TypeUrl = "type.googleapis.com/envoy.config.co
 /** What became of a resource. `resource` is the very object where nothing matched, and undefined where it was removed. */
 export interface Patched {
   readonly resource: Resource | undefined;
-  readonly fault: PatchFault | undefined;
+  readonly faults: readonly PatchFault[];
 }
+
+const sound: readonly PatchFault[] = [];
 
 const added: ReadonlyMap<TypeUrl, "LISTENER" | "CLUSTER" | "EXTENSION_CONFIG"> = new Map([
   [typeUrls.listener, "LISTENER"],
@@ -91,10 +93,10 @@ export class Patcher {
         case typeUrls.listener:
           return this.#patchListener(resource);
         default:
-          return { resource, fault: undefined };
+          return { resource, faults: sound };
       }
     } catch (error) {
-      return { resource, fault: faultOf(resource, "", textOf(error)) };
+      return { resource, faults: [faultOf(resource, "", textOf(error))] };
     }
   }
 
@@ -107,7 +109,7 @@ export class Patcher {
         matchesPlace(patch, place) &&
         matchesCluster(patch, resource.name, this.#context),
     );
-    if (patches.length === 0) return { resource, fault: undefined };
+    if (patches.length === 0) return { resource, faults: sound };
     const placed = new Placed(patches);
     return edited(ClusterSchema, resource, placed, (cluster) => patchCluster(cluster, patches, placed));
   }
@@ -120,7 +122,7 @@ export class Patcher {
         matchesPlace(patch, place) &&
         matchesRouteTable(patch, place, resource.name, this.#context),
     );
-    if (patches.length === 0) return { resource, fault: undefined };
+    if (patches.length === 0) return { resource, faults: sound };
     const placed = new Placed(patches);
     return edited(RouteConfigurationSchema, resource, placed, (table) => {
       patchRouteTable(table, placed, place, this.#context);
@@ -136,7 +138,7 @@ export class Patcher {
         ? "SIDECAR_INBOUND"
         : "SIDECAR_OUTBOUND";
     const patches = this.#patches.filter((patch) => !others.has(patch.target) && matchesPlace(patch, place));
-    if (patches.length === 0) return { resource, fault: undefined };
+    if (patches.length === 0) return { resource, faults: sound };
     const placed = new Placed(patches);
     return edited(ListenerSchema, resource, placed, (one) => patchListener(one, placed, place, this.#context));
   }
@@ -149,15 +151,19 @@ function edited<D extends DescMessage>(
   edit: (message: MessageShape<D>) => boolean,
 ): Patched {
   const message = fromBinary(schema, resource.bytes);
-  if (!edit(message)) return { resource: undefined, fault: undefined };
-  if (!placed.touched) return { resource, fault: undefined };
+  if (!edit(message)) return { resource: undefined, faults: sound };
+  const { faults, objects, touched } = placed;
+  if (!touched) return { resource, faults };
+  const refused = (path: string, text: string): Patched => {
+    return { resource, faults: [...faults, faultOf(resource, path, text, [...objects])] };
+  };
   const { name } = message as unknown as { readonly name: string };
-  if (name !== resource.name) return { resource, fault: faultOf(resource, "name", "cannot be changed by a patch") };
+  if (name !== resource.name) return refused("name", "cannot be changed by a patch");
   const violation = firstViolation(schema, message);
-  if (violation !== undefined) return { resource, fault: faultOf(resource, violation.path, violation.message) };
-  return { resource: resourceOf(resource.name, toBinary(schema, message)), fault: undefined };
+  if (violation !== undefined) return refused(violation.path, violation.message);
+  return { resource: resourceOf(resource.name, toBinary(schema, message)), faults };
 }
 
-function faultOf({ name }: Resource, path: string, message: string): PatchFault {
-  return { object: "", patch: -1, path: path === "" ? name : `${name}: ${path}`, message };
+function faultOf({ name }: Resource, path: string, message: string, by: readonly string[] = []): PatchFault {
+  return { object: "", by, patch: -1, path: path === "" ? name : `${name}: ${path}`, message };
 }

@@ -88,8 +88,12 @@ export class Patchers {
 }
 
 /** What is wrong with a patch, as the translator reports it. */
-export function faultOf({ message, object, patch, path }: PatchFault): TranslationFault {
+export function faultOf({ by = [], message, object, patch, path }: PatchFault): TranslationFault {
   const subject = object === "" ? `resource ${path}` : `EnvoyFilter ${object}`;
   const place = patch < 0 ? path : [`configPatches[${String(patch)}]`, path].filter((part) => part !== "").join(".");
-  return { subject, cause: `${place}: ${message}` };
+  return {
+    subject,
+    cause: `${place}: ${message}`,
+    objects: (object === "" ? by : [object]).map((name) => `EnvoyFilter/${name}`),
+  };
 }

@@ -1,12 +1,16 @@
 import { clone, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
-import { targets, type CompiledPatch, type PatchTarget } from "./compile.ts";
+import { targets, textOf, type CompiledPatch, type PatchFault, type PatchTarget } from "./compile.ts";
 import { mergeAny, mergeInto } from "./merge.ts";
 
 /** Patches of one proxy and one place, and whether any of them found something. */
 export class Placed {
   /** Set by every patch that did something. */
   touched = false;
+  /** Patches that could not be merged: what they were for stays as it was. */
+  readonly faults: PatchFault[] = [];
+  /** EnvoyFilters whose values are in the result. */
+  readonly objects = new Set<string>();
   readonly #patches: ReadonlyMap<PatchTarget, readonly CompiledPatch[]>;
 
   constructor(patches: readonly CompiledPatch[]) {
@@ -26,7 +30,7 @@ export class Placed {
 
   /** A copy of what a patch brings, which counts as a change. */
   value<T extends PatchTarget>(target: T, patch: CompiledPatch): MessageShape<(typeof targets)[T]> {
-    this.touched = true;
+    this.#note(patch);
     const schema: DescMessage = targets[target];
     return clone(schema, patch.value) as MessageShape<(typeof targets)[T]>;
   }
@@ -34,9 +38,26 @@ export class Placed {
   /** Merges what a patch brings into an object, if it is a merge. */
   merge<T extends PatchTarget>(target: T, patch: CompiledPatch, into: MessageShape<(typeof targets)[T]>): void {
     if (!isMerge(patch)) return;
-    this.touched = true;
+    this.#note(patch);
     const schema: DescMessage = targets[target];
     mergeInto(schema, into, patch.value, patch.operation === "MERGE" ? "append" : "replace");
+  }
+
+  /** A packed message with what a patch has for it. It stays as it is, with a fault, where there is no merge of the two. */
+  mergeAny(patch: CompiledPatch, target: Any, source: Any): Any {
+    try {
+      const merged = mergeAny(target, source);
+      this.#note(patch);
+      return merged;
+    } catch (error) {
+      this.faults.push({ object: patch.object, patch: patch.index, path: "patch.value", message: textOf(error) });
+      return target;
+    }
+  }
+
+  #note({ object }: CompiledPatch): void {
+    this.touched = true;
+    this.objects.add(object);
   }
 }
 
@@ -93,7 +114,7 @@ export function rearrange<T extends "NETWORK_FILTER" | "HTTP_FILTER" | "LISTENER
   }
 }
 
-/** Merges a patch into one filter: its name, if `rename`, and its configuration, which must be of the same type. */
+/** Merges a patch into one filter: its name, if `rename`, and its configuration where that is of the same type. */
 export function mergeFilter(placed: Placed, patch: CompiledPatch, filter: AnyFilter, rename: boolean): void {
   if (patch.operation !== "MERGE" || filter.configType.case !== "typedConfig") return;
   const source = patch.value as unknown as AnyFilter;
@@ -102,6 +123,6 @@ export function mergeFilter(placed: Placed, patch: CompiledPatch, filter: AnyFil
   if (source.configType.case === "typedConfig")
     filter.configType = {
       case: "typedConfig",
-      value: mergeAny(filter.configType.value as Any, source.configType.value as Any),
+      value: placed.mergeAny(patch, filter.configType.value as Any, source.configType.value as Any),
     };
 }

@@ -22,8 +22,13 @@ export function rarely<T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
 /** Namespaces of services, rules and clients. */
 export const namespace = fc.constantFrom("shop", "other", "istio-system");
 
-/** Hosts of services, of nothing, and short names. */
+/** Names of rules. */
+export const ruleName = fc.constantFrom("front", "x", "y");
+
+/** Hosts of services, of nothing, and short names. The first stands there more than once, so that rules meet. */
 export const host = fc.constantFrom(
+  "web.shop.svc.cluster.local",
+  "web.shop.svc.cluster.local",
   "web.shop.svc.cluster.local",
   "web",
   "store.other.svc.cluster.local",

@@ -9,6 +9,7 @@ import {
   percent,
   portNumber,
   rarely,
+  ruleName,
   some,
   wait,
 } from "./arbitrary-parts.ts";
@@ -26,7 +27,7 @@ const text = fc.constantFrom("/", "/a", "/a/", "a b", "é", "GET", "https");
 const expression = fc.constantFrom(".*", "/a/[0-9]+", "a|b");
 const stringMatch = oneOf({ exact: text, prefix: text, regex: expression });
 const matches = fc.dictionary(headerName, fc.oneof(fc.constant({}), stringMatch), { maxKeys: 3 });
-const gateways = fc.constantFrom(["mesh"], ["shop/front"], ["mesh", "shop/front"]);
+const gateways = fc.constantFrom(["mesh"], ["shop/front"], ["mesh", "shop/front"], ["shop/front", "shop/x", "other/y"]);
 const source = { sourceLabels: labels, sourceNamespace: namespace };
 
 const httpMatch = some({
@@ -100,6 +101,16 @@ const common = {
   headers,
   corsPolicy,
 };
+const delegation = fc.record(
+  {
+    name: common.name,
+    match: fc.array(httpMatch, { maxLength: 2 }),
+    headers,
+    fault: rarely(fault),
+    delegate: fc.record({ name: ruleName, namespace }, { requiredKeys: ["name"] }),
+  },
+  { requiredKeys: ["delegate"] },
+);
 const httpRoute = fc.oneof(
   {
     weight: 4,
@@ -190,6 +201,11 @@ const tcpRoute = fc.record(
   { requiredKeys: ["route"] },
 );
 
+/** VirtualServices whose routes others take. */
+export const delegate = fc
+  .record({ http: fc.array(httpRoute, { minLength: 1, maxLength: 3 }), exportTo }, { requiredKeys: ["http"] })
+  .map((spec) => ({ kind: "VirtualService", spec }));
+
 /** VirtualServices with every field. */
 export const virtualService = fc
   .record(
@@ -199,7 +215,7 @@ export const virtualService = fc
         fc.constantFrom(["*.example.com"], ["*.example.com", "web.shop.svc.cluster.local"]),
       ),
       gateways,
-      http: fc.array(httpRoute, { maxLength: 4 }),
+      http: fc.array(fc.oneof({ weight: 4, arbitrary: httpRoute }, delegation), { maxLength: 4 }),
       tls: rarely(fc.array(tlsRoute, { maxLength: 3 })),
       tcp: rarely(fc.array(tcpRoute, { maxLength: 3 })),
       exportTo,
