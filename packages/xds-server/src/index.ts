@@ -14,6 +14,7 @@ export { SetVersion } from "./set-version.ts";
 export { SnapshotCache } from "./snapshot-cache.ts";
 export { followKeyPair, loadKeyPair } from "./tls/certificates.ts";
 export { grpcStatus } from "./transport.ts";
+export { Turns } from "./turns.ts";
 export type { XdsClock } from "./clock.ts";
 export type { ClientStatus, SubscriptionStatus, XdsEvent } from "./events.ts";
 export type { ConfigSourceOf, ResourceReference } from "./file-publisher-config-sources.ts";
