@@ -8,6 +8,7 @@ import type { MeshSettings } from "./mesh.ts";
 import { NameIndex } from "./name-index.ts";
 import { RuledServices } from "./ruled-services.ts";
 import type { Sight } from "./sight.ts";
+import type { Steps } from "./slices.ts";
 
 /** What an event did to a host: something about the service, or only its endpoints. */
 export type Touch = "service" | "endpoints";
@@ -22,6 +23,11 @@ export interface TranslationFault {
   /** Whether nothing failed: a part of an object gives way to another object's. */
   readonly yielded?: true;
 }
+
+/** Services that were compiled ahead. */
+export type PreparedServices = ReadonlyMap<ServiceKey, CompiledService>;
+
+const nonePrepared: PreparedServices = new Map();
 
 /** What one event touched. */
 export interface Touched {
@@ -60,8 +66,25 @@ export class Directory {
     return this.#services.size;
   }
 
-  /** Takes in a delta, and what rules touched. A service that cannot be compiled keeps its last form and is reported. */
-  apply(delta: CatalogDelta["entries"], rules: RuleTouches): Touched {
+  /** Services as they will be after these entries were taken in, made in steps. Takes nothing in; what cannot be made is left out. */
+  *preparing(entries: readonly CatalogEntry[]): Steps<PreparedServices> {
+    const prepared = new Map<ServiceKey, CompiledService>();
+    for (const entry of entries) {
+      try {
+        prepared.set(entry.key, new CompiledService(entry, this.#settings, this.#services.get(entry.key)));
+      } catch {
+        // Said when the entry is taken in.
+      }
+      yield;
+    }
+    return prepared;
+  }
+
+  /**
+   * Takes in a delta, and what rules touched. A service that cannot be compiled keeps its last form and is reported. Entries that were
+   * `prepared` cost little.
+   */
+  apply(delta: CatalogDelta["entries"], rules: RuleTouches, prepared: PreparedServices = nonePrepared): Touched {
     const hosts = new Map<string, Touch>();
     const addresses = new Set<string>();
     this.#ruled.begin();
@@ -72,12 +95,10 @@ export class Directory {
     }
     for (const entry of delta.upserted) {
       try {
-        this.#replace(
-          entry.key,
-          new CompiledService(entry, this.#settings, this.#services.get(entry.key)),
-          hosts,
-          addresses,
-        );
+        const ready = prepared.get(entry.key);
+        const next =
+          ready?.entry === entry ? ready : new CompiledService(entry, this.#settings, this.#services.get(entry.key));
+        this.#replace(entry.key, next, hosts, addresses);
         this.#faults.delete(entry.key);
       } catch (cause) {
         this.#faults.set(entry.key, cause);

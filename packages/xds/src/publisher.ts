@@ -2,6 +2,7 @@ import type { TypeUrl } from "@signalbox/envoy-api";
 import type { ChangeEvent, EventBus } from "@signalbox/event-bus";
 import type { Revision } from "@signalbox/model";
 import type { ChangedNames, Peer, ResourceSource, ResourceView, StreamFacts, ViewLease } from "@signalbox/xds-server";
+import { Slices } from "./slices.ts";
 import { parseNode, type NodeLike, type ProxyNode } from "./node.ts";
 import type { Credential } from "./gateway/secrets.ts";
 import { credentialFault } from "./secrets/credential-fault.ts";
@@ -106,6 +107,9 @@ class TranslatingPublisher implements XdsPublisher {
   readonly #secrets: PublishedSecrets | undefined;
   readonly #vhds: boolean;
   readonly #onTranslated: (seconds: number) => void;
+  readonly #slices: Slices;
+  /** Views that are being prepared, by kind. */
+  readonly #preparing = new Map<string, Promise<unknown>>();
   readonly #leases = new Set<Lease>();
   readonly #byView = new Map<ResourceView, Set<Lease>>();
   #faults: ReadonlyMap<string, string> = new Map();
@@ -116,6 +120,7 @@ class TranslatingPublisher implements XdsPublisher {
     this.#translator = options.translator;
     this.#logger = options.logger;
     this.#clock = options.clock;
+    this.#slices = new Slices(() => options.clock?.now() ?? 0);
     this.#secrets = options.secrets;
     this.#vhds = options.vhds ?? true;
     this.#onTranslated = (seconds) => options.onTranslated?.(seconds);
@@ -190,17 +195,22 @@ class TranslatingPublisher implements XdsPublisher {
         this.#logger?.warn("bus-gap", { expected: this.#translator.revision, previous: event.previous });
         return false;
       }
-      this.#take(event);
+      await this.#take(event);
     }
     return true;
   }
 
-  #take(event: ChangeEvent): void {
+  /** Most work is done before anything changes, so that clients see the old state or the new one. */
+  async #take(event: ChangeEvent): Promise<void> {
     const started = this.#clock?.now();
     const first = this.#translator.revision === undefined;
-    const changes = this.#translator.apply(event);
+    const preparing = this.#slices.run(this.#translator.preparing(event));
+    // Without a wait where there is nothing to wait for: a lone change is told in this turn.
+    const prepared = preparing instanceof Promise ? await preparing : preparing;
+    const changes = this.#translator.apply(event, prepared);
     if (started !== undefined) this.#timed((this.#clock?.now() ?? started) - started);
     this.#report(changes);
+    if (first) for (const lease of [...this.#leases]) await this.#prepareView(lease);
     const moved =
       first || changes.everyone
         ? [...this.#leases]
@@ -223,7 +233,7 @@ class TranslatingPublisher implements XdsPublisher {
     const vhds = this.#vhds && node.vhds && stream?.protocol === "delta" && stream.aggregated;
     const lease: Lease = { node, trusted: this.#isTrusted(sent, node, peer), vhds, onChange, view: undefined };
     this.#leases.add(lease);
-    if (this.#translator.revision !== undefined) this.#move(lease);
+    if (this.#translator.revision !== undefined) this.#serve(lease);
     return {
       current: () => lease.view,
       release: () => {
@@ -231,6 +241,34 @@ class TranslatingPublisher implements XdsPublisher {
         this.#leave(lease);
       },
     };
+  }
+
+  /** Gives a new lease its view: now, or in a later turn where it is the first of its kind and there is much to do for it. */
+  #serve(lease: Lease): void {
+    const preparing = this.#prepareView(lease);
+    if (preparing === undefined) {
+      this.#move(lease);
+      return;
+    }
+    const serve = (): void => {
+      if (this.#leases.has(lease) && this.#move(lease)) this.#notify(lease, undefined);
+    };
+    preparing.then(serve).catch((error: unknown) => {
+      this.#logger?.error("view-failed", { node: lease.node.id, error });
+    });
+  }
+
+  /** Undefined where the view of the lease needs no preparation, or had it now. Leases of one kind wait for the same one. */
+  #prepareView({ node, trusted }: Lease): Promise<unknown> | undefined {
+    const wanted = this.#translator.preparingView(node, trusted);
+    if (wanted === undefined) return undefined;
+    const known = this.#preparing.get(wanted.kind);
+    if (known !== undefined) return known;
+    const preparing = this.#slices.run(wanted.steps);
+    if (!(preparing instanceof Promise)) return undefined;
+    const ended = preparing.finally(() => this.#preparing.delete(wanted.kind));
+    this.#preparing.set(wanted.kind, ended);
+    return ended;
   }
 
   #isTrusted(sent: NodeLike, { id, namespace, type }: ProxyNode, peer: Peer | undefined): boolean {

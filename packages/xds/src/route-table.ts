@@ -343,7 +343,25 @@ function isSame(before: Stored | undefined, now: Stored | undefined): boolean {
 function partOf(stored: Stored): HostPiece {
   const { claim, domains } = stored;
   if (domains.length === 0) return nothing;
-  return (stored.part ??= pieceOf(frameVirtualHost(claim.parts.virtualHost(claim.port, domains))));
+  return (stored.part ??= pieceOfHost(claim.parts.virtualHost(claim.port, domains)));
+}
+
+/** Makes ahead what a table with this claim needs, where the claim gets all its domains. */
+export function prepareClaim(claim: RouteClaim): void {
+  const domains = domainsOf(claim);
+  if (domains.length > 0) SetVersion.of([pieceOfHost(claim.parts.virtualHost(claim.port, domains))]);
+}
+
+const piecesOfHosts = new WeakMap<Uint8Array, HostPiece>();
+
+/** The same bytes give the same piece, in all tables. */
+function pieceOfHost(bytes: Uint8Array): HostPiece {
+  let piece = piecesOfHosts.get(bytes);
+  if (piece === undefined) {
+    piece = pieceOf(frameVirtualHost(bytes));
+    piecesOfHosts.set(bytes, piece);
+  }
+  return piece;
 }
 
 /** A virtual host as a table holds it. */

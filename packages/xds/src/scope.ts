@@ -19,7 +19,7 @@ import {
 import { portKind } from "./port-kind.ts";
 import { encodeRouteConfiguration, serviceDomains, type Fallback } from "./routes.ts";
 import type { Sight } from "./sight.ts";
-import { RouteTable, type RouteClaim } from "./route-table.ts";
+import { prepareClaim, RouteTable, type RouteClaim } from "./route-table.ts";
 import { ResourceTable, type Table } from "./tables.ts";
 
 /** Listeners and routes that a set of equal clients shares. */
@@ -208,6 +208,23 @@ export function claimRoutes(
   if (inSharedRouteTable(port, style)) routes.claim(host, claim);
   const kind = portKind(port.port.protocol);
   if (kind === "http" || kind === "sniffed") proxy?.claim(proxyKey(host, port.port.number), withPorts(claim));
+}
+
+/** Encodes what claims of the service's ports come to where nobody wants the same domain. It is kept for them. */
+export function prepareRoutes(
+  service: CompiledService,
+  aliases: readonly string[],
+  { dnsDomain, style }: ScopeOptions,
+): void {
+  if (service.rules?.bare === true) return;
+  for (const port of service.ports) {
+    if (!inSharedRouteTable(port, style)) continue;
+    prepareClaim({
+      parts: service.encoded,
+      port: port.port,
+      ...serviceDomains(service.entry.service, aliases, dnsDomain),
+    });
+  }
 }
 
 /** Listeners and route tables of one port number. */

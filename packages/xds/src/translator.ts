@@ -1,7 +1,7 @@
 import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
 import type { ChangeEvent } from "@signalbox/event-bus";
 import type { Sidecar } from "@signalbox/istio-objects";
-import type { Revision } from "@signalbox/model";
+import type { CatalogDelta, Revision } from "@signalbox/model";
 import {
   anyClient,
   createRuleBook,
@@ -10,9 +10,9 @@ import {
   type RuleBook,
   type RuleStatus,
 } from "@signalbox/traffic";
-import type { ChangedNames, ResourceView } from "@signalbox/xds-server";
-import type { Flavour } from "./compiled-service.ts";
-import { Directory, type Touched, type TranslationFault } from "./directory.ts";
+import { SetVersion, type ChangedNames, type ResourceView } from "@signalbox/xds-server";
+import type { CompiledService, Flavour } from "./compiled-service.ts";
+import { Directory, type PreparedServices, type Touched, type TranslationFault } from "./directory.ts";
 import { RouterScope } from "./gateway/router-scope.ts";
 import { GrpcScope } from "./grpc-scope.ts";
 import { inboundLayer, inboundOf } from "./inbound-layer.ts";
@@ -36,10 +36,12 @@ import { PatchedView } from "./patches/patched-view.ts";
 import { faultOf, Patchers } from "./patches/patchers.ts";
 import { RuleUse } from "./rule-use.ts";
 import { ScopeOverlay } from "./scope-overlay.ts";
-import { EnvoyScope, type Scope } from "./scope.ts";
+import { EnvoyScope, prepareRoutes, type Scope, type ScopeOptions } from "./scope.ts";
 import { RouterSecrets, SecretTable, type SecretChanges } from "./secrets/router-secrets.ts";
 import { ServiceTables, SharedTables } from "./service-tables.ts";
 import { SidecarScope } from "./sidecar-scope.ts";
+import type { Sight } from "./sight.ts";
+import type { Steps } from "./slices.ts";
 import type { Table } from "./tables.ts";
 import { changedIn, DiscoveredHostsView } from "./vhds/discovered-hosts-view.ts";
 import { TableView } from "./views.ts";
@@ -79,8 +81,18 @@ export interface Translator {
   readonly services: number;
   /** How many resources are kept for clients, by type. */
   resources(): ReadonlyMap<TypeUrl, number>;
-  /** Takes in one event and rebuilds what it touches. Views that were handed out change with it. */
-  apply(event: ChangeEvent): TranslationChanges;
+  /** Does ahead, in steps, most of the work of taking in an event. Takes nothing in: no view changes. */
+  preparing(event: ChangeEvent): Steps<PreparedServices>;
+  /** Takes in one event and rebuilds what it touches. Views that were handed out change with it. `prepared`: what was made ahead for it. */
+  apply(event: ChangeEvent, prepared?: PreparedServices): TranslationChanges;
+  /**
+   * Does ahead, in steps, most of the work that the next `view` of a node has because it is the first of its kind; undefined where that is
+   * little. Nodes of equal `kind` need it once.
+   */
+  preparingView(
+    node: ProxyNode,
+    trusted?: boolean,
+  ): { readonly kind: string; readonly steps: Steps<undefined> } | undefined;
   /** Takes in secrets that came, changed or went, and rebuilds what names them. */
   setSecrets(changes: SecretChanges): TranslationChanges;
   /**
@@ -193,16 +205,21 @@ class CatalogTranslator implements Translator {
     return counts;
   }
 
-  apply(event: ChangeEvent): TranslationChanges {
+  *preparing(event: ChangeEvent): Steps<PreparedServices> {
+    return yield* this.#directory.preparing(this.#entriesOf(event).upserted);
+  }
+
+  #entriesOf(event: ChangeEvent): CatalogDelta["entries"] {
+    return event.type === "snapshot" ? this.#directory.difference(event.catalog) : event.delta.entries;
+  }
+
+  apply(event: ChangeEvent, prepared?: PreparedServices): TranslationChanges {
     const objects =
       event.type === "snapshot"
         ? this.#objects.takeAll(event.catalog.objects)
         : this.#objects.take(event.delta.objects);
     const rules = this.#book.apply(objects);
-    const touched = this.#directory.apply(
-      event.type === "snapshot" ? this.#directory.difference(event.catalog) : event.delta.entries,
-      rules,
-    );
+    const touched = this.#directory.apply(this.#entriesOf(event), rules, prepared);
     const parts = this.#parts();
     for (const part of parts) part.update(touched);
     if (this.#secrets.apply(objects, rules)) for (const table of this.#secretTables()) table.update();
@@ -230,6 +247,32 @@ class CatalogTranslator implements Translator {
       ...this.#secretTables().flatMap(({ faults }) => faults),
       ...this.#patchFaults(),
     ];
+  }
+
+  preparingView(node: ProxyNode, trusted = false) {
+    const wanted = this.#nodes.of(node, trusted);
+    // Behind a Sidecar with egress there may be next to nothing of all services.
+    if (this.#scopes.has(wanted.key) || (wanted.sidecar?.spec.egress.length ?? 0) > 0) return undefined;
+    const flavour = flavourOf(node);
+    const options = wanted.targets === undefined && node.type !== "grpc" ? scopeOptions(wanted) : undefined;
+    const tables = this.#sharedTables.has(flavour);
+    const scope = options === undefined || this.#sharedScopes.has(sharedScopeKey(options, wanted.settings));
+    if (tables && scope) return undefined;
+    const kind = JSON.stringify([flavour, options, wanted.settings.registryOnly]);
+    return { kind, steps: this.#preparingView(flavour, options) };
+  }
+
+  *#preparingView(flavour: Flavour, options: ScopeOptions | undefined): Steps<undefined> {
+    const sight = this.#directory.sight(anyClient);
+    for (const host of [...sight.hosts()]) {
+      try {
+        prepareService(sight.visible(host), sight, flavour, options);
+      } catch {
+        // Said when the view is made.
+      }
+      yield;
+    }
+    return undefined;
   }
 
   view(node: ProxyNode, trusted = false, vhds = false): ResourceView {
@@ -366,7 +409,8 @@ class CatalogTranslator implements Translator {
     });
   }
 
-  #buildScope({ client, dnsDomain, node, settings, targets }: NodeScope): Scope | undefined {
+  #buildScope(wanted: NodeScope): Scope | undefined {
+    const { client, dnsDomain, node, settings, targets } = wanted;
     if (targets !== undefined) {
       return new RouterScope({
         book: this.#book,
@@ -379,9 +423,9 @@ class CatalogTranslator implements Translator {
       });
     }
     if (node.type === "grpc") return new GrpcScope(this.#directory.sight(client), dnsDomain, settings);
-    if (!hasListeners(node)) return undefined;
-    const options = { dnsDomain: searchedBy(dnsDomain), style: styleOf(node), fallback: fallbackOf(node, settings) };
-    const key = JSON.stringify([options, settings.registryOnly]);
+    const options = scopeOptions(wanted);
+    if (options === undefined) return undefined;
+    const key = sharedScopeKey(options, settings);
     let base = this.#sharedScopes.get(key);
     if (base === undefined) {
       base = new EnvoyScope(this.#directory.sight(anyClient), settings, options);
@@ -437,6 +481,29 @@ function tableView(
       ...(secrets === undefined ? [] : ([[typeUrls.secret, secrets]] as const)),
     ]),
   );
+}
+
+/** What the listeners and routes depend on that all namespaces share; undefined for clients that take none. */
+function scopeOptions({ dnsDomain, node, settings }: NodeScope): ScopeOptions | undefined {
+  if (!hasListeners(node)) return undefined;
+  return { dnsDomain: searchedBy(dnsDomain), style: styleOf(node), fallback: fallbackOf(node, settings) };
+}
+
+function sharedScopeKey(options: ScopeOptions, { registryOnly }: MeshSettings): string {
+  return JSON.stringify([options, registryOnly]);
+}
+
+/** Encodes what the shared tables hold of a service; they find it there. */
+function prepareService(
+  service: CompiledService | undefined,
+  sight: Sight,
+  flavour: Flavour,
+  options: ScopeOptions | undefined,
+): void {
+  if (service === undefined) return;
+  const { assignments, clusters } = service.resources(flavour);
+  SetVersion.of([...clusters, ...assignments]);
+  if (options !== undefined) prepareRoutes(service, sight.aliases(service), options);
 }
 
 /** The part of a DNS domain that all its namespaces have in common: from `svc` on. */

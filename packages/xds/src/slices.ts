@@ -1,0 +1,39 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+/** Work in small steps, between which anything else may happen. */
+export type Steps<T> = Generator<undefined, T, undefined>;
+
+/** Milliseconds of work in one turn of the event loop. */
+const sliceMs = 8;
+
+/** Does work in slices, so that sockets and timers do not wait for the end of it. */
+export class Slices {
+  readonly #now: () => number;
+
+  /** `now` gives milliseconds; with a clock that stands still everything is done in one slice. */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** The result where the work fits in one slice, and a promise of it where it goes on in later turns of the event loop. */
+  run<T>(steps: Steps<T>): T | Promise<T> {
+    const first = this.#slice(steps);
+    return first.done === true ? first.value : this.#rest(steps);
+  }
+
+  async #rest<T>(steps: Steps<T>): Promise<T> {
+    for (;;) {
+      await nextTurn();
+      const next = this.#slice(steps);
+      if (next.done === true) return next.value;
+    }
+  }
+
+  #slice<T>(steps: Steps<T>): IteratorResult<undefined, T> {
+    const end = this.#now() + sliceMs;
+    for (;;) {
+      const next = steps.next();
+      if (next.done === true || this.#now() >= end) return next;
+    }
+  }
+}
