@@ -60,6 +60,20 @@ describe("the publisher", () => {
     return { lease: publisher.source.acquire({ id } as never, (changed) => changes.push(changed)), changes };
   }
 
+  it("prepares the first view of a kind in later turns, for all who wait for it, and for nobody who left", async () => {
+    const publish = await lead();
+    for (let index = 0; index < 20; index++) await publish({ ...web, hostname: `web-${index}.io` });
+    const [first, second, gone] = [client("a"), client("b"), client("c")];
+    expect([first, second, gone].map(({ lease }) => lease.current())).toEqual([undefined, undefined, undefined]);
+    gone.lease.release();
+    await vi.waitFor(() => expect(second.changes).toEqual([undefined]));
+    expect(first.changes).toEqual([undefined]);
+    expect(first.lease.current()?.resources(typeUrls.endpoint).size).toBe(20);
+    expect(second.lease.current()).toBe(first.lease.current());
+    expect(gone.changes).toEqual([]);
+    expect(client("d").lease.current()).toBe(first.lease.current());
+  });
+
   it.each([
     ["one by one", "an Envoy asks for them on an aggregated delta stream", {}, {}, true],
     ["in tables", "the publisher gives nobody others", {}, { vhds: false }, false],

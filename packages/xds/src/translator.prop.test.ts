@@ -1,9 +1,11 @@
 import { typeUrls } from "@signalbox/envoy-api";
+import type { ChangeEvent } from "@signalbox/event-bus";
 import type { CatalogDelta, CatalogEntry, ServiceKey } from "@signalbox/model";
 import type { ResourceView } from "@signalbox/xds-server";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseNode } from "./node.ts";
+import type { Steps } from "./slices.ts";
 import { clients, mesh, service } from "./testing/arbitraries.ts";
 import { catalogOf, entryOf } from "./testing/catalog.ts";
 import { createTranslator, type Translator } from "./translator.ts";
@@ -28,6 +30,7 @@ function advance(
   translator: Translator,
   { upserts, removals }: typeof step extends fc.Arbitrary<infer S> ? S : never,
   sequence: number,
+  ahead = false,
 ) {
   const upserted = new Map(upserts.map(entryOf).map((entry) => [entry.key, entry]));
   const keys = [...catalog.keys()].filter((key) => !upserted.has(key));
@@ -41,7 +44,15 @@ function advance(
     objects: none,
   };
   const revision = { epoch: "1", sequence };
-  return translator.apply({ v: 1, type: "delta", previous: { epoch: "1", sequence: sequence - 1 }, revision, delta });
+  const event: ChangeEvent = { v: 1, type: "delta", previous: { epoch: "1", sequence: sequence - 1 }, revision, delta };
+  return translator.apply(event, ahead ? finished(translator.preparing(event)) : undefined);
+}
+
+function finished<T>(steps: Steps<T>): T {
+  for (;;) {
+    const next = steps.next();
+    if (next.done === true) return next.value;
+  }
 }
 
 describe("folding deltas", () => {
@@ -110,6 +121,26 @@ describe("folding deltas", () => {
         expect(contents(translator.view(node))).toEqual(contents(fresh.view(node)));
       }),
       { numRuns: 50 },
+    );
+  });
+
+  it("gives the same when the work is done ahead, in steps", () => {
+    fc.assert(
+      fc.property(mesh, fc.array(step, { minLength: 1, maxLength: 5 }), (mesh, steps) => {
+        const [ahead, plain] = [createTranslator({ mesh }), createTranslator({ mesh })];
+        const catalogs = [new Map<ServiceKey, CatalogEntry>(), new Map<ServiceKey, CatalogEntry>()] as const;
+        for (const translator of [ahead, plain]) translator.apply({ v: 1, type: "snapshot", catalog: catalogOf([]) });
+        for (const [index, one] of steps.entries()) {
+          const told = advance(catalogs[0], ahead, one, index + 2, true);
+          const expected = advance(catalogs[1], plain, one, index + 2);
+          expect([...told.views.values()]).toEqual([...expected.views.values()]);
+          for (const node of Object.values(clients)) {
+            for (const _ of ahead.preparingView(node)?.steps ?? []) continue;
+            expect(contents(ahead.view(node))).toEqual(contents(plain.view(node)));
+          }
+        }
+      }),
+      { numRuns: 30 },
     );
   });
 });

@@ -86,6 +86,16 @@ async function soak(options: SoakOptions, signal: AbortSignal): Promise<readonly
   }
 }
 
-function within<T>(signal: AbortSignal, task: (until: AbortSignal) => Promise<T>): Promise<T> {
-  return task(AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]));
+/** Not `AbortSignal.timeout`: one that nobody else refers to may be collected before its time. */
+async function within<T>(signal: AbortSignal, task: (until: AbortSignal) => Promise<T>): Promise<T> {
+  const end = new AbortController();
+  const stop = () => end.abort(signal.reason);
+  const late = setTimeout(() => end.abort(new Error(`a client waited for more than ${patienceMs} ms`)), patienceMs);
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await task(end.signal);
+  } finally {
+    clearTimeout(late);
+    signal.removeEventListener("abort", stop);
+  }
 }
