@@ -114,7 +114,7 @@ describe("the publisher", () => {
     const expected = new Map([[typeUrls.endpoint, new Set(["outbound|80||web.io"])]]);
     expect(early.changes.at(-1)).toEqual(expected);
     expect(late.changes).toEqual([expected]);
-    expect(publisher.status()).toMatchObject({ name: "xds", services: 1, clients: 2, views: 1, lastTranslation: 5 });
+    expect(publisher.status()).toMatchObject({ name: "xds", services: 1, clients: 2, views: 1, lastTranslation: 15 });
   });
 
   it("says nothing to clients whose view did not change", async () => {
