@@ -47,7 +47,8 @@ interface Strip {
   readonly offsets: readonly number[];
   /** One for each key. */
   readonly parts: readonly HostPiece[];
-  readonly bytes: Uint8Array;
+  /** All of them joined; made when a table above first asks. */
+  readonly bytes: () => Uint8Array;
   /** Of all its pieces. */
   readonly version: SetVersion;
 }
@@ -178,10 +179,11 @@ export class RouteTable {
   #pieces(): Pieces {
     const below = this.#findBelow();
     if (below === undefined) {
-      const { bytes, parts, version } = this.#whole();
-      return { pieces: [bytes], runs: [runOf(parts)], version: version.copy() };
+      const { parts, version } = this.#whole();
+      return { pieces: parts.map(({ bytes }) => bytes), runs: [runOf(parts)], version: version.copy() };
     }
-    const { keys, offsets, bytes, parts, version: whole } = below.#whole();
+    const { keys, offsets, parts, version: whole, ...strip } = below.#whole();
+    const bytes = strip.bytes();
     const pieces: Uint8Array[] = [];
     const runs: Run[] = [];
     const version = whole.copy();
@@ -208,16 +210,21 @@ export class RouteTable {
   #whole(): Strip {
     if (this.#strip !== undefined) return this.#strip;
     const keys = this.#keys();
-    const parts = keys.flatMap((key) => this.#stored(key).map(partOf));
+    const parts: HostPiece[] = [];
     const offsets = [0];
-    for (const { bytes } of parts) offsets.push((offsets.at(-1) ?? 0) + bytes.length);
-    this.#strip = {
-      keys,
-      offsets,
-      parts,
-      bytes: joined(parts.map(({ bytes }) => bytes)),
-      version: SetVersion.of(parts.filter((part) => part !== nothing)),
-    };
+    const version = new SetVersion();
+    let end = 0;
+    for (const key of keys) {
+      const stored = this.#claims.get(key);
+      if (stored === undefined) continue;
+      const part = partOf(stored);
+      parts.push(part);
+      offsets.push((end += part.bytes.length));
+      if (part !== nothing) version.add(part);
+    }
+    let bytes: Uint8Array | undefined;
+    const join = () => (bytes ??= joined(parts.map((part) => part.bytes)));
+    this.#strip = { keys, offsets, parts, bytes: join, version };
     return this.#strip;
   }
 
