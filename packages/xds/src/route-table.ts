@@ -126,6 +126,11 @@ export class RouteTable {
     else this.#claims.set(key, next);
   }
 
+  /** Encodes a claim ahead of `resource`. */
+  prepare(key: string): void {
+    for (const stored of this.#stored(key)) SetVersion.of([partOf(stored)]);
+  }
+
   /**
    * The table as a resource: virtual hosts by name, then the one for every other host. The same object until something in it changes: a
    * rule of which no route is made leaves all tables alone.
@@ -351,12 +356,6 @@ function partOf(stored: Stored): HostPiece {
   const { claim, domains } = stored;
   if (domains.length === 0) return nothing;
   return (stored.part ??= pieceOfHost(claim.parts.virtualHost(claim.port, domains)));
-}
-
-/** Makes ahead what a table with this claim needs, where the claim gets all its domains. */
-export function prepareClaim(claim: RouteClaim): void {
-  const domains = domainsOf(claim);
-  if (domains.length > 0) SetVersion.of([pieceOfHost(claim.parts.virtualHost(claim.port, domains))]);
 }
 
 const piecesOfHosts = new WeakMap<Uint8Array, HostPiece>();

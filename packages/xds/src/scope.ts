@@ -19,7 +19,8 @@ import {
 import { portKind } from "./port-kind.ts";
 import { encodeRouteConfiguration, serviceDomains, type Fallback } from "./routes.ts";
 import type { Sight } from "./sight.ts";
-import { prepareClaim, RouteTable, type RouteClaim } from "./route-table.ts";
+import { RouteTable, type RouteClaim } from "./route-table.ts";
+import type { Steps } from "./slices.ts";
 import { ResourceTable, type Table } from "./tables.ts";
 
 /** Listeners and routes that a set of equal clients shares. */
@@ -73,15 +74,32 @@ export class EnvoyScope implements Scope {
   readonly #faults = new Map<number, TranslationFault>();
   #dirty: ReadonlySet<number> = new Set();
 
-  constructor(sight: Sight, settings: MeshSettings, options: ScopeOptions) {
+  /** Without `hosts`, everything in sight is in it. */
+  constructor(sight: Sight, settings: MeshSettings, options: ScopeOptions, hosts = sight.hosts()) {
     this.#sight = sight;
     this.settings = settings;
     this.options = options;
     if (settings.proxyHttpPort > 0) this.proxy = new RouteTable("http_proxy", options.fallback, false);
     if (options.style.captured) this.listeners.put(listenerResource(virtualOutbound(options.style, settings)));
-    this.#rebuild(sight.hosts());
-    this.listeners.settle();
-    this.routes.settle();
+    this.#rebuild(hosts);
+    this.settle();
+  }
+
+  /** The same in steps. What changes meanwhile may be missing. */
+  static *building(sight: Sight, settings: MeshSettings, options: ScopeOptions): Steps<EnvoyScope> {
+    const scope = new EnvoyScope(sight, settings, options, []);
+    const dirty = new Set<number>();
+    for (const host of [...sight.hosts()]) {
+      scope.#replace(host, dirty);
+      for (const { port } of scope.#services.get(host)?.ports ?? []) {
+        scope.#groups.get(port.number)?.routes.prepare(host);
+        scope.proxy?.prepare(proxyKey(host, port.number));
+      }
+      yield;
+    }
+    scope.#publishAll(dirty);
+    scope.settle();
+    return scope;
   }
 
   get faults(): Iterable<TranslationFault> {
@@ -132,21 +150,27 @@ export class EnvoyScope implements Scope {
 
   #rebuild(hosts: Iterable<string>): void {
     const dirty = new Set<number>(this.#faults.keys());
-    for (const host of hosts) {
-      for (const { port } of this.#services.get(host)?.ports ?? []) {
-        this.#groups.get(port.number)?.members.delete(host);
-        this.#groups.get(port.number)?.routes.claim(host, undefined);
-        this.proxy?.claim(proxyKey(host, port.number), undefined);
-        dirty.add(port.number);
-      }
-      const service = this.#sight.visible(host);
-      if (service === undefined) this.#services.delete(host);
-      else this.#services.set(host, service);
-      for (const port of service?.ports ?? []) {
-        if (service !== undefined) this.#join(host, { service, port });
-        dirty.add(port.port.number);
-      }
+    for (const host of hosts) this.#replace(host, dirty);
+    this.#publishAll(dirty);
+  }
+
+  #replace(host: string, dirty: Set<number>): void {
+    for (const { port } of this.#services.get(host)?.ports ?? []) {
+      this.#groups.get(port.number)?.members.delete(host);
+      this.#groups.get(port.number)?.routes.claim(host, undefined);
+      this.proxy?.claim(proxyKey(host, port.number), undefined);
+      dirty.add(port.number);
     }
+    const service = this.#sight.visible(host);
+    if (service === undefined) this.#services.delete(host);
+    else this.#services.set(host, service);
+    for (const port of service?.ports ?? []) {
+      if (service !== undefined) this.#join(host, { service, port });
+      dirty.add(port.port.number);
+    }
+  }
+
+  #publishAll(dirty: ReadonlySet<number>): void {
     for (const number of dirty) {
       this.#faults.delete(number);
       try {
@@ -208,23 +232,6 @@ export function claimRoutes(
   if (inSharedRouteTable(port, style)) routes.claim(host, claim);
   const kind = portKind(port.port.protocol);
   if (kind === "http" || kind === "sniffed") proxy?.claim(proxyKey(host, port.port.number), withPorts(claim));
-}
-
-/** Encodes what claims of the service's ports come to where nobody wants the same domain. It is kept for them. */
-export function prepareRoutes(
-  service: CompiledService,
-  aliases: readonly string[],
-  { dnsDomain, style }: ScopeOptions,
-): void {
-  if (service.rules?.bare === true) return;
-  for (const port of service.ports) {
-    if (!inSharedRouteTable(port, style)) continue;
-    prepareClaim({
-      parts: service.encoded,
-      port: port.port,
-      ...serviceDomains(service.entry.service, aliases, dnsDomain),
-    });
-  }
 }
 
 /** Listeners and route tables of one port number. */

@@ -8,6 +8,7 @@ import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import { OverlayTable, uncovered, type Cover } from "./overlay-table.ts";
 import type { Sight } from "./sight.ts";
+import type { Steps } from "./slices.ts";
 import { ResourceTable } from "./tables.ts";
 
 interface Names {
@@ -26,13 +27,25 @@ export class SharedTables {
   readonly #held = new Map<string, Names>();
   readonly #faults = new Map<string, TranslationFault>();
 
-  constructor(sight: Sight, flavour: Flavour, settings: MeshSettings) {
+  /** Without `hosts`, everything in sight is in them. */
+  constructor(sight: Sight, flavour: Flavour, settings: MeshSettings, hosts = sight.hosts()) {
     this.#sight = sight;
     this.flavour = flavour;
     const mesh = flavour === "grpc" ? [] : meshClusters(settings);
     for (const cluster of mesh) this.clusters.put(resourceOf(cluster.name, encoded(ClusterSchema, cluster)));
-    for (const host of sight.hosts()) this.#update(host);
+    for (const host of hosts) this.#update(host);
     this.settle();
+  }
+
+  /** The same in steps. What changes meanwhile may be missing. */
+  static *building(sight: Sight, flavour: Flavour, settings: MeshSettings): Steps<SharedTables> {
+    const tables = new SharedTables(sight, flavour, settings, []);
+    for (const host of [...sight.hosts()]) {
+      tables.#update(host);
+      yield;
+    }
+    tables.settle();
+    return tables;
   }
 
   /** What cannot be put into the tables now. */

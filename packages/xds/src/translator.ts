@@ -10,8 +10,8 @@ import {
   type RuleBook,
   type RuleStatus,
 } from "@signalbox/traffic";
-import { SetVersion, type ChangedNames, type ResourceView } from "@signalbox/xds-server";
-import type { CompiledService, Flavour } from "./compiled-service.ts";
+import type { ChangedNames, ResourceView } from "@signalbox/xds-server";
+import type { Flavour } from "./compiled-service.ts";
 import { Directory, type PreparedServices, type Touched, type TranslationFault } from "./directory.ts";
 import { RouterScope } from "./gateway/router-scope.ts";
 import { GrpcScope } from "./grpc-scope.ts";
@@ -36,11 +36,10 @@ import { PatchedView } from "./patches/patched-view.ts";
 import { faultOf, Patchers } from "./patches/patchers.ts";
 import { RuleUse } from "./rule-use.ts";
 import { ScopeOverlay } from "./scope-overlay.ts";
-import { EnvoyScope, prepareRoutes, type Scope, type ScopeOptions } from "./scope.ts";
+import { EnvoyScope, type Scope, type ScopeOptions } from "./scope.ts";
 import { RouterSecrets, SecretTable, type SecretChanges } from "./secrets/router-secrets.ts";
 import { ServiceTables, SharedTables } from "./service-tables.ts";
 import { SidecarScope } from "./sidecar-scope.ts";
-import type { Sight } from "./sight.ts";
 import type { Steps } from "./slices.ts";
 import type { Table } from "./tables.ts";
 import { changedIn, DiscoveredHostsView } from "./vhds/discovered-hosts-view.ts";
@@ -149,6 +148,8 @@ class CatalogTranslator implements Translator {
   /** Views that nobody holds, the longest forgotten first. */
   readonly #idle = new Set<ResourceView>();
   #revision: Revision | undefined;
+  /** How many events were taken in. */
+  #events = 0;
 
   constructor(settings: MeshSettings, domain: string, shortNames: NameDomain) {
     this.#settings = settings;
@@ -214,6 +215,7 @@ class CatalogTranslator implements Translator {
   }
 
   apply(event: ChangeEvent, prepared?: PreparedServices): TranslationChanges {
+    this.#events += 1;
     const objects =
       event.type === "snapshot"
         ? this.#objects.takeAll(event.catalog.objects)
@@ -255,23 +257,27 @@ class CatalogTranslator implements Translator {
     if (this.#scopes.has(wanted.key) || (wanted.sidecar?.spec.egress.length ?? 0) > 0) return undefined;
     const flavour = flavourOf(node);
     const options = wanted.targets === undefined && node.type !== "grpc" ? scopeOptions(wanted) : undefined;
+    const { settings } = wanted;
     const tables = this.#sharedTables.has(flavour);
-    const scope = options === undefined || this.#sharedScopes.has(sharedScopeKey(options, wanted.settings));
+    const scope = options === undefined || this.#sharedScopes.has(sharedScopeKey(options, settings));
     if (tables && scope) return undefined;
-    const kind = JSON.stringify([flavour, options, wanted.settings.registryOnly]);
-    return { kind, steps: this.#preparingView(flavour, options) };
+    const kind = JSON.stringify([flavour, options, settings.registryOnly]);
+    return { kind, steps: this.#preparingView(flavour, options, settings) };
   }
 
-  *#preparingView(flavour: Flavour, options: ScopeOptions | undefined): Steps<undefined> {
+  /** Builds what is shared. It is of no use where an event came meanwhile, but for what was encoded on the way. */
+  *#preparingView(flavour: Flavour, options: ScopeOptions | undefined, settings: MeshSettings): Steps<undefined> {
     const sight = this.#directory.sight(anyClient);
-    for (const host of [...sight.hosts()]) {
-      try {
-        prepareService(sight.visible(host), sight, flavour, options);
-      } catch {
-        // Said when the view is made.
-      }
-      yield;
+    const event = this.#events;
+    if (!this.#sharedTables.has(flavour)) {
+      const tables = yield* SharedTables.building(sight, flavour, this.#settings);
+      if (event === this.#events && !this.#sharedTables.has(flavour)) this.#sharedTables.set(flavour, tables);
     }
+    if (options === undefined) return undefined;
+    const key = sharedScopeKey(options, settings);
+    if (this.#sharedScopes.has(key)) return undefined;
+    const scope = yield* EnvoyScope.building(sight, settings, options);
+    if (event === this.#events && !this.#sharedScopes.has(key)) this.#sharedScopes.set(key, scope);
     return undefined;
   }
 
@@ -491,19 +497,6 @@ function scopeOptions({ dnsDomain, node, settings }: NodeScope): ScopeOptions | 
 
 function sharedScopeKey(options: ScopeOptions, { registryOnly }: MeshSettings): string {
   return JSON.stringify([options, registryOnly]);
-}
-
-/** Encodes what the shared tables hold of a service; they find it there. */
-function prepareService(
-  service: CompiledService | undefined,
-  sight: Sight,
-  flavour: Flavour,
-  options: ScopeOptions | undefined,
-): void {
-  if (service === undefined) return;
-  const { assignments, clusters } = service.resources(flavour);
-  SetVersion.of([...clusters, ...assignments]);
-  if (options !== undefined) prepareRoutes(service, sight.aliases(service), options);
 }
 
 /** The part of a DNS domain that all its namespaces have in common: from `svc` on. */
