@@ -1,8 +1,10 @@
+import { formatYaml } from "@signalbox/files";
 import { registryId, validateRecord } from "@signalbox/model";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fileContent, formatFault } from "./convert/file-content.ts";
 import { mergeFiles } from "./convert/merge-files.ts";
-import { convertFile } from "./convert.ts";
+import { fileReader } from "./convert.ts";
 
 const context = {
   registry: registryId("static", "any"),
@@ -57,17 +59,61 @@ const object = fc.record({
   items: any,
 });
 
-describe("convertFile on any data", () => {
-  it("never throws, and what passes is valid", () => {
-    fc.assert(
-      fc.property(fc.array(fc.oneof(any, short, object), { maxLength: 3 }), (values) => {
-        const documents = values.map((value, index) => ({ index, value, positionOf: () => ({ line: 1, column: 1 }) }));
-        const parsed = { documents, errors: [], warnings: [] };
-        const content = convertFile({ file: "any.yaml", parsed }, context);
-        const { records } = mergeFiles(new Map([["any.yaml", content]]));
+function servicesIn(value: unknown): readonly unknown[] {
+  const { services } = Object(value) as { readonly services?: unknown };
+  return Array.isArray(services) ? services : [];
+}
+
+describe("fileReader on any data", () => {
+  const values = fc.array(fc.oneof(any, short, object), { maxLength: 3 });
+  const read = async (values: readonly unknown[], cutFrom: number) => {
+    const text = values.map((value) => formatYaml(value)).join("---\n");
+    return fileContent("any.yaml", await fileReader("any.yaml", context, { cutFrom }).read(text));
+  };
+
+  it("never throws, and what passes is valid", async () => {
+    await fc.assert(
+      fc.asyncProperty(values, async (values) => {
+        const { records } = mergeFiles(new Map([["any.yaml", await read(values, Infinity)]]));
         for (const record of records.values()) expect(validateRecord(record)).toEqual([]);
       }),
       { numRuns: 200 },
+    );
+  });
+
+  it("says of a list that is read item by item what it says of the whole", async () => {
+    await fc.assert(
+      fc.asyncProperty(values, async (values) => {
+        const [whole, cut] = [await read(values, Infinity), await read(values, 0)];
+        expect(mergeFiles(new Map([["any.yaml", cut]]))).toEqual(mergeFiles(new Map([["any.yaml", whole]])));
+        expect(cut.faults.map(formatFault).sort()).toEqual(whole.faults.map(formatFault).sort());
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("says of a file that changed what it says of a file that it never saw", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(values, { minLength: 2, maxLength: 4 }),
+        fc.constantFrom(0, Infinity),
+        async (all, cutFrom) => {
+          const reader = fileReader("any.yaml", context, { cutFrom });
+          // Each version has something of the one before.
+          for (const [index, own] of all.entries()) {
+            const services = [...all.slice(0, index + 1)].reverse().flatMap((values) => values.flatMap(servicesIn));
+            const text = [...own, { services }].map((value) => formatYaml(value)).join("---\n");
+            const known = fileContent("any.yaml", await reader.read(text));
+            const fresh = fileContent(
+              "any.yaml",
+              await fileReader("any.yaml", context, { cutFrom: Infinity }).read(text),
+            );
+            expect(mergeFiles(new Map([["any.yaml", known]]))).toEqual(mergeFiles(new Map([["any.yaml", fresh]])));
+            expect(known.faults.map(formatFault).sort()).toEqual(fresh.faults.map(formatFault).sort());
+          }
+        },
+      ),
+      { numRuns: 100 },
     );
   });
 });

@@ -1,39 +1,39 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseDocuments } from "@signalbox/files";
 import { registryId, validateRecord } from "@signalbox/model";
 import { describe, expect, it } from "vitest";
-import { formatFault, type FileContent } from "./convert/file-content.ts";
+import { fileContent, formatFault, type FileContent } from "./convert/file-content.ts";
 import { diffFiles, mergeFiles } from "./convert/merge-files.ts";
-import { convertFile } from "./convert.ts";
+import { fileReader } from "./convert.ts";
 
 const testdata = join(import.meta.dirname, "../testdata");
 const registry = registryId("static", "test");
 const context = { registry, cluster: "test", namespace: "default", domain: "cluster.local" };
 
-function convert(text: string, file = "a.yaml"): FileContent {
-  return convertFile({ file, parsed: parseDocuments(text, { file }) }, context);
+async function convert(text: string, file = "a.yaml", cutFrom?: number): Promise<FileContent> {
+  const reader = fileReader(file, context, cutFrom === undefined ? {} : { cutFrom });
+  return fileContent(file, await reader.read(text));
 }
 
 function readable(content: FileContent) {
   return {
-    records: content.records.map(({ value }) => value),
-    workloads: content.workloads.map(({ value }) => value),
-    objects: content.objects.map(({ value }) => value),
+    records: content.parts.flatMap((part) => part.content.records.map(({ value }) => value)),
+    workloads: content.parts.flatMap((part) => part.content.workloads.map(({ value }) => value)),
+    objects: content.parts.flatMap((part) => part.content.objects.map(({ value }) => value)),
     faults: content.faults.map((fault) => `${fault.severity} ${formatFault(fault)}`),
   };
 }
 
-describe("convertFile", () => {
+describe("fileReader", () => {
   const inputs = readdirSync(join(testdata, "in"));
 
-  it.each(inputs)("converts %s as recorded", (name) => {
-    const content = convert(readFileSync(join(testdata, "in", name), "utf8"), name);
+  it.each(inputs)("converts %s as recorded", async (name) => {
+    const content = await convert(readFileSync(join(testdata, "in", name), "utf8"), name);
     const text = `${JSON.stringify(readable(content), undefined, 2)}\n`;
     const recorded = join(testdata, "out", name.replace(/\.yaml$/, ".json"));
     if (process.env["UPDATE_GOLDEN"] === "1") writeFileSync(recorded, text);
     expect(text).toBe(existsSync(recorded) ? readFileSync(recorded, "utf8") : "");
-    for (const { value } of content.records) expect(validateRecord(value)).toEqual([]);
+    for (const value of readable(content).records) expect(validateRecord(value)).toEqual([]);
   });
 
   it("has no recorded output without input", () => {
@@ -41,9 +41,9 @@ describe("convertFile", () => {
     expect(outputs.sort()).toEqual(inputs.sort());
   });
 
-  it("tells that a file may be torn", () => {
-    expect(convert("services: []\n---\na: [1\n").readable).toBe(false);
-    expect(convert("services: 1\n").readable).toBe(true);
+  it("tells that a file may be torn", async () => {
+    expect((await convert("services: []\n---\na: [1\n")).readable).toBe(false);
+    expect((await convert("services: 1\n")).readable).toBe(true);
   });
 });
 
@@ -51,12 +51,12 @@ const service = (endpoint: string, extra = "") =>
   `services: [{name: web, ports: [80/http], endpoints: ["${endpoint}"]${extra}}]`;
 
 describe("mergeFiles", () => {
-  it("gives one service the endpoints of all files that define it equally", () => {
+  it("gives one service the endpoints of all files that define it equally", async () => {
     const merged = mergeFiles(
       new Map([
-        ["b.yaml", convert(service("10.0.0.2"), "b.yaml")],
-        ["a.yaml", convert(service("10.0.0.1"), "a.yaml")],
-        ["c.yaml", convert(service("10.0.0.1"), "c.yaml")],
+        ["b.yaml", await convert(service("10.0.0.2"), "b.yaml")],
+        ["a.yaml", await convert(service("10.0.0.1"), "a.yaml")],
+        ["c.yaml", await convert(service("10.0.0.1"), "c.yaml")],
       ]),
     );
     const [record] = merged.records.values();
@@ -64,11 +64,11 @@ describe("mergeFiles", () => {
     expect(merged.conflicts).toEqual([]);
   });
 
-  it("lets the first of two different definitions win and names both places", () => {
+  it("lets the first of two different definitions win and names both places", async () => {
     const merged = mergeFiles(
       new Map([
-        ["b.yaml", convert(service("10.0.0.2", ", external: true"), "b.yaml")],
-        ["a.yaml", convert(`\n${service("10.0.0.1")}`, "a.yaml")],
+        ["b.yaml", await convert(service("10.0.0.2", ", external: true"), "b.yaml")],
+        ["a.yaml", await convert(`\n${service("10.0.0.1")}`, "a.yaml")],
       ]),
     );
     expect([...merged.records.values()].map(({ service }) => service.meshExternal)).toEqual([false]);
@@ -77,13 +77,18 @@ describe("mergeFiles", () => {
     ]);
   });
 
-  it("takes equal objects once and reports different ones", () => {
+  it("takes equal objects once and reports different ones", async () => {
     const object = (address: string) =>
       `{apiVersion: networking.istio.io/v1, kind: WorkloadEntry, metadata: {name: vm}, spec: {address: ${address}}}`;
-    const merge = (...texts: string[]) =>
-      mergeFiles(new Map(texts.map((text, index) => [`${index}.yaml`, convert(text)])));
-    expect(merge(object("10.0.0.1"), object("10.0.0.1")).conflicts).toEqual([]);
-    expect(merge(object("10.0.0.1"), object("10.0.0.2")).conflicts.map(({ message }) => message)).toEqual([
+    const merge = async (first: string, second: string) =>
+      mergeFiles(
+        new Map([
+          ["0.yaml", await convert(first)],
+          ["1.yaml", await convert(second)],
+        ]),
+      );
+    expect((await merge(object("10.0.0.1"), object("10.0.0.1"))).conflicts).toEqual([]);
+    expect((await merge(object("10.0.0.1"), object("10.0.0.2"))).conflicts.map(({ message }) => message)).toEqual([
       expect.stringMatching(/^workload test\/default\/vm is defined differently/),
       expect.stringMatching(/^object WorkloadEntry\/default\/vm is defined differently/),
     ]);
@@ -91,22 +96,22 @@ describe("mergeFiles", () => {
 });
 
 describe("diffFiles", () => {
-  const state = (text: string) => mergeFiles(new Map([["a.yaml", convert(text)]]));
+  const state = async (text: string) => mergeFiles(new Map([["a.yaml", await convert(text)]]));
 
-  it("names only what changed", () => {
+  it("names only what changed", async () => {
     const two = (address: string) =>
       `services: [{name: a, ports: [80], endpoints: ["10.0.0.1"]}, {name: b, ports: [80], endpoints: ["${address}"]}]`;
-    const delta = diffFiles(state(two("10.0.0.2")), state(two("10.0.0.3")));
+    const delta = diffFiles(await state(two("10.0.0.2")), await state(two("10.0.0.3")));
     expect(delta?.records.upserted.map(({ service }) => service.hostname)).toEqual(["b.default.svc.cluster.local"]);
     expect(delta?.records.removed).toEqual([]);
   });
 
-  it("is nothing for equal states", () => {
-    expect(diffFiles(state(service("10.0.0.1")), state(`${service("10.0.0.1")} # new`))).toBeUndefined();
+  it("is nothing for equal states", async () => {
+    expect(diffFiles(await state(service("10.0.0.1")), await state(`${service("10.0.0.1")} # new`))).toBeUndefined();
   });
 
-  it("names what is gone", () => {
-    expect(diffFiles(state(service("10.0.0.1")), state(""))?.records).toEqual({
+  it("names what is gone", async () => {
+    expect(diffFiles(await state(service("10.0.0.1")), await state(""))?.records).toEqual({
       upserted: [],
       removed: ["default/web.default.svc.cluster.local"],
     });

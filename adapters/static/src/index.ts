@@ -2,9 +2,9 @@ import { registryId, type ConfigObject, type ServiceRecord, type Workload } from
 import type { RegistryModule } from "@signalbox/registry";
 import { readSource } from "./client.ts";
 import { parseStaticConfig, type StaticConfig } from "./config.ts";
-import type { StaticFault } from "./convert/file-content.ts";
+import { fileContent, type StaticFault } from "./convert/file-content.ts";
 import { mergeFiles } from "./convert/merge-files.ts";
-import { convertFile } from "./convert.ts";
+import { fileReader } from "./convert.ts";
 import { provider, StaticRegistry } from "./registry.ts";
 
 export { formatFault } from "./convert/file-content.ts";
@@ -39,9 +39,10 @@ export async function readStatic(
 ): Promise<StaticContent> {
   const { baseDir = process.cwd(), name = "files" } = options;
   const config = parseStaticConfig(typeof input === "string" || Array.isArray(input) ? { paths: input } : input);
-  const batch = await readSource({ config, baseDir });
   const context = { ...config, registry: registryId(provider, name), cluster: config.cluster ?? name };
-  const contents = new Map(batch.changed.map((file) => [file.file, convertFile(file, context)]));
+  const readerOf = (file: string) => fileReader(file, context, { maxBytes: config.maxFileBytes });
+  const batch = await readSource({ config, baseDir, readerOf });
+  const contents = new Map(batch.changed.map(({ file, read }) => [file, fileContent(file, read)]));
   const { records, workloads, objects, conflicts } = mergeFiles(contents);
   const unreadable = batch.unreadable.map(({ file, message }): StaticFault => {
     return { file, document: 0, line: 1, column: 1, severity: "error", field: "", message };

@@ -1,10 +1,11 @@
+import { Rests } from "@signalbox/files";
 import { registryId, type RegistryId } from "@signalbox/model";
 import type { Registry, RegistryDeps, RegistrySink } from "@signalbox/registry";
 import { problemOf, watchSource, type StaticBatch, type StaticFile, type UnreadableFile } from "./client.ts";
 import type { StaticConfig } from "./config.ts";
-import { formatFault, type FileContent, type StaticFault } from "./convert/file-content.ts";
+import { fileContent, formatFault, type FileContent, type StaticFault } from "./convert/file-content.ts";
 import { diffFiles, mergeFiles, type MergedFiles } from "./convert/merge-files.ts";
-import { convertFile } from "./convert.ts";
+import { fileReader } from "./convert.ts";
 
 /** The name of this kind of registry. */
 export const provider = "static";
@@ -36,7 +37,7 @@ export class StaticRegistry implements Registry {
   }
 
   async run(sink: RegistrySink, signal: AbortSignal): Promise<void> {
-    const { logger, baseDir } = this.#deps;
+    const { logger, baseDir, name } = this.#deps;
     const contents = new Map<string, FileContent>();
     const faults = new Map<string, readonly StaticFault[]>();
     let pushed: MergedFiles | undefined;
@@ -65,18 +66,21 @@ export class StaticRegistry implements Registry {
     const onUnchanged = () => {
       if (sound) sink.alive();
     };
-    await watchSource({ config: this.#config, baseDir, signal, logger, onChange, onUnchanged });
+    const { cluster = name, maxFileBytes: maxBytes } = this.#config;
+    const context = { ...this.#config, registry: this.id, cluster };
+    const rests = new Rests();
+    const readerOf = (file: string) => fileReader(file, context, { maxBytes, rests });
+    await watchSource({ config: this.#config, baseDir, readerOf, signal, logger, onChange, onUnchanged });
   }
 
   #take(batch: StaticBatch, contents: Map<string, FileContent>, faults: Map<string, readonly StaticFault[]>): void {
-    const { logger, metrics, name } = this.#deps;
-    const { cluster = name } = this.#config;
+    const { logger, metrics } = this.#deps;
     for (const file of batch.removed) {
       contents.delete(file);
       faults.delete(file);
     }
     for (const source of batch.changed) {
-      const content = convertFile(source, { ...this.#config, registry: this.id, cluster });
+      const content = fileContent(source.file, source.read);
       const found = emptied(source, contents.get(source.file)) ?? content.faults;
       const errors = found.filter((fault) => fault.severity === "error");
       for (const fault of found.slice(0, maximumFaultLines)) logger.warn("static-file-fault", fault);
@@ -100,9 +104,12 @@ const maximumFaultLines = 20;
  * A file that had something to say and now holds no document at all was probably truncated by whoever writes it. Nobody
  * means "no services" by an empty file; who does can say so.
  */
-function emptied({ file, parsed }: StaticFile, before: FileContent | undefined): readonly StaticFault[] | undefined {
-  if (before === undefined || parsed.documents.length > 0 || parsed.errors.length > 0) return undefined;
-  if (before.records.length + before.workloads.length + before.objects.length === 0) return undefined;
+function emptied({ file, read }: StaticFile, before: FileContent | undefined): readonly StaticFault[] | undefined {
+  if (before === undefined || read.parts.length > 0 || read.errors.length > 0) return undefined;
+  const said = before.parts.some(
+    ({ content }) => content.records.length + content.workloads.length + content.objects.length > 0,
+  );
+  if (!said) return undefined;
   const message = "the file is empty now, so what it said before stays; write `services: []` where that is meant";
   return [{ file, document: 0, line: 1, column: 1, field: "", severity: "error", message }];
 }

@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
+import type { DocumentPart } from "@signalbox/files";
 import {
   byCodeUnit,
   contentHash,
-  objectKey,
-  serviceKey,
   serviceVersion,
   type ConfigObject,
   type Delta,
@@ -14,7 +13,14 @@ import {
   type Workload,
   type WorkloadKey,
 } from "@signalbox/model";
-import type { FileContent, Placed, StaticFault } from "./file-content.ts";
+import {
+  placeOf,
+  type FileContent,
+  type PartContent,
+  type Place,
+  type Placed,
+  type StaticFault,
+} from "./file-content.ts";
 
 /** What all files say together, in the order of their names. */
 export interface MergedFiles {
@@ -30,50 +36,71 @@ export interface MergedFiles {
  * wins, by file name and then by place, and the other is a conflict. What only one file says keeps its identity, so that work follows the change.
  */
 export function mergeFiles(files: ReadonlyMap<string, FileContent>): MergedFiles {
-  const contents = [...files].sort(([a], [b]) => byCodeUnit(a, b)).map(([, content]) => content);
-  const conflicts: StaticFault[] = [];
-  const collect = <K extends string, T>(
-    items: readonly Placed<T>[],
-    what: string,
-    keyOf: (value: T) => K,
-    join: (first: T, second: T) => T | undefined,
-  ): ReadonlyMap<K, T> => {
-    const first = new Map<K, Placed<T>>();
-    for (const { value, place } of items) {
-      const key = keyOf(value);
-      const known = first.get(key);
-      const joined = known === undefined ? value : join(known.value, value);
-      if (joined !== undefined) {
-        first.set(key, { value: joined, place: known?.place ?? place });
-      } else if (known !== undefined) {
-        const { file, line, column } = known.place();
-        const message = `${what} ${key} is defined differently at ${file}:${line}:${column}, which comes first and wins`;
-        conflicts.push({ ...place(), severity: "error", field: "", message });
+  const names = [...files.keys()].sort(byCodeUnit);
+  const records = new Collection<ServiceKey, ServiceRecord>("service", joinRecords);
+  const workloads = new Collection<WorkloadKey, Workload>("workload", same);
+  const objects = new Collection<ObjectKey, ConfigObject>("object", same);
+  for (const file of names) {
+    for (const part of files.get(file)?.parts ?? []) {
+      for (const placed of part.content.records) records.add(placed, file, part);
+      for (const placed of part.content.workloads) workloads.add(placed, file, part);
+      for (const placed of part.content.objects) objects.add(placed, file, part);
+    }
+  }
+  const conflicts = [records, workloads, objects].flatMap((collection) => collection.conflicts(files, names));
+  return { records: records.values, workloads: workloads.values, objects: objects.values, conflicts };
+}
+
+/** Things of one kind, by key. */
+class Collection<K extends string, T> {
+  readonly values = new Map<K, T>();
+  readonly #what: Member;
+  readonly #join: (first: T, second: T) => T | undefined;
+  readonly #refused: { readonly key: K; readonly place: () => Place }[] = [];
+
+  constructor(what: Member, join: (first: T, second: T) => T | undefined) {
+    this.#what = what;
+    this.#join = join;
+  }
+
+  add({ key, value, path }: Placed<K, T>, file: string, part: DocumentPart<PartContent>): void {
+    const known = this.values.get(key);
+    const joined = known === undefined ? value : this.#join(known, value);
+    if (joined === undefined) this.#refused.push({ key, place: () => placeOf(file, part, path) });
+    else if (joined !== known) this.values.set(key, joined);
+  }
+
+  /** What was said differently before. Where that was is only looked for now: nearly always, nobody has to know. */
+  conflicts(files: ReadonlyMap<string, FileContent>, names: readonly string[]): readonly StaticFault[] {
+    const wanted = new Set<string>(this.#refused.map(({ key }) => key));
+    const first = wanted.size === 0 ? undefined : placesOf(files, names, this.#what, wanted);
+    return this.#refused.map(({ key, place }) => {
+      const { file = "", line = 1, column = 1 } = first?.get(key) ?? {};
+      const message = `${this.#what} ${key} is defined differently at ${file}:${line}:${column}, which comes first and wins`;
+      return { ...place(), severity: "error" as const, field: "", message };
+    });
+  }
+}
+
+type Member = "service" | "workload" | "object";
+const members = { service: "records", workload: "workloads", object: "objects" } as const;
+
+/** Where each of these keys comes first. */
+function placesOf(
+  files: ReadonlyMap<string, FileContent>,
+  names: readonly string[],
+  what: Member,
+  wanted: ReadonlySet<string>,
+): ReadonlyMap<string, Place> {
+  const places = new Map<string, Place>();
+  for (const file of names) {
+    for (const part of files.get(file)?.parts ?? []) {
+      for (const { key, path } of part.content[members[what]]) {
+        if (wanted.has(key) && !places.has(key)) places.set(key, placeOf(file, part, path));
       }
     }
-    return new Map([...first].map(([key, { value }]) => [key, value]));
-  };
-  return {
-    records: collect(
-      contents.flatMap((file) => file.records),
-      "service",
-      ({ service }) => serviceKey(service),
-      joinRecords,
-    ),
-    workloads: collect(
-      contents.flatMap((file) => file.workloads),
-      "workload",
-      ({ key }) => key,
-      same,
-    ),
-    objects: collect(
-      contents.flatMap((file) => file.objects),
-      "object",
-      objectKey,
-      same,
-    ),
-    conflicts,
-  };
+  }
+  return places;
 }
 
 function joinRecords(first: ServiceRecord, second: ServiceRecord): ServiceRecord | undefined {
@@ -100,12 +127,14 @@ export function diffFiles(before: MergedFiles, now: MergedFiles) {
 }
 
 function diff<K, V>(before: ReadonlyMap<K, V>, now: ReadonlyMap<K, V>): Delta<K, V> {
-  const changed = ([key, value]: readonly [K, V]) => {
+  const upserted: V[] = [];
+  let kept = 0;
+  for (const [key, value] of now) {
     const old = before.get(key);
-    return old !== value && !isDeepStrictEqual(old, value);
-  };
-  return {
-    upserted: [...now].filter(changed).map(([, value]) => value),
-    removed: [...before.keys()].filter((key) => !now.has(key)),
-  };
+    if (old !== undefined) kept++;
+    if (old !== value && !isDeepStrictEqual(old, value)) upserted.push(value);
+  }
+  // Whoever is still there was counted.
+  const removed = kept === before.size ? [] : [...before.keys()].filter((key) => !now.has(key));
+  return { upserted, removed };
 }
