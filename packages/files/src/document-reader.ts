@@ -89,6 +89,8 @@ export class DocumentReader<T> {
         for (const warning of result.warnings) warnings.push(place(warning));
       }
     }
+    // Items are read after the document that they stand in the middle of.
+    warnings.sort((a, b) => a.line - b.line || a.column - b.column);
     return { parts, errors, warnings };
   }
 }
