@@ -1,9 +1,9 @@
 import { formatYaml } from "@signalbox/files";
-import { registryId, validateRecord } from "@signalbox/model";
+import { objectKey, registryId, serviceKey, validateRecord } from "@signalbox/model";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { fileContent, formatFault } from "./convert/file-content.ts";
-import { mergeFiles } from "./convert/merge-files.ts";
+import { fileContent, formatFault, type FileContent } from "./convert/file-content.ts";
+import { FileMerge } from "./convert/merge-files.ts";
 import { fileReader } from "./convert.ts";
 
 const context = {
@@ -59,6 +59,14 @@ const object = fc.record({
   items: any,
 });
 
+function merged(content: FileContent): FileMerge {
+  return new FileMerge([["any.yaml", content]]);
+}
+
+function stateOf({ records, workloads, objects, conflicts }: FileMerge) {
+  return { records, workloads, objects, conflicts: conflicts.map(formatFault) };
+}
+
 function servicesIn(value: unknown): readonly unknown[] {
   const { services } = Object(value) as { readonly services?: unknown };
   return Array.isArray(services) ? services : [];
@@ -74,10 +82,10 @@ describe("fileReader on any data", () => {
   it("never throws, and what passes is valid", async () => {
     await fc.assert(
       fc.asyncProperty(values, async (values) => {
-        const { records } = mergeFiles(new Map([["any.yaml", await read(values, Infinity)]]));
+        const { records } = merged(await read(values, Infinity));
         for (const record of records.values()) expect(validateRecord(record)).toEqual([]);
       }),
-      { numRuns: 200 },
+      { numRuns: 60 },
     );
   });
 
@@ -85,10 +93,10 @@ describe("fileReader on any data", () => {
     await fc.assert(
       fc.asyncProperty(values, async (values) => {
         const [whole, cut] = [await read(values, Infinity), await read(values, 0)];
-        expect(mergeFiles(new Map([["any.yaml", cut]]))).toEqual(mergeFiles(new Map([["any.yaml", whole]])));
+        expect(stateOf(merged(cut))).toEqual(stateOf(merged(whole)));
         expect(cut.faults.map(formatFault).sort()).toEqual(whole.faults.map(formatFault).sort());
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -108,12 +116,63 @@ describe("fileReader on any data", () => {
               "any.yaml",
               await fileReader("any.yaml", context, { cutFrom: Infinity }).read(text),
             );
-            expect(mergeFiles(new Map([["any.yaml", known]]))).toEqual(mergeFiles(new Map([["any.yaml", fresh]])));
+            expect(stateOf(merged(known))).toEqual(stateOf(merged(fresh)));
             expect(known.faults.map(formatFault).sort()).toEqual(fresh.faults.map(formatFault).sort());
           }
         },
       ),
-      { numRuns: 100 },
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe("FileMerge on any changes", () => {
+  const service = fc
+    .record({ name: fc.constantFrom("a", "b", "c"), port: fc.constantFrom(80, 81), host: fc.nat({ max: 3 }) })
+    .map(({ name, port, host }) => ({ name, ports: [port], endpoints: [`10.0.0.${host}`] }));
+  const entry = fc
+    .record({ name: fc.constantFrom("x", "y"), address: fc.constantFrom("10.0.0.1", "10.0.0.2") })
+    .map(({ name, address }) => ({
+      apiVersion: "networking.istio.io/v1",
+      kind: "WorkloadEntry",
+      metadata: { name },
+      spec: { address },
+    }));
+  const document = fc.oneof(
+    fc.array(service, { maxLength: 3 }).map((services) => ({ services })),
+    entry,
+  );
+  const step = fc.record({
+    file: fc.constantFrom("a.yaml", "b.yaml"),
+    documents: fc.option(fc.array(document, { maxLength: 4 })),
+  });
+
+  it("comes to the same state, step by step, as from the files as they are, and says every difference", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 6 }), fc.constantFrom(0, Infinity), async (steps, cutFrom) => {
+        const merge = new FileMerge();
+        const told = new Map<string, unknown>();
+        const readers = new Map<string, ReturnType<typeof fileReader>>();
+        const contents = new Map<string, FileContent>();
+        for (const { file, documents } of steps) {
+          const reader = readers.get(file) ?? fileReader(file, context, { cutFrom });
+          readers.set(file, reader);
+          const text = documents?.map((value) => formatYaml(value)).join("---\n");
+          const content = text === undefined ? undefined : fileContent(file, await reader.read(text));
+          if (content === undefined) contents.delete(file);
+          else contents.set(file, content);
+          merge.set(file, content);
+          const { records, workloads, objects } = merge.changes() ?? {};
+          for (const delta of [records, workloads, objects]) for (const key of delta?.removed ?? []) told.delete(key);
+          for (const record of records?.upserted ?? []) told.set(serviceKey(record.service), record);
+          for (const workload of workloads?.upserted ?? []) told.set(workload.key, workload);
+          for (const object of objects?.upserted ?? []) told.set(objectKey(object), object);
+          const fresh = new FileMerge(contents);
+          expect(stateOf(merge)).toEqual(stateOf(fresh));
+          expect(told).toEqual(new Map<string, unknown>([...fresh.records, ...fresh.workloads, ...fresh.objects]));
+        }
+      }),
+      { numRuns: 60 },
     );
   });
 });

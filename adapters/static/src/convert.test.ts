@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { registryId, validateRecord } from "@signalbox/model";
 import { describe, expect, it } from "vitest";
 import { fileContent, formatFault, type FileContent } from "./convert/file-content.ts";
-import { diffFiles, mergeFiles } from "./convert/merge-files.ts";
+import { FileMerge } from "./convert/merge-files.ts";
 import { fileReader } from "./convert.ts";
 
 const testdata = join(import.meta.dirname, "../testdata");
@@ -50,9 +50,9 @@ describe("fileReader", () => {
 const service = (endpoint: string, extra = "") =>
   `services: [{name: web, ports: [80/http], endpoints: ["${endpoint}"]${extra}}]`;
 
-describe("mergeFiles", () => {
+describe("FileMerge", () => {
   it("gives one service the endpoints of all files that define it equally", async () => {
-    const merged = mergeFiles(
+    const merged = new FileMerge(
       new Map([
         ["b.yaml", await convert(service("10.0.0.2"), "b.yaml")],
         ["a.yaml", await convert(service("10.0.0.1"), "a.yaml")],
@@ -65,7 +65,7 @@ describe("mergeFiles", () => {
   });
 
   it("lets the first of two different definitions win and names both places", async () => {
-    const merged = mergeFiles(
+    const merged = new FileMerge(
       new Map([
         ["b.yaml", await convert(service("10.0.0.2", ", external: true"), "b.yaml")],
         ["a.yaml", await convert(`\n${service("10.0.0.1")}`, "a.yaml")],
@@ -81,7 +81,7 @@ describe("mergeFiles", () => {
     const object = (address: string) =>
       `{apiVersion: networking.istio.io/v1, kind: WorkloadEntry, metadata: {name: vm}, spec: {address: ${address}}}`;
     const merge = async (first: string, second: string) =>
-      mergeFiles(
+      new FileMerge(
         new Map([
           ["0.yaml", await convert(first)],
           ["1.yaml", await convert(second)],
@@ -95,25 +95,40 @@ describe("mergeFiles", () => {
   });
 });
 
-describe("diffFiles", () => {
-  const state = async (text: string) => mergeFiles(new Map([["a.yaml", await convert(text)]]));
+describe("FileMerge.changes", () => {
+  const change = async (before: string, after: string) => {
+    const merge = new FileMerge([["a.yaml", await convert(before)]]);
+    merge.set("a.yaml", await convert(after));
+    return merge.changes();
+  };
 
   it("names only what changed", async () => {
     const two = (address: string) =>
       `services: [{name: a, ports: [80], endpoints: ["10.0.0.1"]}, {name: b, ports: [80], endpoints: ["${address}"]}]`;
-    const delta = diffFiles(await state(two("10.0.0.2")), await state(two("10.0.0.3")));
+    const delta = await change(two("10.0.0.2"), two("10.0.0.3"));
     expect(delta?.records.upserted.map(({ service }) => service.hostname)).toEqual(["b.default.svc.cluster.local"]);
     expect(delta?.records.removed).toEqual([]);
   });
 
   it("is nothing for equal states", async () => {
-    expect(diffFiles(await state(service("10.0.0.1")), await state(`${service("10.0.0.1")} # new`))).toBeUndefined();
+    expect(await change(service("10.0.0.1"), `${service("10.0.0.1")} # new`)).toBeUndefined();
   });
 
   it("names what is gone", async () => {
-    expect(diffFiles(await state(service("10.0.0.1")), await state(""))?.records).toEqual({
+    expect((await change(service("10.0.0.1"), ""))?.records).toEqual({
       upserted: [],
       removed: ["default/web.default.svc.cluster.local"],
     });
+  });
+
+  it("has the next one take over when the first one of a conflict is gone", async () => {
+    const merge = new FileMerge([
+      ["a.yaml", await convert(service("10.0.0.1"), "a.yaml")],
+      ["b.yaml", await convert(service("10.0.0.2", ", external: true"), "b.yaml")],
+    ]);
+    expect(merge.conflicts).toHaveLength(1);
+    merge.set("a.yaml", undefined);
+    expect(merge.changes()?.records.upserted.map(({ service }) => service.meshExternal)).toEqual([true]);
+    expect(merge.conflicts).toEqual([]);
   });
 });

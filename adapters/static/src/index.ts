@@ -3,7 +3,7 @@ import type { RegistryModule } from "@signalbox/registry";
 import { readSource } from "./client.ts";
 import { parseStaticConfig, type StaticConfig } from "./config.ts";
 import { fileContent, type StaticFault } from "./convert/file-content.ts";
-import { mergeFiles } from "./convert/merge-files.ts";
+import { FileMerge } from "./convert/merge-files.ts";
 import { fileReader } from "./convert.ts";
 import { provider, StaticRegistry } from "./registry.ts";
 
@@ -43,7 +43,7 @@ export async function readStatic(
   const readerOf = (file: string) => fileReader(file, context, { maxBytes: config.maxFileBytes });
   const batch = await readSource({ config, baseDir, readerOf });
   const contents = new Map(batch.changed.map(({ file, read }) => [file, fileContent(file, read)]));
-  const { records, workloads, objects, conflicts } = mergeFiles(contents);
+  const { records, workloads, objects, conflicts } = new FileMerge(contents);
   const unreadable = batch.unreadable.map(({ file, message }): StaticFault => {
     return { file, document: 0, line: 1, column: 1, severity: "error", field: "", message };
   });

@@ -4,7 +4,7 @@ import type { Registry, RegistryDeps, RegistrySink } from "@signalbox/registry";
 import { problemOf, watchSource, type StaticBatch, type StaticFile, type UnreadableFile } from "./client.ts";
 import type { StaticConfig } from "./config.ts";
 import { fileContent, formatFault, type FileContent, type StaticFault } from "./convert/file-content.ts";
-import { diffFiles, mergeFiles, type MergedFiles } from "./convert/merge-files.ts";
+import { FileMerge, type FilesDelta } from "./convert/merge-files.ts";
 import { fileReader } from "./convert.ts";
 
 /** The name of this kind of registry. */
@@ -38,24 +38,25 @@ export class StaticRegistry implements Registry {
 
   async run(sink: RegistrySink, signal: AbortSignal): Promise<void> {
     const { logger, baseDir, name } = this.#deps;
-    const contents = new Map<string, FileContent>();
+    const contents = new FileMerge();
     const faults = new Map<string, readonly StaticFault[]>();
-    let pushed: MergedFiles | undefined;
+    let pushed = false;
     let sound = false;
     let told = "";
     const onChange = (batch: StaticBatch) => {
       this.#take(batch, contents, faults);
-      const merged = mergeFiles(contents);
-      const wrong = [...[...faults.values()].flat(), ...merged.conflicts];
+      const delta = contents.changes();
+      const { conflicts } = contents;
+      const wrong = [...[...faults.values()].flat(), ...conflicts];
       const wasSound = sound;
       sound = wrong.length === 0 && batch.unreadable.length === 0;
       // With nothing readable yet, an empty snapshot would be a false statement.
-      const anything = sound || contents.size > 0 || pushed !== undefined;
-      const news = anything && push(sink, pushed, merged);
-      if (anything) pushed = merged;
-      const trouble = JSON.stringify([merged.conflicts, batch.unreadable]);
+      const anything = sound || contents.size > 0 || pushed;
+      const news = anything && push(sink, pushed ? delta : contents);
+      if (anything) pushed = true;
+      const trouble = JSON.stringify([conflicts, batch.unreadable]);
       if (trouble !== told) {
-        for (const conflict of merged.conflicts) logger.warn("static-file-fault", conflict);
+        for (const conflict of conflicts) logger.warn("static-file-fault", conflict);
         for (const failure of batch.unreadable) logger.warn("static-file-unreadable", failure);
       }
       told = trouble;
@@ -73,10 +74,10 @@ export class StaticRegistry implements Registry {
     await watchSource({ config: this.#config, baseDir, readerOf, signal, logger, onChange, onUnchanged });
   }
 
-  #take(batch: StaticBatch, contents: Map<string, FileContent>, faults: Map<string, readonly StaticFault[]>): void {
+  #take(batch: StaticBatch, contents: FileMerge, faults: Map<string, readonly StaticFault[]>): void {
     const { logger, metrics } = this.#deps;
     for (const file of batch.removed) {
-      contents.delete(file);
+      contents.set(file, undefined);
       faults.delete(file);
     }
     for (const source of batch.changed) {
@@ -89,7 +90,7 @@ export class StaticRegistry implements Registry {
       metrics.counter("static_files_read_total");
       if (errors.length > 0) metrics.counter("static_files_rejected_total");
       // Without older content, the good objects of a whole file are better than none.
-      const usable = errors.length === 0 || (content.readable && !contents.has(source.file));
+      const usable = errors.length === 0 || (content.readable && contents.get(source.file) === undefined);
       if (usable) contents.set(source.file, content);
       if (errors.length > 0) faults.set(source.file, errors);
       else faults.delete(source.file);
@@ -115,17 +116,14 @@ function emptied({ file, read }: StaticFile, before: FileContent | undefined): r
 }
 
 /** Says what changed since the last push: everything the first time. False where nothing did. */
-function push(sink: RegistrySink, before: MergedFiles | undefined, now: MergedFiles): boolean {
-  if (before === undefined) {
+function push(sink: RegistrySink, news: FileMerge | FilesDelta | undefined): boolean {
+  if (news instanceof FileMerge) {
     const [records, workloads, objects] = [
-      [...now.records.values()],
-      [...now.workloads.values()],
-      [...now.objects.values()],
+      [...news.records.values()],
+      [...news.workloads.values()],
+      [...news.objects.values()],
     ];
     sink.push({ type: "snapshot", records, workloads, objects });
-    return true;
-  }
-  const delta = diffFiles(before, now);
-  if (delta !== undefined) sink.push({ type: "delta", ...delta });
-  return delta !== undefined;
+  } else if (news !== undefined) sink.push({ type: "delta", ...news });
+  return news !== undefined;
 }
