@@ -111,7 +111,7 @@ function failureOf<T>(
 export class Memory<T> {
   readonly #text: string;
   readonly #known: readonly Stretch<T>[];
-  readonly #matched = new Set<Stretch<T>>();
+  readonly #matched: Uint8Array;
   #next = 0;
   #tries = 1;
   #byText: Map<string, Stretch<T>> | undefined;
@@ -119,6 +119,7 @@ export class Memory<T> {
   constructor(text: string, known: readonly Stretch<T>[]) {
     this.#text = text;
     this.#known = known.filter(({ cut }) => cut === undefined);
+    this.#matched = new Uint8Array(this.#known.length);
   }
 
   /** The stretch with this text that comes next, or soon. For one call for each stretch of the new version, in order. */
@@ -130,7 +131,7 @@ export class Memory<T> {
       if (this.#textOf(known) !== chunk.text) continue;
       this.#next = index + 1;
       this.#tries = 1;
-      this.#matched.add(known);
+      this.#matched[index] = 1;
       return resultAt(known, item, options);
     }
     // Something new, or something that replaces what came next, or more of that.
@@ -142,9 +143,8 @@ export class Memory<T> {
   anywhere({ chunk, item }: Draft<T>, options: DocumentReaderOptions<T>): StretchResult<T> | undefined {
     if (this.#byText === undefined) {
       this.#byText = new Map();
-      for (const known of this.#known) {
-        if (!this.#matched.has(known)) this.#byText.set(named(known.item, this.#textOf(known)), known);
-      }
+      for (const [index, known] of this.#known.entries())
+        if (this.#matched[index] === 0) this.#byText.set(named(known.item, this.#textOf(known)), known);
     }
     const known = this.#byText.size === 0 ? undefined : this.#byText.get(named(item, chunk.text));
     return known && resultAt(known, item, options);
