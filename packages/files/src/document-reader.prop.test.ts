@@ -179,7 +179,7 @@ describe("splitting at marks", () => {
       fc.property(anyText, (stream) => {
         let all: unknown[];
         try {
-          all = loadAll(stream, { schema: CORE_SCHEMA }) as unknown[];
+          all = loadAll(stream, { schema: CORE_SCHEMA });
         } catch {
           return;
         }

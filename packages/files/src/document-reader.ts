@@ -10,13 +10,13 @@ export interface DocumentReaderOptions<T> extends ParseOptions {
    * Makes something of a document, whose `path` is empty, or of one item of a list, with its path in the document; the document itself then
    * comes with an empty list. Must not throw, and must depend on nothing else. The result is kept for as long as the text stays.
    */
-  convert(value: unknown, path: DocumentPath): T;
+  readonly convert: (value: unknown, path: DocumentPath) => T;
   /** What becomes of something made of an item, when the item stands at another index. Left out where the index does not matter. */
-  moved?(content: T, path: DocumentPath): T;
+  readonly moved?: (content: T, path: DocumentPath) => T;
   /** Keys at the top of a document whose lists may be read item by item. */
   readonly listKeys?: readonly string[];
   /** Whether that may be done in this document, which has no value at `key`. */
-  mayCut?(frame: unknown, key: string): boolean;
+  readonly mayCut?: (frame: unknown, key: string) => boolean;
   /** Documents with fewer characters are read whole. Default 32768. */
   readonly cutFrom?: number;
   /** Shared by readers that read one after the other: many short texts are long work, too. */
@@ -78,15 +78,15 @@ export class DocumentReader<T> {
     const parts: Part<T>[] = [];
     const errors: DocumentError[] = [];
     const warnings: DocumentError[] = [];
+    const place = (stretch: Stretch<T>, { offset, message }: { readonly offset: number; readonly message: string }) => {
+      return { file, document: stretch.document, ...source.position(stretch, offset), message };
+    };
     for (const stretch of stretches) {
-      const { document, result } = stretch;
-      const place = ({ offset, message }: { readonly offset: number; readonly message: string }): DocumentError => {
-        return { file, document, ...source.position(stretch, offset), message };
-      };
-      if (result.type === "error") errors.push(place(result));
+      const { result } = stretch;
+      if (result.type === "error") errors.push(place(stretch, result));
       else if (result.type === "value") {
         parts.push(new Part(source, stretch, result.content));
-        for (const warning of result.warnings) warnings.push(place(warning));
+        for (const warning of result.warnings) warnings.push(place(stretch, warning));
       }
     }
     // Items are read after the document that they stand in the middle of.
@@ -123,27 +123,28 @@ class Source {
   }
 }
 
+// Plain members: there may be very many, and private ones take several times as long to make.
 class Part<T> implements DocumentPart<T> {
   readonly content: T;
-  readonly #source: Source;
-  readonly #stretch: Stretch<T>;
+  readonly source: Source;
+  readonly stretch: Stretch<T>;
 
   constructor(source: Source, stretch: Stretch<T>, content: T) {
     this.content = content;
-    this.#source = source;
-    this.#stretch = stretch;
+    this.source = source;
+    this.stretch = stretch;
   }
 
   get document(): number {
-    return this.#stretch.document;
+    return this.stretch.document;
   }
 
   get path(): DocumentPath {
-    const { item } = this.#stretch;
+    const { item } = this.stretch;
     return item === undefined ? [] : [item.key, item.index];
   }
 
   positionOf(path: DocumentPath, at: "key" | "value" = "value"): Position {
-    return this.#source.positionOf(this.#stretch, path, at);
+    return this.source.positionOf(this.stretch, path, at);
   }
 }
