@@ -54,6 +54,13 @@ describe("DocumentReader", () => {
     expect(take()).toEqual([{ kind: "List", items: [] }, { name: "x" }]);
   });
 
+  it("takes no document for an item with the same text", async () => {
+    const { reader } = counting({ cutFrom: 0 });
+    await reader.read("kind: List\nitems:\n- a\n- b\n");
+    const { parts } = await reader.read("items:\n- b\n");
+    expect(parts.map(({ path, content }) => [path, content])).toEqual([[[], { items: ["b"] }]]);
+  });
+
   it("reads a list whole where it may not be cut", async () => {
     const { reader, take } = counting({ cutFrom: 0 });
     const { parts } = await reader.read("kind: Other\nitems:\n- a\n- b\n");

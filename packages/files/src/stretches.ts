@@ -147,7 +147,7 @@ export class Memory<T> {
         if (this.#matched[index] === 0) this.#byText.set(named(known.item, this.#textOf(known)), known);
     }
     const known = this.#byText.size === 0 ? undefined : this.#byText.get(named(item, chunk.text));
-    return known && resultAt(known, item, options);
+    return known?.item?.key === item?.key && known !== undefined ? resultAt(known, item, options) : undefined;
   }
 
   #textOf({ offset, length }: Stretch<T>): string {
@@ -159,7 +159,8 @@ export class Memory<T> {
 const maxTries = 8;
 
 function named(item: ItemPlace | undefined, text: string): string {
-  return item === undefined ? text : headOf(item.key) + text;
+  // An item is no document, be their texts the same: no document that can be read begins with such a character.
+  return item === undefined ? text : `\0${item.key}\0${text}`;
 }
 
 function resultAt<T>(
