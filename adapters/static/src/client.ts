@@ -1,13 +1,14 @@
 import { isAbsolute, relative } from "node:path";
-import { parseDocuments, readFiles, watchDocuments, type FileBatch, type ParsedText } from "@signalbox/files";
+import { readFiles, watchDocuments, type DocumentReader, type FileBatch, type ReadText } from "@signalbox/files";
 import type { Logger, Problem } from "@signalbox/registry";
 import type { StaticConfig } from "./config.ts";
+import type { PartContent } from "./convert/file-content.ts";
 
-/** The documents of one file. */
+/** What one file says. */
 export interface StaticFile {
   /** As errors show it: relative to the base folder where it lies below. */
   readonly file: string;
-  readonly parsed: ParsedText;
+  readonly read: ReadText<PartContent>;
 }
 
 /** A file or directory that cannot be read now. */
@@ -26,15 +27,16 @@ export interface StaticBatch {
   readonly unreadable: readonly UnreadableFile[];
 }
 
-/** Which files, and where relative paths begin. */
+/** Which files, where relative paths begin, and how a file is read, by the name that errors show. */
 export interface SourceOptions {
   readonly config: Pick<StaticConfig, "paths" | "maxFileBytes">;
   readonly baseDir: string;
+  readonly readerOf: (file: string) => DocumentReader<PartContent>;
 }
 
 /** Reads all files once. */
 export async function readSource(options: SourceOptions): Promise<StaticBatch> {
-  return parseBatch(await readFiles(fileOptions(options)), options);
+  return readBatch(await readFiles(fileOptions(options)), options, new Map());
 }
 
 /** Reads all files and every change of them until the signal aborts. The first batch holds every file. */
@@ -47,11 +49,15 @@ export async function watchSource(
   },
 ): Promise<void> {
   const { signal, logger, onChange, onUnchanged } = options;
+  const readers = new Map<string, DocumentReader<PartContent>>();
   await watchDocuments({
     ...fileOptions(options),
     signal,
     logger,
-    onChange: (batch) => onChange(parseBatch(batch, options)),
+    onChange: async (batch) => {
+      const read = await readBatch(batch, options, readers);
+      if (!signal.aborted) onChange(read);
+    },
     onUnchanged,
   });
 }
@@ -60,15 +66,26 @@ function fileOptions({ config, baseDir }: SourceOptions) {
   return { paths: config.paths, baseDir, maxBytes: config.maxFileBytes };
 }
 
-function parseBatch(batch: FileBatch, { config, baseDir }: SourceOptions): StaticBatch {
-  return {
-    changed: batch.changed.map(({ path, text }) => {
-      const file = shownName(path, baseDir);
-      return { file, parsed: parseDocuments(text, { file, maxBytes: config.maxFileBytes }) };
-    }),
-    removed: batch.removed.map((path) => shownName(path, baseDir)),
-    unreadable: batch.failures.map(({ path, code, message }) => ({ file: shownName(path, baseDir), code, message })),
-  };
+async function readBatch(
+  batch: FileBatch,
+  { baseDir, readerOf }: SourceOptions,
+  readers: Map<string, DocumentReader<PartContent>>,
+): Promise<StaticBatch> {
+  const changed: StaticFile[] = [];
+  for (const { path, text } of batch.changed) {
+    const file = shownName(path, baseDir);
+    const reader = readers.get(file) ?? readerOf(file);
+    readers.set(file, reader);
+    changed.push({ file, read: await reader.read(text) });
+  }
+  const removed = batch.removed.map((path) => shownName(path, baseDir));
+  for (const file of removed) readers.delete(file);
+  const unreadable = batch.failures.map(({ path, code, message }) => ({
+    file: shownName(path, baseDir),
+    code,
+    message,
+  }));
+  return { changed, removed, unreadable };
 }
 
 function shownName(path: string, baseDir: string): string {

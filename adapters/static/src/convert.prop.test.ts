@@ -1,8 +1,10 @@
-import { registryId, validateRecord } from "@signalbox/model";
+import { formatYaml } from "@signalbox/files";
+import { objectKey, registryId, serviceKey, validateRecord } from "@signalbox/model";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { mergeFiles } from "./convert/merge-files.ts";
-import { convertFile } from "./convert.ts";
+import { fileContent, formatFault, type FileContent } from "./convert/file-content.ts";
+import { FileMerge } from "./convert/merge-files.ts";
+import { fileReader } from "./convert.ts";
 
 const context = {
   registry: registryId("static", "any"),
@@ -57,17 +59,130 @@ const object = fc.record({
   items: any,
 });
 
-describe("convertFile on any data", () => {
-  it("never throws, and what passes is valid", () => {
-    fc.assert(
-      fc.property(fc.array(fc.oneof(any, short, object), { maxLength: 3 }), (values) => {
-        const documents = values.map((value, index) => ({ index, value, positionOf: () => ({ line: 1, column: 1 }) }));
-        const parsed = { documents, errors: [], warnings: [] };
-        const content = convertFile({ file: "any.yaml", parsed }, context);
-        const { records } = mergeFiles(new Map([["any.yaml", content]]));
+function merged(content: FileContent): FileMerge {
+  const merge = new FileMerge([["any.yaml", content]]);
+  merge.refuse("any.yaml", content);
+  merge.changes();
+  return merge;
+}
+
+function stateOf({ records, workloads, objects, conflicts }: FileMerge) {
+  return { records, workloads, objects, conflicts: conflicts.map(formatFault) };
+}
+
+function servicesIn(value: unknown): readonly unknown[] {
+  const { services } = Object(value) as { readonly services?: unknown };
+  return Array.isArray(services) ? services : [];
+}
+
+describe("fileReader on any data", () => {
+  const values = fc.array(fc.oneof(any, short, object), { maxLength: 3 });
+  const read = async (values: readonly unknown[], cutFrom: number) => {
+    const text = values.map((value) => formatYaml(value)).join("---\n");
+    return fileContent("any.yaml", await fileReader("any.yaml", context, { cutFrom }).read(text));
+  };
+
+  it("never throws, and what passes is valid", async () => {
+    await fc.assert(
+      fc.asyncProperty(values, async (values) => {
+        const { records } = merged(await read(values, Infinity));
         for (const record of records.values()) expect(validateRecord(record)).toEqual([]);
       }),
-      { numRuns: 200 },
+      { numRuns: 60 },
+    );
+  });
+
+  it("says of a list that is read item by item what it says of the whole", async () => {
+    await fc.assert(
+      fc.asyncProperty(values, async (values) => {
+        const [whole, cut] = [await read(values, Infinity), await read(values, 0)];
+        expect(stateOf(merged(cut))).toEqual(stateOf(merged(whole)));
+        expect(cut.faults.map(formatFault).sort()).toEqual(whole.faults.map(formatFault).sort());
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it("says of a file that changed what it says of a file that it never saw", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(values, { minLength: 2, maxLength: 4 }),
+        fc.constantFrom(0, Infinity),
+        async (all, cutFrom) => {
+          const reader = fileReader("any.yaml", context, { cutFrom });
+          // Each version has something of the one before.
+          for (const [index, own] of all.entries()) {
+            const services = [...all.slice(0, index + 1)].reverse().flatMap((values) => values.flatMap(servicesIn));
+            const text = [...own, { services }].map((value) => formatYaml(value)).join("---\n");
+            const known = fileContent("any.yaml", await reader.read(text));
+            const fresh = fileContent(
+              "any.yaml",
+              await fileReader("any.yaml", context, { cutFrom: Infinity }).read(text),
+            );
+            expect(stateOf(merged(known))).toEqual(stateOf(merged(fresh)));
+            expect(known.faults.map(formatFault).sort()).toEqual(fresh.faults.map(formatFault).sort());
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe("FileMerge on any changes", () => {
+  const service = fc
+    .record({ name: fc.constantFrom("a", "b", "c"), port: fc.constantFrom(80, 81), host: fc.nat({ max: 3 }) })
+    .map(({ name, port, host }) => ({ name, ports: [port], endpoints: [`10.0.0.${host}`] }));
+  const entry = fc
+    .record({ name: fc.constantFrom("x", "y"), address: fc.constantFrom("10.0.0.1", "10.0.0.2", "wrong 1", "wrong 2") })
+    .map(({ name, address }) => ({
+      apiVersion: "networking.istio.io/v1",
+      kind: "WorkloadEntry",
+      metadata: { name },
+      spec: { address },
+    }));
+  const document = fc.oneof(
+    fc.array(service, { maxLength: 3 }).map((services) => ({ services })),
+    entry,
+  );
+  const step = fc.record({
+    file: fc.constantFrom("a.yaml", "b.yaml"),
+    documents: fc.option(fc.array(document, { maxLength: 4 })),
+    usable: fc.boolean(),
+  });
+
+  it("comes to the same state, step by step, as from the files as they are, and says every difference", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 6 }), fc.constantFrom(0, Infinity), async (steps, cutFrom) => {
+        const merge = new FileMerge();
+        const told = new Map<string, unknown>();
+        const readers = new Map<string, ReturnType<typeof fileReader>>();
+        const contents = new Map<string, FileContent>();
+        const refused = new Map<string, FileContent | undefined>();
+        for (const { file, documents, usable } of steps) {
+          const reader = readers.get(file) ?? fileReader(file, context, { cutFrom });
+          readers.set(file, reader);
+          const text = documents?.map((value) => formatYaml(value)).join("---\n");
+          const content = text === undefined ? undefined : fileContent(file, await reader.read(text));
+          if (content === undefined) contents.delete(file);
+          else if (usable) contents.set(file, content);
+          merge.set(file, contents.get(file));
+          // What is wrong with a file is known of its last version, also where an older one is in force.
+          refused.set(file, content);
+          merge.refuse(file, content);
+          const { records, workloads, objects } = merge.changes() ?? {};
+          for (const delta of [records, workloads, objects]) for (const key of delta?.removed ?? []) told.delete(key);
+          for (const record of records?.upserted ?? []) told.set(serviceKey(record.service), record);
+          for (const workload of workloads?.upserted ?? []) told.set(workload.key, workload);
+          for (const object of objects?.upserted ?? []) told.set(objectKey(object), object);
+          const fresh = new FileMerge(contents);
+          for (const [name, content] of refused) fresh.refuse(name, content);
+          fresh.changes();
+          expect(stateOf(merge)).toEqual(stateOf(fresh));
+          expect(told).toEqual(new Map<string, unknown>([...fresh.records, ...fresh.workloads, ...fresh.objects]));
+        }
+      }),
+      { numRuns: 60 },
     );
   });
 });

@@ -1,39 +1,39 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseDocuments } from "@signalbox/files";
-import { registryId, validateRecord } from "@signalbox/model";
+import { registryId, validateRecord, type ConfigObject } from "@signalbox/model";
 import { describe, expect, it } from "vitest";
-import { formatFault, type FileContent } from "./convert/file-content.ts";
-import { diffFiles, mergeFiles } from "./convert/merge-files.ts";
-import { convertFile } from "./convert.ts";
+import { fileContent, formatFault, type FileContent } from "./convert/file-content.ts";
+import { FileMerge } from "./convert/merge-files.ts";
+import { fileReader } from "./convert.ts";
 
 const testdata = join(import.meta.dirname, "../testdata");
 const registry = registryId("static", "test");
 const context = { registry, cluster: "test", namespace: "default", domain: "cluster.local" };
 
-function convert(text: string, file = "a.yaml"): FileContent {
-  return convertFile({ file, parsed: parseDocuments(text, { file }) }, context);
+async function convert(text: string, file = "a.yaml", cutFrom?: number): Promise<FileContent> {
+  const reader = fileReader(file, context, cutFrom === undefined ? {} : { cutFrom });
+  return fileContent(file, await reader.read(text));
 }
 
 function readable(content: FileContent) {
   return {
-    records: content.records.map(({ value }) => value),
-    workloads: content.workloads.map(({ value }) => value),
-    objects: content.objects.map(({ value }) => value),
+    records: content.parts.flatMap((part) => part.content.records.map(({ value }) => value)),
+    workloads: content.parts.flatMap((part) => part.content.workloads.map(({ value }) => value)),
+    objects: content.parts.flatMap((part) => part.content.objects.map(({ value }) => value)),
     faults: content.faults.map((fault) => `${fault.severity} ${formatFault(fault)}`),
   };
 }
 
-describe("convertFile", () => {
+describe("fileReader", () => {
   const inputs = readdirSync(join(testdata, "in"));
 
-  it.each(inputs)("converts %s as recorded", (name) => {
-    const content = convert(readFileSync(join(testdata, "in", name), "utf8"), name);
+  it.each(inputs)("converts %s as recorded", async (name) => {
+    const content = await convert(readFileSync(join(testdata, "in", name), "utf8"), name);
     const text = `${JSON.stringify(readable(content), undefined, 2)}\n`;
     const recorded = join(testdata, "out", name.replace(/\.yaml$/, ".json"));
     if (process.env["UPDATE_GOLDEN"] === "1") writeFileSync(recorded, text);
     expect(text).toBe(existsSync(recorded) ? readFileSync(recorded, "utf8") : "");
-    for (const { value } of content.records) expect(validateRecord(value)).toEqual([]);
+    for (const value of readable(content).records) expect(validateRecord(value)).toEqual([]);
   });
 
   it("has no recorded output without input", () => {
@@ -41,22 +41,22 @@ describe("convertFile", () => {
     expect(outputs.sort()).toEqual(inputs.sort());
   });
 
-  it("tells that a file may be torn", () => {
-    expect(convert("services: []\n---\na: [1\n").readable).toBe(false);
-    expect(convert("services: 1\n").readable).toBe(true);
+  it("tells that a file may be torn", async () => {
+    expect((await convert("services: []\n---\na: [1\n")).readable).toBe(false);
+    expect((await convert("services: 1\n")).readable).toBe(true);
   });
 });
 
 const service = (endpoint: string, extra = "") =>
   `services: [{name: web, ports: [80/http], endpoints: ["${endpoint}"]${extra}}]`;
 
-describe("mergeFiles", () => {
-  it("gives one service the endpoints of all files that define it equally", () => {
-    const merged = mergeFiles(
+describe("FileMerge", () => {
+  it("gives one service the endpoints of all files that define it equally", async () => {
+    const merged = new FileMerge(
       new Map([
-        ["b.yaml", convert(service("10.0.0.2"), "b.yaml")],
-        ["a.yaml", convert(service("10.0.0.1"), "a.yaml")],
-        ["c.yaml", convert(service("10.0.0.1"), "c.yaml")],
+        ["b.yaml", await convert(service("10.0.0.2"), "b.yaml")],
+        ["a.yaml", await convert(service("10.0.0.1"), "a.yaml")],
+        ["c.yaml", await convert(service("10.0.0.1"), "c.yaml")],
       ]),
     );
     const [record] = merged.records.values();
@@ -64,11 +64,11 @@ describe("mergeFiles", () => {
     expect(merged.conflicts).toEqual([]);
   });
 
-  it("lets the first of two different definitions win and names both places", () => {
-    const merged = mergeFiles(
+  it("lets the first of two different definitions win and names both places", async () => {
+    const merged = new FileMerge(
       new Map([
-        ["b.yaml", convert(service("10.0.0.2", ", external: true"), "b.yaml")],
-        ["a.yaml", convert(`\n${service("10.0.0.1")}`, "a.yaml")],
+        ["b.yaml", await convert(service("10.0.0.2", ", external: true"), "b.yaml")],
+        ["a.yaml", await convert(`\n${service("10.0.0.1")}`, "a.yaml")],
       ]),
     );
     expect([...merged.records.values()].map(({ service }) => service.meshExternal)).toEqual([false]);
@@ -77,38 +77,90 @@ describe("mergeFiles", () => {
     ]);
   });
 
-  it("takes equal objects once and reports different ones", () => {
+  it("takes equal objects once and reports different ones", async () => {
     const object = (address: string) =>
       `{apiVersion: networking.istio.io/v1, kind: WorkloadEntry, metadata: {name: vm}, spec: {address: ${address}}}`;
-    const merge = (...texts: string[]) =>
-      mergeFiles(new Map(texts.map((text, index) => [`${index}.yaml`, convert(text)])));
-    expect(merge(object("10.0.0.1"), object("10.0.0.1")).conflicts).toEqual([]);
-    expect(merge(object("10.0.0.1"), object("10.0.0.2")).conflicts.map(({ message }) => message)).toEqual([
+    const merge = async (first: string, second: string) =>
+      new FileMerge(
+        new Map([
+          ["0.yaml", await convert(first)],
+          ["1.yaml", await convert(second)],
+        ]),
+      );
+    expect((await merge(object("10.0.0.1"), object("10.0.0.1"))).conflicts).toEqual([]);
+    expect((await merge(object("10.0.0.1"), object("10.0.0.2"))).conflicts.map(({ message }) => message)).toEqual([
       expect.stringMatching(/^workload test\/default\/vm is defined differently/),
       expect.stringMatching(/^object WorkloadEntry\/default\/vm is defined differently/),
     ]);
   });
 });
 
-describe("diffFiles", () => {
-  const state = (text: string) => mergeFiles(new Map([["a.yaml", convert(text)]]));
+describe("FileMerge.changes", () => {
+  const change = async (before: string, after: string) => {
+    const merge = new FileMerge([["a.yaml", await convert(before)]]);
+    merge.set("a.yaml", await convert(after));
+    return merge.changes();
+  };
 
-  it("names only what changed", () => {
+  it("names only what changed", async () => {
     const two = (address: string) =>
       `services: [{name: a, ports: [80], endpoints: ["10.0.0.1"]}, {name: b, ports: [80], endpoints: ["${address}"]}]`;
-    const delta = diffFiles(state(two("10.0.0.2")), state(two("10.0.0.3")));
+    const delta = await change(two("10.0.0.2"), two("10.0.0.3"));
     expect(delta?.records.upserted.map(({ service }) => service.hostname)).toEqual(["b.default.svc.cluster.local"]);
     expect(delta?.records.removed).toEqual([]);
   });
 
-  it("is nothing for equal states", () => {
-    expect(diffFiles(state(service("10.0.0.1")), state(`${service("10.0.0.1")} # new`))).toBeUndefined();
+  it("is nothing for equal states", async () => {
+    expect(await change(service("10.0.0.1"), `${service("10.0.0.1")} # new`)).toBeUndefined();
   });
 
-  it("names what is gone", () => {
-    expect(diffFiles(state(service("10.0.0.1")), state(""))?.records).toEqual({
+  it("names what is gone", async () => {
+    expect((await change(service("10.0.0.1"), ""))?.records).toEqual({
       upserted: [],
       removed: ["default/web.default.svc.cluster.local"],
     });
+  });
+
+  it("has the next one take over when the first one of a conflict is gone", async () => {
+    const merge = new FileMerge([
+      ["a.yaml", await convert(service("10.0.0.1"), "a.yaml")],
+      ["b.yaml", await convert(service("10.0.0.2", ", external: true"), "b.yaml")],
+    ]);
+    expect(merge.conflicts).toHaveLength(1);
+    merge.set("a.yaml", undefined);
+    expect(merge.changes()?.records.upserted.map(({ service }) => service.meshExternal)).toEqual([true]);
+    expect(merge.conflicts).toEqual([]);
+  });
+});
+
+describe("FileMerge.refuse", () => {
+  const entry = (address: string) =>
+    `{apiVersion: networking.istio.io/v1, kind: WorkloadEntry, metadata: {name: vm}, spec: {address: ${address}}}`;
+  const key = "WorkloadEntry/default/vm";
+  const addressesOf = (objects: Iterable<ConfigObject> = []) =>
+    [...objects].map(({ spec }) => (spec as { address: unknown }).address);
+  const told = (merge: FileMerge) => {
+    const { objects } = merge.changes() ?? {};
+    return [addressesOf(objects?.upserted), objects?.removed ?? []];
+  };
+
+  it("shows an object that cannot be used for as long as there is no good form of it", async () => {
+    const merge = new FileMerge();
+    merge.refuse("b.yaml", await convert(entry("b b")));
+    expect(told(merge)).toEqual([["b b"], []]);
+    merge.refuse("a.yaml", await convert(entry("a a")));
+    expect(told(merge)).toEqual([["a a"], []]);
+    merge.refuse("a.yaml", await convert(entry("a a")));
+    expect(merge.changes()).toBeUndefined();
+    merge.set("c.yaml", await convert(entry("10.0.0.1")));
+    expect(told(merge)).toEqual([["10.0.0.1"], []]);
+    merge.refuse("a.yaml", undefined);
+    expect(told(merge)).toEqual([[], []]);
+    merge.set("c.yaml", undefined);
+    expect(told(merge)).toEqual([["b b"], []]);
+    expect(addressesOf(merge.objects.values())).toEqual(["b b"]);
+    expect(merge.workloads.size).toBe(0);
+    merge.refuse("b.yaml", undefined);
+    expect(told(merge)).toEqual([[], [key]]);
   });
 });

@@ -1,3 +1,4 @@
+import { DocumentReader, type DocumentReaderOptions } from "@signalbox/files";
 import {
   checkObject,
   checkServiceEntry,
@@ -10,10 +11,19 @@ import {
   type ObjectFault,
   type ObjectPath,
 } from "@signalbox/istio-objects";
-import type { ConfigObject, Provenance, RegistryId, ServiceRecord, Workload } from "@signalbox/model";
-import { formatPath } from "@signalbox/registry";
-import type { StaticFile } from "./client.ts";
-import type { FileContent, Place, Placed, StaticFault } from "./convert/file-content.ts";
+import {
+  objectKey,
+  serviceKey,
+  type ConfigObject,
+  type ObjectKey,
+  type Provenance,
+  type RegistryId,
+  type ServiceKey,
+  type ServiceRecord,
+  type Workload,
+  type WorkloadKey,
+} from "@signalbox/model";
+import type { PartContent, PartFault, Placed } from "./convert/file-content.ts";
 import { shortRecord, type ShortContext } from "./convert/short-form.ts";
 import { parseShortForm } from "./convert/short-schema.ts";
 
@@ -24,34 +34,47 @@ export interface ConvertContext extends ShortContext {
   readonly cluster: string;
 }
 
-/** Converts the documents of one file. Pure, and never throws: what is wrong is in `faults`. */
-export function convertFile({ file, parsed }: StaticFile, context: ConvertContext): FileContent {
-  const converter = new FileConverter(file, context);
-  for (const document of parsed.documents) {
-    const place = (path: ObjectPath, at?: "key" | "value") => document.positionOf(path, at);
-    converter.document(document.value, { index: document.index, place });
-  }
-  const faults = [
-    ...parsed.errors.map((error) => ({ ...error, severity: "error" as const, field: "" })),
-    ...parsed.warnings.map((warning) => ({ ...warning, severity: "warning" as const, field: "" })),
-    ...converter.faults,
-  ];
-  faults.sort((a, b) => a.line - b.line || a.column - b.column);
-  const { objects, records, refused, workloads } = converter;
-  return { records, workloads, objects, refused, faults, readable: parsed.errors.length === 0 };
+/**
+ * How the texts of one file are read: by document, and lists of objects and of services item by item, so that work follows the change.
+ * Converting is pure and never throws: what is wrong is in `faults`.
+ */
+export function fileReader(
+  file: string,
+  context: ConvertContext,
+  bounds: Pick<DocumentReaderOptions<PartContent>, "maxBytes" | "cutFrom" | "rests"> = {},
+): DocumentReader<PartContent> {
+  return new DocumentReader({
+    ...bounds,
+    file,
+    listKeys: ["items", "services"],
+    mayCut: (frame, key) =>
+      isObjectDocument(frame) ? key === "items" && (frame as { kind: unknown }).kind === "List" : key === "services",
+    convert: (value, path) => convertPart(file, context, value, path),
+    moved: (content, path) => moved(content, file, path),
+  });
 }
 
-interface DocumentContext {
-  readonly index: number;
-  readonly place: (path: ObjectPath, at?: "key" | "value") => { readonly line: number; readonly column: number };
+/** Reads one document, as `fileReader` does one that is not long. */
+export function convertDocument(file: string, context: ConvertContext, value: unknown): PartContent {
+  return convertPart(file, context, value, []);
 }
 
-class FileConverter {
-  readonly records: Placed<ServiceRecord>[] = [];
-  readonly workloads: Placed<Workload>[] = [];
-  readonly objects: Placed<ConfigObject>[] = [];
+function convertPart(file: string, context: ConvertContext, value: unknown, path: ObjectPath): PartContent {
+  const converter = new PartConverter(file, context);
+  const [list, index] = path;
+  if (list === "items") converter.object(value, path);
+  else if (list === "services") converter.shortForm({ services: [value] }, Number(index));
+  else converter.document(value);
+  const { records, workloads, objects, refused, faults } = converter;
+  return { records, workloads, objects, refused, faults };
+}
+
+class PartConverter {
+  readonly records: Placed<ServiceKey, ServiceRecord>[] = [];
+  readonly workloads: Placed<WorkloadKey, Workload>[] = [];
+  readonly objects: Placed<ObjectKey, ConfigObject>[] = [];
   readonly refused: ConfigObject[] = [];
-  readonly faults: StaticFault[] = [];
+  readonly faults: PartFault[] = [];
   readonly #file: string;
   readonly #context: ConvertContext;
 
@@ -60,84 +83,108 @@ class FileConverter {
     this.#context = context;
   }
 
-  document(value: unknown, document: DocumentContext): void {
+  document(value: unknown): void {
     if (!isObjectDocument(value)) {
-      this.#shortForm(value, document);
+      this.shortForm(value, 0);
       return;
     }
     const { apiVersion, kind, items } = value as { apiVersion: unknown; kind: unknown; items?: unknown };
     if (kind === "List" && Array.isArray(items)) {
-      for (const [index, item] of items.entries()) this.#object(item, ["items", index], document);
+      for (const [index, item] of items.entries()) this.object(item, ["items", index]);
     } else if (typeof apiVersion === "string" && typeof kind === "string" && !isIstioVersion(apiVersion)) {
       const message = `${kind} of ${apiVersion} is not an Istio object, so it is left out`;
-      this.#report([{ path: ["kind"], at: "value", severity: "warning", message }], [], document);
+      this.#report([{ path: ["kind"], at: "value", severity: "warning", message }], []);
     } else {
-      this.#object(value, [], document);
+      this.object(value, []);
     }
   }
 
-  #object(value: unknown, prefix: ObjectPath, document: DocumentContext): void {
+  object(value: unknown, path: ObjectPath): void {
     const provenance = this.#provenance(this.#file);
     const { value: parsed, faults } = parseConfigObject(value, provenance);
-    this.#report(faults, prefix, document);
+    this.#report(faults, path);
     if (parsed === undefined) return;
     const named = `${parsed.kind} ${parsed.namespace}/${parsed.name} in ${this.#file}`;
     const object = { ...parsed, provenance: { ...parsed.provenance, object: named } };
-    const place = () => this.#place(prefix, document);
-    const isUsable = (found: readonly ObjectFault[]) => this.#report(found, prefix, document);
-    if (this.#takeIn(object, place, isUsable)) this.objects.push({ value: object, place });
+    if (this.#takeIn(object, path)) this.objects.push({ key: objectKey(object), value: object, path });
     else this.refused.push(object);
   }
 
   /** Makes of an object what it stands for. False where it cannot be used. */
-  #takeIn(object: ConfigObject, place: () => Place, isUsable: (faults: readonly ObjectFault[]) => boolean): boolean {
+  #takeIn(object: ConfigObject, path: ObjectPath): boolean {
     if (object.kind === "ServiceEntry") {
       const entry = checkServiceEntry(object);
-      if (!isUsable(entry.faults)) return false;
-      for (const record of serviceEntryToRecords(object, entry.value)) this.records.push({ value: record, place });
+      if (!this.#report(entry.faults, path)) return false;
+      for (const record of serviceEntryToRecords(object, entry.value)) this.#record(record, path);
       return true;
     }
     if (object.kind === "WorkloadEntry") {
       const entry = checkWorkloadEntry(object);
-      if (!isUsable(entry.faults)) return false;
+      if (!this.#report(entry.faults, path)) return false;
       const workload = workloadEntryToWorkload(object, this.#context, entry.value);
-      this.workloads.push({ value: workload, place });
+      this.workloads.push({ key: workload.key, value: workload, path });
       return true;
     }
-    return isUsable(checkObject(object));
+    return this.#report(checkObject(object), path);
   }
 
-  #shortForm(value: unknown, document: DocumentContext): void {
+  /** `first`: which service of its document the first one is. */
+  shortForm(value: unknown, first: number): void {
     const { services, faults } = parseShortForm(value);
-    this.#report(faults, [], document);
+    for (const fault of faults) this.#report([{ ...fault, path: inDocument(fault.path, first) }], []);
     for (const [index, service] of services) {
-      const prefix = ["services", index];
-      const provenance = this.#provenance(`${this.#file}#/services/${index}`);
+      const path = ["services", first + index];
+      const provenance = this.#provenance(shortName(this.#file, path));
       const found: ObjectFault[] = [];
       const record = shortRecord(service, this.#context, provenance, (path, message) => {
         found.push({ path, at: "value", severity: "error", message });
       });
-      if (this.#report(found, prefix, document))
-        this.records.push({ value: record, place: () => this.#place(prefix, document) });
+      if (this.#report(found, path)) this.#record(record, path);
     }
+  }
+
+  #record(value: ServiceRecord, path: ObjectPath): void {
+    this.records.push({ key: serviceKey(value.service), value, path });
   }
 
   /** Notes faults; true where none of them is an error. */
-  #report(faults: readonly ObjectFault[], prefix: ObjectPath, document: DocumentContext): boolean {
-    for (const { path, at, severity, message } of faults) {
-      const whole = [...prefix, ...path];
-      const field = whole.length === 0 ? "" : formatPath(whole);
-      this.faults.push({ ...this.#place(whole, document, at), severity, field, message });
-    }
+  #report(faults: readonly ObjectFault[], prefix: ObjectPath): boolean {
+    for (const { path, at, severity, message } of faults)
+      this.faults.push({ path: [...prefix, ...path], at, severity, message });
     return faults.every(({ severity }) => severity !== "error");
-  }
-
-  #place(path: ObjectPath, { index, place }: DocumentContext, at?: "key" | "value"): Place {
-    const { line, column } = place(path, at);
-    return { file: this.#file, document: index, line, column };
   }
 
   #provenance(object: string): Provenance {
     return { registry: this.#context.registry, object };
   }
+}
+
+function shortName(file: string, path: ObjectPath): string {
+  return `${file}#/${path.join("/")}`;
+}
+
+function inDocument(path: ObjectPath, first: number): ObjectPath {
+  const [list, index, ...rest] = path;
+  return list === "services" && typeof index === "number" ? [list, first + index, ...rest] : path;
+}
+
+/** The same item at another index of its list. Services of the short form are named by it. */
+function moved(content: PartContent, file: string, path: ObjectPath): PartContent {
+  const replace = <K extends string, T>(placed: Placed<K, T>): Placed<K, T> => ({ ...placed, path });
+  const rename = ({ service, instances }: ServiceRecord): ServiceRecord => {
+    const provenance = { ...service.provenance, object: shortName(file, path) };
+    return {
+      service: { ...service, provenance },
+      instances: instances.map((instance) => ({ ...instance, provenance })),
+    };
+  };
+  return {
+    records: content.records.map(replace).map((placed) => {
+      return path[0] === "services" ? { ...placed, value: rename(placed.value) } : placed;
+    }),
+    workloads: content.workloads.map(replace),
+    objects: content.objects.map(replace),
+    refused: content.refused,
+    faults: content.faults.map((fault) => ({ ...fault, path: [...path, ...fault.path.slice(path.length)] })),
+  };
 }

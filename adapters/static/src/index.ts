@@ -1,11 +1,11 @@
-import { parseDocuments } from "@signalbox/files";
+import { parseDocuments, type DocumentPath } from "@signalbox/files";
 import { registryId, type ConfigObject, type ServiceRecord, type Workload } from "@signalbox/model";
 import type { RegistryModule } from "@signalbox/registry";
 import { readSource } from "./client.ts";
 import { parseStaticConfig, type StaticConfig } from "./config.ts";
-import type { StaticFault } from "./convert/file-content.ts";
-import { mergeFiles } from "./convert/merge-files.ts";
-import { convertFile } from "./convert.ts";
+import { fileContent, type StaticFault } from "./convert/file-content.ts";
+import { FileMerge } from "./convert/merge-files.ts";
+import { convertDocument, fileReader } from "./convert.ts";
 import { provider, StaticRegistry } from "./registry.ts";
 
 export { formatFault } from "./convert/file-content.ts";
@@ -40,10 +40,11 @@ export async function readStatic(
 ): Promise<StaticContent> {
   const { baseDir = process.cwd(), name = "files" } = options;
   const config = parseStaticConfig(typeof input === "string" || Array.isArray(input) ? { paths: input } : input);
-  const batch = await readSource({ config, baseDir });
   const context = { ...config, registry: registryId(provider, name), cluster: config.cluster ?? name };
-  const contents = new Map(batch.changed.map((file) => [file.file, convertFile(file, context)]));
-  const { records, workloads, objects, conflicts } = mergeFiles(contents);
+  const readerOf = (file: string) => fileReader(file, context, { maxBytes: config.maxFileBytes });
+  const batch = await readSource({ config, baseDir, readerOf });
+  const contents = new Map(batch.changed.map(({ file, read }) => [file, fileContent(file, read)]));
+  const { records, workloads, objects, conflicts } = new FileMerge(contents);
   const unreadable = batch.unreadable.map(({ file, message }): StaticFault => {
     return { file, document: 0, line: 1, column: 1, severity: "error", field: "", message };
   });
@@ -69,10 +70,16 @@ export function readShortServices(
   const contents = new Map(
     [...texts].map(([file, text]) => {
       const documents = parseDocuments(text, { file }).documents.filter(({ value }) => isShortForm(value));
-      return [file, convertFile({ file, parsed: { documents, errors: [], warnings: [] } }, context)] as const;
+      const parts = documents.map((document) => ({
+        document: document.index,
+        path: [],
+        content: convertDocument(file, context, document.value),
+        positionOf: (path: DocumentPath, at?: "key" | "value") => document.positionOf(path, at),
+      }));
+      return [file, fileContent(file, { parts, errors: [], warnings: [] })] as const;
     }),
   );
-  const { records, conflicts } = mergeFiles(contents);
+  const { records, conflicts } = new FileMerge(contents);
   const faults = [...contents.values()].flatMap((content) => content.faults);
   return { records: [...records.values()], faults: [...faults, ...conflicts] };
 }

@@ -1,10 +1,11 @@
-import { byCodeUnit, registryId, type ConfigObject, type RegistryId } from "@signalbox/model";
+import { Rests } from "@signalbox/files";
+import { byCodeUnit, registryId, type RegistryId } from "@signalbox/model";
 import type { Registry, RegistryDeps, RegistrySink } from "@signalbox/registry";
 import { problemOf, watchSource, type StaticBatch, type StaticFile, type UnreadableFile } from "./client.ts";
 import type { StaticConfig } from "./config.ts";
-import { formatFault, type FileContent, type StaticFault } from "./convert/file-content.ts";
-import { diffFiles, mergeFiles, withRefused, type MergedFiles } from "./convert/merge-files.ts";
-import { convertFile } from "./convert.ts";
+import { fileContent, formatFault, type FileContent, type StaticFault } from "./convert/file-content.ts";
+import { FileMerge, type FilesDelta } from "./convert/merge-files.ts";
+import { fileReader } from "./convert.ts";
 
 /** The name of this kind of registry. */
 export const provider = "static";
@@ -36,29 +37,27 @@ export class StaticRegistry implements Registry {
   }
 
   async run(sink: RegistrySink, signal: AbortSignal): Promise<void> {
-    const { logger, baseDir } = this.#deps;
-    const contents = new Map<string, FileContent>();
-    const wrongFiles = new Map<string, WrongFile>();
-    let pushed: MergedFiles | undefined;
+    const { logger, baseDir, name } = this.#deps;
+    const contents = new FileMerge();
+    const faults = new Map<string, readonly StaticFault[]>();
+    let pushed = false;
     let sound = false;
     let told = "";
     const onChange = (batch: StaticBatch) => {
-      this.#take(batch, contents, wrongFiles);
-      const ordered = [...wrongFiles].sort(([a], [b]) => byCodeUnit(a, b)).map(([, file]) => file);
-      const merged = withRefused(
-        mergeFiles(contents),
-        ordered.flatMap(({ refused }) => refused),
-      );
-      const wrong = [...ordered.flatMap(({ errors }) => errors), ...merged.conflicts];
+      this.#take(batch, contents, faults);
+      const delta = contents.changes();
+      const { conflicts } = contents;
+      const ordered = [...faults].sort(([a], [b]) => byCodeUnit(a, b)).flatMap(([, found]) => found);
+      const wrong = [...ordered, ...conflicts];
       const wasSound = sound;
       sound = wrong.length === 0 && batch.unreadable.length === 0;
       // With nothing readable yet, an empty snapshot would be a false statement.
-      const anything = sound || contents.size > 0 || pushed !== undefined;
-      const news = anything && push(sink, pushed, merged);
-      if (anything) pushed = merged;
-      const trouble = JSON.stringify([merged.conflicts, batch.unreadable]);
+      const anything = sound || contents.size > 0 || pushed;
+      const news = anything && push(sink, pushed ? delta : contents);
+      if (anything) pushed = true;
+      const trouble = JSON.stringify([conflicts, batch.unreadable]);
       if (trouble !== told) {
-        for (const conflict of merged.conflicts) logger.warn("static-file-fault", conflict);
+        for (const conflict of conflicts) logger.warn("static-file-fault", conflict);
         for (const failure of batch.unreadable) logger.warn("static-file-unreadable", failure);
       }
       told = trouble;
@@ -69,18 +68,22 @@ export class StaticRegistry implements Registry {
     const onUnchanged = () => {
       if (sound) sink.alive();
     };
-    await watchSource({ config: this.#config, baseDir, signal, logger, onChange, onUnchanged });
+    const { cluster = name, maxFileBytes: maxBytes } = this.#config;
+    const context = { ...this.#config, registry: this.id, cluster };
+    const rests = new Rests();
+    const readerOf = (file: string) => fileReader(file, context, { maxBytes, rests });
+    await watchSource({ config: this.#config, baseDir, readerOf, signal, logger, onChange, onUnchanged });
   }
 
-  #take(batch: StaticBatch, contents: Map<string, FileContent>, wrongFiles: Map<string, WrongFile>): void {
-    const { logger, metrics, name } = this.#deps;
-    const { cluster = name } = this.#config;
+  #take(batch: StaticBatch, contents: FileMerge, faults: Map<string, readonly StaticFault[]>): void {
+    const { logger, metrics } = this.#deps;
     for (const file of batch.removed) {
-      contents.delete(file);
-      wrongFiles.delete(file);
+      contents.set(file, undefined);
+      contents.refuse(file, undefined);
+      faults.delete(file);
     }
     for (const source of batch.changed) {
-      const content = convertFile(source, { ...this.#config, registry: this.id, cluster });
+      const content = fileContent(source.file, source.read);
       const found = emptied(source, contents.get(source.file)) ?? content.faults;
       const errors = found.filter((fault) => fault.severity === "error");
       for (const fault of found.slice(0, maximumFaultLines)) logger.warn("static-file-fault", fault);
@@ -89,18 +92,13 @@ export class StaticRegistry implements Registry {
       metrics.counter("static_files_read_total");
       if (errors.length > 0) metrics.counter("static_files_rejected_total");
       // Without older content, the good objects of a whole file are better than none.
-      const usable = errors.length === 0 || (content.readable && !contents.has(source.file));
+      const usable = errors.length === 0 || (content.readable && contents.get(source.file) === undefined);
       if (usable) contents.set(source.file, content);
-      if (errors.length > 0) wrongFiles.set(source.file, { errors, refused: content.refused });
-      else wrongFiles.delete(source.file);
+      contents.refuse(source.file, errors.length > 0 ? content : undefined);
+      if (errors.length > 0) faults.set(source.file, errors);
+      else faults.delete(source.file);
     }
   }
-}
-
-/** A file with errors: what it says is not in force, or only some of it. */
-interface WrongFile {
-  readonly errors: readonly StaticFault[];
-  readonly refused: readonly ConfigObject[];
 }
 
 /** One file gets so many lines in the log each time it is read. */
@@ -110,25 +108,25 @@ const maximumFaultLines = 20;
  * A file that had something to say and now holds no document at all was probably truncated by whoever writes it. Nobody
  * means "no services" by an empty file; who does can say so.
  */
-function emptied({ file, parsed }: StaticFile, before: FileContent | undefined): readonly StaticFault[] | undefined {
-  if (before === undefined || parsed.documents.length > 0 || parsed.errors.length > 0) return undefined;
-  if (before.records.length + before.workloads.length + before.objects.length === 0) return undefined;
+function emptied({ file, read }: StaticFile, before: FileContent | undefined): readonly StaticFault[] | undefined {
+  if (before === undefined || read.parts.length > 0 || read.errors.length > 0) return undefined;
+  const said = before.parts.some(
+    ({ content }) => content.records.length + content.workloads.length + content.objects.length > 0,
+  );
+  if (!said) return undefined;
   const message = "the file is empty now, so what it said before stays; write `services: []` where that is meant";
   return [{ file, document: 0, line: 1, column: 1, field: "", severity: "error", message }];
 }
 
 /** Says what changed since the last push: everything the first time. False where nothing did. */
-function push(sink: RegistrySink, before: MergedFiles | undefined, now: MergedFiles): boolean {
-  if (before === undefined) {
+function push(sink: RegistrySink, news: FileMerge | FilesDelta | undefined): boolean {
+  if (news instanceof FileMerge) {
     const [records, workloads, objects] = [
-      [...now.records.values()],
-      [...now.workloads.values()],
-      [...now.objects.values()],
+      [...news.records.values()],
+      [...news.workloads.values()],
+      [...news.objects.values()],
     ];
     sink.push({ type: "snapshot", records, workloads, objects });
-    return true;
-  }
-  const delta = diffFiles(before, now);
-  if (delta !== undefined) sink.push({ type: "delta", ...delta });
-  return delta !== undefined;
+  } else if (news !== undefined) sink.push({ type: "delta", ...news });
+  return news !== undefined;
 }

@@ -52,6 +52,7 @@ export class Directory {
   problem: NodeJS.ErrnoException | undefined;
   /** The only names that matter, or undefined for all. */
   #only: Set<string> | undefined = new Set();
+  readonly #paths = new Map<string, string>();
   #dirty = new Set<string>();
   #allDirty = true;
   #watcher: { close(): void } | undefined;
@@ -87,6 +88,16 @@ export class Directory {
     }
   }
 
+  /** The path of a name; the same text each time, so that whoever looks it up in a map need not hash it again. */
+  pathOf(name: string): string {
+    let path = this.#paths.get(name);
+    if (path === undefined) {
+      path = join(this.path, name);
+      this.#paths.set(name, path);
+    }
+    return path;
+  }
+
   /** Looks at one name again, or at all of them, at the next refresh. */
   mark(name?: string): void {
     if (name === undefined) this.#allDirty = true;
@@ -111,11 +122,16 @@ export class Directory {
       const names = this.#only ?? (all ? await visibleNames(this.path) : dirty);
       const looked = [...names].filter((name) => all || dirty.has(name));
       const found = await Promise.all(looked.map((name) => look(join(this.path, name))));
-      if (all) this.entries.clear();
+      if (all) {
+        this.entries.clear();
+        for (const name of this.#paths.keys()) if (!names.has(name)) this.#paths.delete(name);
+      }
       for (const [index, name] of looked.entries()) {
         const entry = found[index];
-        if (entry === undefined) this.entries.delete(name);
-        else this.entries.set(name, entry);
+        if (entry === undefined) {
+          this.entries.delete(name);
+          this.#paths.delete(name);
+        } else this.entries.set(name, entry);
       }
       this.problem = undefined;
     } catch (error) {

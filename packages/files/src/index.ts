@@ -1,6 +1,9 @@
+export { DocumentReader } from "./document-reader.ts";
 export { formatYaml } from "./format-yaml.ts";
 export { parseDocuments } from "./parse-documents.ts";
+export { Rests } from "./rest.ts";
 export { readFiles, watchDocuments } from "./watch-documents.ts";
+export type { DocumentPart, DocumentReaderOptions, ReadText } from "./document-reader.ts";
 export type { DocumentError, ParsedDocument, ParsedText, ParseOptions } from "./parse-documents.ts";
 export type { DocumentPath, Position } from "./positions.ts";
 export type { ReadFailure, SourceFile } from "./read-file.ts";

@@ -1,7 +1,6 @@
-import { constructFromEvents, CORE_SCHEMA, EVENT_ID, mergeTag, parseEvents, YAMLException } from "js-yaml";
-import { LineTable, offsetAt, positionTree, type DocumentPath, type Position, type PositionNode } from "./positions.ts";
-import { splitDocuments, type Chunk } from "./split.ts";
-import { findAmbiguities } from "./yaml-11.ts";
+import { parseChunk, treeOf } from "./parse-chunk.ts";
+import { LineTable, offsetAt, type DocumentPath, type Position } from "./positions.ts";
+import { splitDocuments } from "./split.ts";
 
 /** One document of a file. */
 export interface ParsedDocument {
@@ -44,8 +43,6 @@ export interface ParseOptions {
 /** Longest text that is read where nothing else is said, in bytes. */
 export const defaultMaxBytes = 16 * 1024 * 1024;
 
-const schema = CORE_SCHEMA.withTags(mergeTag);
-
 /**
  * Reads a stream of YAML 1.2 or JSON documents. Never throws: what cannot be read is in `errors`, one for each broken document.
  * Duplicate keys, unknown tags, alias bombs, cycles and values beyond JSON are errors; merge keys (`<<`) work.
@@ -55,25 +52,24 @@ export function parseDocuments(text: string, options: ParseOptions): ParsedText 
   const documents: ParsedDocument[] = [];
   const errors: DocumentError[] = [];
   const warnings: DocumentError[] = [];
-  const bytes = Buffer.byteLength(text);
-  if (bytes > maxBytes) {
-    const message = `the text has ${bytes} bytes, at most ${maxBytes} are read`;
-    return { documents, errors: [{ file, document: 0, line: 1, column: 1, message }], warnings };
+  const tooLong = lengthFault(text, maxBytes);
+  if (tooLong !== undefined) {
+    return { documents, errors: [{ file, document: 0, line: 1, column: 1, message: tooLong }], warnings };
   }
   const lines = lazily(() => new LineTable(text));
   const place = (index: number, offset: number, message: string): DocumentError => {
     return { file, document: index, ...lines().position(offset), message };
   };
   let index = 0;
-  for (const chunk of splitDocuments(text, text.startsWith("\uFEFF") ? 1 : 0)) {
-    const result = parseChunk(chunk, options);
+  for (const chunk of splitDocuments(text, startOf(text))) {
+    const result = parseChunk(chunk.text, options);
     if (result.type === "empty") continue;
     const document = index++;
     if (result.type === "error") {
       errors.push(place(document, chunk.offset + result.offset, result.message));
       continue;
     }
-    const tree = lazily(() => rebuildTree(chunk, options));
+    const tree = lazily(() => treeOf(chunk.text, options));
     documents.push({
       index: document,
       value: result.value,
@@ -86,87 +82,21 @@ export function parseDocuments(text: string, options: ParseOptions): ParsedText 
   return { documents, errors, warnings };
 }
 
-type ChunkResult =
-  | { readonly type: "empty" }
-  | { readonly type: "error"; readonly offset: number; readonly message: string }
-  | {
-      readonly type: "value";
-      readonly value: unknown;
-      readonly warnings: readonly { readonly offset: number; readonly message: string }[];
-    };
-
-function parseChunk(chunk: Chunk, options: ParseOptions): ChunkResult {
-  const { text } = chunk;
-  try {
-    const events = parseEvents(text, { maxDepth: options.maxDepth ?? 100, filename: options.file });
-    if (isEmpty(events)) return { type: "empty" };
-    const ambiguities = findAmbiguities(text, events);
-    const refused = ambiguities.find((ambiguity) => ambiguity.action === "refuse");
-    if (refused !== undefined) return { type: "error", offset: refused.offset, message: refused.message };
-    const maxAliases = options.maxAliases ?? 50;
-    const values = constructFromEvents(events, { source: text, filename: options.file, schema, maxAliases });
-    const alias = events.find((event) => event.type === EVENT_ID.ALIAS);
-    if (alias !== undefined && hasCycle(values[0], new Set())) {
-      return { type: "error", offset: alias.anchorStart - 1, message: "an alias refers to a node that contains it" };
-    }
-    return { type: "value", value: values[0], warnings: ambiguities };
-  } catch (error) {
-    return { type: "error", ...explain(error, text) };
-  }
-}
-
-function isEmpty(events: ReturnType<typeof parseEvents>): boolean {
-  const content = events.filter((event) => event.type !== EVENT_ID.DOCUMENT && event.type !== EVENT_ID.POP);
-  const [only] = content;
-  if (only === undefined) return true;
-  return content.length === 1 && only.type === EVENT_ID.SCALAR && only.valueStart < 0 && only.tagStart < 0;
-}
-
-function explain(error: unknown, text: string): { offset: number; message: string } {
-  const template = /\{\{.*\}\}/.exec(text);
-  const hint = template === null ? "" : "; `{{ … }}` looks like a template: render it first";
-  if (!(error instanceof YAMLException)) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { offset: 0, message: `cannot be read: ${reason}` };
-  }
-  const complex = error.reason.includes("complex keys");
-  const offset = complex && template !== null ? template.index : (error.mark?.position ?? 0);
-  return { offset, message: (complex ? "a key must be a text" : reasonOf(error.reason, text, offset)) + hint };
-}
-
-/** The parser's reason, with what probably led to it. */
-function reasonOf(reason: string, text: string, offset: number): string {
-  const line = text.slice(text.lastIndexOf("\n", offset - 1) + 1);
-  if (/^ *\t/.test(line)) return `not YAML: ${reason}; indent with spaces, not with tabs`;
-  if (reason === "duplicated mapping key") return `${reason} ${keyAt(text, offset)}`;
-  if (reason === "deficient indentation") return `not YAML: ${reason}; is a bracket before it left open?`;
-  return `not YAML: ${reason}`;
-}
-
-/** The key at a place in a text; the place of a quoted one is within the quotes. */
-function keyAt(text: string, offset: number): string {
-  const quote = text.charAt(offset - 1);
-  const end = quote === '"' || quote === "'" ? quote : undefined;
-  const rest = text.slice(offset);
-  return JSON.stringify(
-    end === undefined ? (/^[^\s:,{}[\]]*/.exec(rest)?.[0] ?? "") : rest.slice(0, rest.indexOf(end)),
-  );
-}
-
-function hasCycle(value: unknown, ancestors: Set<object>): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (ancestors.has(value)) return true;
-  ancestors.add(value);
-  for (const member of Object.values(value)) if (hasCycle(member, ancestors)) return true;
-  ancestors.delete(value);
-  return false;
-}
-
-function rebuildTree(chunk: Chunk, options: ParseOptions): PositionNode {
-  return positionTree(chunk.text, parseEvents(chunk.text, { maxDepth: options.maxDepth ?? 100 }));
-}
-
-function lazily<T>(make: () => T): () => T {
+/** A function that does its work once, when it is first called. */
+export function lazily<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
   return () => (made ??= { value: make() }).value;
+}
+
+/** Where the first document may begin: behind a byte order mark. */
+export function startOf(text: string): number {
+  return text.startsWith("\uFEFF") ? 1 : 0;
+}
+
+/** Why a text is too long to be read. */
+export function lengthFault(text: string, maxBytes = defaultMaxBytes): string | undefined {
+  // One unit of UTF-16 is three bytes at most: counting is for texts that come near.
+  if (text.length * 3 <= maxBytes) return undefined;
+  const bytes = Buffer.byteLength(text);
+  return bytes > maxBytes ? `the text has ${bytes} bytes, at most ${maxBytes} are read` : undefined;
 }

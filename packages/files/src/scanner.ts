@@ -1,5 +1,6 @@
-import { basename, dirname, join, sep } from "node:path";
+import { basename, dirname, sep } from "node:path";
 import { Directory, namesAreExact, type Entry, type WatchDirectory } from "./directory.ts";
+import { lazily } from "./parse-documents.ts";
 import { failureOf, readWhole, type ReadFailure, type ReadResult, type SourceFile } from "./read-file.ts";
 import type { Target } from "./targets.ts";
 
@@ -165,13 +166,14 @@ export class Scanner {
     }
     if (ancestors.includes(directory.inode)) return;
     for (const [name, entry] of directory.entries) {
-      const child = join(path, name);
+      const child = directory.pathOf(name);
       if (entry.type === "directory") {
         if (depth >= target.maxDepth) continue;
         await this.#walk(target, child, depth + 1, [...ancestors, directory.inode], look, used, entry.inode);
         continue;
       }
-      const relative = child.slice(target.path.length + 1).replaceAll(sep, "/");
+      const below = child.slice(target.path.length + 1);
+      const relative = sep === "/" ? below : below.replaceAll(sep, "/");
       if (!target.selects(relative)) continue;
       if (entry.problem === undefined) {
         look.files.set(child, { entry, directory });
@@ -203,7 +205,7 @@ export class Scanner {
     for (const [path, sight] of look.files) {
       const known = this.#known.get(path);
       if (known?.signature === sight.entry.signature) {
-        this.#pending.delete(path);
+        if (this.#pending.size > 0) this.#pending.delete(path);
         if (known.failure !== undefined) look.failures.set(path, known.failure);
         continue;
       }
@@ -274,15 +276,19 @@ export class Scanner {
 
   #forgetMissing(look: Look): void {
     const now = performance.now();
-    const inodes = new Set([...look.files.values()].map(({ entry }) => entry.inode));
+    const inodes = lazily(() => new Set([...look.files.values()].map(({ entry }) => entry.inode)));
     for (const [path, known] of this.#known) {
+      if (look.files.has(path)) {
+        if (this.#missingSince.size > 0) this.#missingSince.delete(path);
+        continue;
+      }
       const hidden = look.hidden.some((place) => path === place || (place.endsWith(sep) && path.startsWith(place)));
-      if (look.files.has(path) || hidden || look.hidden.some((place) => path.startsWith(place + sep))) {
+      if (hidden || look.hidden.some((place) => path.startsWith(place + sep))) {
         this.#missingSince.delete(path);
         continue;
       }
       const since = this.#missingSince.get(path) ?? now;
-      const renamed = inodes.has(known.inode);
+      const renamed = inodes().has(known.inode);
       if (!renamed && now - since < this.#options.timing.graceMs) {
         this.#missingSince.set(path, since);
         this.#nextLook = Math.min(this.#nextLook, since + this.#options.timing.graceMs);

@@ -167,11 +167,15 @@ export function listOf<T>(read: Read<T>): Read<readonly T[]> {
       faults.error(path, `must be a list, not ${describe(value)}`);
       return [];
     }
+    const list: T[] = [];
     // Not map(): a hole is a member too.
-    return Array.from(value, (member: unknown, index) => {
-      if (absent(member)) faults.error([...path, index], "must not be null");
-      return read(member, [...path, index], faults);
-    });
+    for (let index = 0; index < value.length; index++) {
+      const member: unknown = value[index];
+      const at = [...path, index];
+      if (absent(member)) faults.error(at, "must not be null");
+      list.push(read(member, at, faults));
+    }
+    return list;
   });
 }
 
@@ -183,9 +187,9 @@ export function mapOf<T>(read: Read<T>): Read<Readonly<Record<string, T>>> {
       faults.error(path, `must be a map, not ${describe(value)}`);
       return {};
     }
-    return Object.fromEntries(
-      Object.entries(value).map(([key, member]) => [key, read(member, [...path, key], faults)]),
-    );
+    const map: Record<string, T> = {};
+    for (const key of Object.keys(value)) put(map, key, read(value[key], [...path, key], faults));
+    return map;
   });
 }
 
@@ -202,15 +206,17 @@ export function message<F extends Record<string, Read<unknown>>>(
   fields: F,
   ...oneOf: readonly (readonly (keyof F & string)[])[]
 ): Read<{ readonly [K in keyof F]: ValueOf<F[K]> }> {
+  const known = Object.entries(fields);
   const names = new Map<string, string>();
-  for (const name of Object.keys(fields)) {
+  for (const [name] of known) {
     names.set(name, name);
     names.set(snakeCase(name), name);
   }
   return described(messageSchema(fields, oneOf), (value, path, faults) => {
     const written = new Map<string, { readonly key: string; readonly value: unknown }>();
     if (!absent(value) && !isObject(value)) faults.error(path, `must be a map, not ${describe(value)}`);
-    for (const [key, member] of Object.entries(isObject(value) ? value : {})) {
+    for (const key of isObject(value) ? Object.keys(value) : []) {
+      const member = (value as Readonly<Record<string, unknown>>)[key];
       const name = names.get(key);
       if (name === undefined) {
         const hint = didYouMean(key, Object.keys(fields));
@@ -230,12 +236,19 @@ export function message<F extends Record<string, Read<unknown>>>(
       if (first !== undefined && second !== undefined)
         faults.error([...path, written.get(second)?.key ?? second], `cannot stand beside "${first}"`, "key");
     }
-    const read = Object.entries(fields).map(([name, field]) => {
+    const read: Record<string, unknown> = {};
+    for (const [name, field] of known) {
       const member = written.get(name);
-      return [name, field(member?.value, [...path, member?.key ?? name], faults)] as const;
-    });
-    return Object.fromEntries(read) as { readonly [K in keyof F]: ValueOf<F[K]> };
+      read[name] = field(member?.value, [...path, member?.key ?? name], faults);
+    }
+    return read as { readonly [K in keyof F]: ValueOf<F[K]> };
   });
+}
+
+/** A member of a map; keys such as `__proto__` are data. */
+function put<T>(map: Record<string, T>, key: string, value: T): void {
+  if (key !== "__proto__") map[key] = value;
+  else Object.defineProperty(map, key, { value, configurable: true, enumerable: true, writable: true });
 }
 
 function messageSchema(

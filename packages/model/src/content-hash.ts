@@ -61,12 +61,36 @@ function writeObject(value: object, depth: number): string {
   if (prototype !== Object.prototype && prototype !== null)
     throw new TypeError("only plain objects have a canonical form");
   let text = "{";
-  for (const key of Object.keys(value).sort()) {
+  for (const key of sorted(Object.keys(value))) {
     // Object.keys names own members only, so a member called __proto__ is read as the data it is.
     const member = (value as Record<string, unknown>)[key];
     if (member === undefined) continue;
     if (text.length > 1) text += ",";
-    text += `${writeText(key)}:${write(member, depth)}`;
+    text += writeKey(key);
+    text += write(member, depth);
   }
   return `${text}}`;
 }
+
+/** Sorts by code unit, in place. The few members of an object are sorted faster by hand than by the general way. */
+function sorted(keys: string[]): readonly string[] {
+  if (keys.length > 24) return keys.sort();
+  for (let index = 1; index < keys.length; index++) {
+    const key = keys[index] ?? "";
+    let at = index;
+    for (; at > 0 && (keys[at - 1] ?? "") > key; at--) keys[at] = keys[at - 1] ?? "";
+    keys[at] = key;
+  }
+  return keys;
+}
+
+/** A key with its colon. The same few keys come again and again. */
+function writeKey(key: string): string {
+  const known = knownKeys.get(key);
+  if (known !== undefined) return known;
+  const text = `${writeText(key)}:`;
+  if (knownKeys.size < maxKnownKeys && key.length <= 100) knownKeys.set(key, text);
+  return text;
+}
+const knownKeys = new Map<string, string>();
+const maxKnownKeys = 1000;

@@ -38,6 +38,38 @@ describe("deepFreeze", () => {
     expect(Object.isFrozen(bottom)).toBe(true);
   });
 
+  it("looks at what many share a bounded number of times", () => {
+    const inner = { a: 1 };
+    // Two to the power of 150 ways lead to the innermost.
+    let value: object = Object.freeze({ left: inner, right: inner });
+    for (let level = 0; level < 150; level++) value = Object.freeze({ left: value, right: value });
+    deepFreeze(value);
+    expect(Object.isFrozen(inner)).toBe(true);
+  });
+
+  it("freezes everything that can be reached, whatever is frozen and shared already", () => {
+    const graph = fc.array(
+      fc.record({ to: fc.array(fc.nat(), { maxLength: 3 }), frozen: fc.boolean(), list: fc.boolean() }),
+      { minLength: 1, maxLength: 12 },
+    );
+    fc.assert(
+      fc.property(graph, (nodes) => {
+        const made = nodes.map(({ list }): Record<string, unknown> | unknown[] => (list ? [] : {}));
+        for (const [index, { to }] of nodes.entries())
+          for (const [edge, target] of to.entries())
+            Object.assign(made[index] ?? {}, { [edge]: made[target % made.length] });
+        for (const [index, { frozen }] of nodes.entries()) if (frozen) Object.freeze(made[index]);
+        deepFreeze(made[0]);
+        const open = new Set([made[0]]);
+        for (const value of open) {
+          expect(Object.isFrozen(value)).toBe(true);
+          for (const member of Object.values(value ?? {})) open.add(member as Record<string, unknown>);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it("leaves primitives and buffers alone", () => {
     expect(deepFreeze("text")).toBe("text");
     expect(deepFreeze(null)).toBe(null);

@@ -5,19 +5,62 @@
  */
 export function deepFreeze<T>(value: T): T {
   if (!isObject(value) || done.has(value)) return value;
-  const open: object[] = [value];
-  // Frozen before we came: their members may still be open, and they may hold a cycle.
-  const revisited = new Set<object>();
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (ArrayBuffer.isView(next) || done.has(next)) continue;
-    if (Object.isFrozen(next)) {
-      if (revisited.has(next)) continue;
-      revisited.add(next);
-    } else Object.freeze(next);
-    for (const member of Object.values(next)) if (isObject(member)) open.push(member);
-  }
+  new Walk().freeze(value, 0);
   done.add(value);
   return value;
+}
+
+/** So many parts that somebody froze before are looked at again before it is noted which; and so many more for each part that is new. */
+const free = 1000;
+const freeForEach = 8;
+
+class Walk {
+  /** How many more frozen parts may be looked at without being noted. */
+  #free = free;
+  /** Frozen before we came: their members may still be open, and they may hold a cycle. */
+  readonly #revisited = new Set<object>();
+
+  freeze(value: object, depth: number): void {
+    if (ArrayBuffer.isView(value)) return;
+    if (!Object.isFrozen(value)) {
+      Object.freeze(value);
+      this.#free += freeForEach;
+    } else if (done.has(value)) {
+      return;
+    } else if (this.#free > 0) {
+      // Most of what is frozen hangs in one place, so that noting it would cost more than looking twice.
+      this.#free--;
+    } else {
+      if (this.#revisited.has(value)) return;
+      this.#revisited.add(value);
+    }
+    // Deeper than this, the call stack is spared.
+    if (depth >= deepest) this.#freezeBelow(value);
+    else if (Array.isArray(value)) {
+      for (const member of value as readonly unknown[]) if (isObject(member)) this.freeze(member, depth + 1);
+    } else {
+      for (const name in value) {
+        if (!Object.hasOwn(value, name)) continue;
+        const member = (value as Readonly<Record<string, unknown>>)[name];
+        if (isObject(member)) this.freeze(member, depth + 1);
+      }
+    }
+  }
+
+  /** The same without the call stack, and without looking anywhere twice. */
+  #freezeBelow(top: object): void {
+    const open: object[] = [top];
+    const seen = this.#revisited;
+    seen.delete(top);
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      if (ArrayBuffer.isView(next) || done.has(next)) continue;
+      if (Object.isFrozen(next)) {
+        if (seen.has(next)) continue;
+        seen.add(next);
+      } else Object.freeze(next);
+      for (const member of Object.values(next)) if (isObject(member)) open.push(member);
+    }
+  }
 }
 
 /**

@@ -60,8 +60,8 @@ export class FaultList {
   labels(value: unknown, path: string): void {
     const labels = this.object(value, path);
     if (labels === undefined) return;
-    for (const [key, text] of Object.entries(labels)) {
-      if (typeof text !== "string") this.add(`${path}.${key}`, "must be a string");
+    for (const key of Object.keys(labels)) {
+      if (typeof labels[key] !== "string") this.add(`${path}.${key}`, "must be a string");
     }
   }
 

@@ -1,5 +1,7 @@
-import type { ObjectFault } from "@signalbox/istio-objects";
-import type { ConfigObject, ServiceRecord, Workload } from "@signalbox/model";
+import type { DocumentPart, ReadText } from "@signalbox/files";
+import type { ObjectFault, ObjectPath } from "@signalbox/istio-objects";
+import type { ConfigObject, ObjectKey, ServiceKey, ServiceRecord, Workload, WorkloadKey } from "@signalbox/model";
+import { formatPath } from "@signalbox/registry";
 
 /** A place in a file. Lines and columns count from 1, documents from 0. */
 export interface Place {
@@ -21,20 +23,57 @@ export function formatFault({ file, line, column, field, message }: StaticFault)
   return `${file}:${line}:${column}: ${field === "" ? "" : `${field}: `}${message}`;
 }
 
-/** Something that a file says, and where. Places cost a second look at the text, so they are made when they are asked for. */
-export interface Placed<T> {
+/** Something that a file says, under its key in the catalog. `path` says where in its document. */
+export interface Placed<K extends string, T> {
+  readonly key: K;
   readonly value: T;
-  readonly place: () => Place;
+  readonly path: ObjectPath;
 }
 
-/** All that one file says. Objects with errors are `refused`. */
-export interface FileContent {
-  readonly records: readonly Placed<ServiceRecord>[];
-  readonly workloads: readonly Placed<Workload>[];
-  readonly objects: readonly Placed<ConfigObject>[];
+/** A mistake in a part of a file. The path is that in its document. */
+export type PartFault = Pick<ObjectFault, "path" | "at" | "severity" | "message">;
+
+/** What one document says, or one item of a long list. Objects with errors are `refused`. It does not say in which line it stands. */
+export interface PartContent {
+  readonly records: readonly Placed<ServiceKey, ServiceRecord>[];
+  readonly workloads: readonly Placed<WorkloadKey, Workload>[];
+  readonly objects: readonly Placed<ObjectKey, ConfigObject>[];
   /** Istio's objects that cannot be used. The error of each is among the faults. */
   readonly refused: readonly ConfigObject[];
+  readonly faults: readonly PartFault[];
+}
+
+/** All that one file says. */
+export interface FileContent {
+  readonly parts: readonly DocumentPart<PartContent>[];
   readonly faults: readonly StaticFault[];
   /** Whether all documents could be read; the file may be torn where not. */
   readonly readable: boolean;
+}
+
+/** What a file says, of what its documents say. */
+export function fileContent(file: string, { parts, errors, warnings }: ReadText<PartContent>): FileContent {
+  const faults: StaticFault[] = [
+    ...errors.map((error) => ({ ...error, severity: "error" as const, field: "" })),
+    ...warnings.map((warning) => ({ ...warning, severity: "warning" as const, field: "" })),
+  ];
+  for (const part of parts) {
+    for (const { path, at, severity, message } of part.content.faults) {
+      const field = path.length === 0 ? "" : formatPath(path);
+      faults.push({ ...placeOf(file, part, path, at), severity, field, message });
+    }
+  }
+  faults.sort((a, b) => a.line - b.line || a.column - b.column);
+  return { parts, faults, readable: errors.length === 0 };
+}
+
+/** Where something in a part of a file stands. Costs a second look at the text. */
+export function placeOf(
+  file: string,
+  part: DocumentPart<PartContent>,
+  path: ObjectPath,
+  at: "key" | "value" = "value",
+): Place {
+  const { line, column } = part.positionOf(path, at);
+  return { file, document: part.document, line, column };
 }

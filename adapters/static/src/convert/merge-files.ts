@@ -2,8 +2,6 @@ import { isDeepStrictEqual } from "node:util";
 import {
   byCodeUnit,
   contentHash,
-  objectKey,
-  serviceKey,
   serviceVersion,
   type ConfigObject,
   type Delta,
@@ -14,79 +12,233 @@ import {
   type Workload,
   type WorkloadKey,
 } from "@signalbox/model";
-import type { FileContent, Placed, StaticFault } from "./file-content.ts";
+import { changedContents } from "./changed-contents.ts";
+import {
+  placeOf,
+  type FileContent,
+  type PartContent,
+  type Place,
+  type Placed,
+  type StaticFault,
+} from "./file-content.ts";
+import { RefusedObjects } from "./refused-objects.ts";
 
-/** What all files say together, in the order of their names. */
+/** What all files say together, in no order. */
 export interface MergedFiles {
   readonly records: ReadonlyMap<ServiceKey, ServiceRecord>;
   readonly workloads: ReadonlyMap<WorkloadKey, Workload>;
+  /** Also objects that cannot be used, where no file has a usable form of them: who reads them says of each what is wrong with it. */
   readonly objects: ReadonlyMap<ObjectKey, ConfigObject>;
   /** The same thing said differently in two places: the first place wins. */
   readonly conflicts: readonly StaticFault[];
 }
 
-/**
- * Puts files together. A service that is defined equally in several places has the endpoints of all of them; of different definitions the first
- * wins, by file name and then by place, and the other is a conflict. What only one file says keeps its identity, so that work follows the change.
- */
-export function mergeFiles(files: ReadonlyMap<string, FileContent>): MergedFiles {
-  const contents = [...files].sort(([a], [b]) => byCodeUnit(a, b)).map(([, content]) => content);
-  const conflicts: StaticFault[] = [];
-  const collect = <K extends string, T>(
-    items: readonly Placed<T>[],
-    what: string,
-    keyOf: (value: T) => K,
-    join: (first: T, second: T) => T | undefined,
-  ): ReadonlyMap<K, T> => {
-    const first = new Map<K, Placed<T>>();
-    for (const { value, place } of items) {
-      const key = keyOf(value);
-      const known = first.get(key);
-      const joined = known === undefined ? value : join(known.value, value);
-      if (joined !== undefined) {
-        first.set(key, { value: joined, place: known?.place ?? place });
-      } else if (known !== undefined) {
-        const { file, line, column } = known.place();
-        const message = `${what} ${key} is defined differently at ${file}:${line}:${column}, which comes first and wins`;
-        conflicts.push({ ...place(), severity: "error", field: "", message });
-      }
-    }
-    return new Map([...first].map(([key, { value }]) => [key, value]));
-  };
-  return {
-    records: collect(
-      contents.flatMap((file) => file.records),
-      "service",
-      ({ service }) => serviceKey(service),
-      joinRecords,
-    ),
-    workloads: collect(
-      contents.flatMap((file) => file.workloads),
-      "workload",
-      ({ key }) => key,
-      same,
-    ),
-    objects: collect(
-      contents.flatMap((file) => file.objects),
-      "object",
-      objectKey,
-      same,
-    ),
-    conflicts,
-  };
+/** What changed in all that files say. */
+export interface FilesDelta {
+  readonly records: Delta<ServiceKey, ServiceRecord>;
+  readonly workloads: Delta<WorkloadKey, Workload>;
+  readonly objects: Delta<ObjectKey, ConfigObject>;
 }
 
 /**
- * The same with objects that cannot be used, where no file has a usable form of them: who reads the objects says of each what is wrong with it.
- * The first of several has the name.
+ * Puts files together. A service that is defined equally in several places has the endpoints of all of them; of different definitions the first
+ * wins, by file name and then by place, and the other is a conflict. What only one file says keeps its identity, and work follows the change:
+ * what a file says still costs next to nothing.
  */
-export function withRefused(merged: MergedFiles, refused: Iterable<ConfigObject>): MergedFiles {
-  const objects = new Map(merged.objects);
-  for (const object of refused) {
-    const key = objectKey(object);
-    if (!objects.has(key)) objects.set(key, object);
+export class FileMerge implements MergedFiles {
+  readonly #files = new Map<string, FileContent>();
+  readonly #services = new Shelf<ServiceKey, ServiceRecord>("service", joinRecords);
+  readonly #workloads = new Shelf<WorkloadKey, Workload>("workload", same);
+  readonly #objects = new Shelf<ObjectKey, ConfigObject>("object", same);
+  readonly #refused = new RefusedObjects();
+
+  constructor(files: Iterable<readonly [string, FileContent]> = []) {
+    for (const [file, content] of files) this.set(file, content);
+    this.changes();
   }
-  return { ...merged, objects };
+
+  /** What a file said last. */
+  get(file: string): FileContent | undefined {
+    return this.#files.get(file);
+  }
+
+  /** How many files there are. */
+  get size(): number {
+    return this.#files.size;
+  }
+
+  get records(): ReadonlyMap<ServiceKey, ServiceRecord> {
+    return this.#services.values;
+  }
+
+  get workloads(): ReadonlyMap<WorkloadKey, Workload> {
+    return this.#workloads.values;
+  }
+
+  get objects(): ReadonlyMap<ObjectKey, ConfigObject> {
+    return this.#refused.beside(this.#objects.values);
+  }
+
+  get conflicts(): readonly StaticFault[] {
+    const files = this.#files;
+    return [this.#services, this.#workloads, this.#objects].flatMap((shelf) => shelf.conflicts(files));
+  }
+
+  /** Takes what a file says now; undefined: the file is gone. `changes` tells what came of it. */
+  set(file: string, content: FileContent | undefined): void {
+    const { removed, added } = changedContents(this.#files.get(file)?.parts ?? [], content?.parts ?? []);
+    if (content === undefined) this.#files.delete(file);
+    else this.#files.set(file, content);
+    for (const part of removed) {
+      for (const { key } of part.records) this.#services.remove(key, file, part);
+      for (const { key } of part.workloads) this.#workloads.remove(key, file, part);
+      for (const { key } of part.objects) this.#objects.remove(key, file, part);
+    }
+    for (const part of added) {
+      for (const placed of part.records) this.#services.add(placed, file, part);
+      for (const placed of part.workloads) this.#workloads.add(placed, file, part);
+      for (const placed of part.objects) this.#objects.add(placed, file, part);
+    }
+  }
+
+  /** Takes which objects of a file cannot be used now, whatever `set` was told; undefined: there are none, or the file is gone. */
+  refuse(file: string, content: FileContent | undefined): void {
+    this.#refused.set(file, content?.parts.flatMap((part) => part.content.refused) ?? []);
+  }
+
+  /** What changed since this was last asked; undefined where nothing did. */
+  changes(): FilesDelta | undefined {
+    const records = this.#services.changes(this.#files);
+    const workloads = this.#workloads.changes(this.#files);
+    const objects = this.#refused.changes(this.#objects.values, this.#objects.changes(this.#files));
+    const empty = [records, workloads, objects].every(
+      ({ upserted, removed }) => upserted.length + removed.length === 0,
+    );
+    return empty ? undefined : { records, workloads, objects };
+  }
+}
+
+/** Whoever says something of a key: a part of a file. */
+interface Owner<K extends string, T> {
+  readonly file: string;
+  readonly part: PartContent;
+  readonly placed: Placed<K, T>;
+}
+
+type Files = ReadonlyMap<string, FileContent>;
+
+/** Things of one kind, by key. */
+class Shelf<K extends string, T> {
+  readonly values = new Map<K, T>();
+  readonly #what: string;
+  readonly #join: (first: T, second: T) => T | undefined;
+  /** Nearly always there is one, and a list for each would be much memory. */
+  readonly #owners = new Map<K, Owner<K, T> | readonly Owner<K, T>[]>();
+  readonly #touched = new Set<K>();
+  readonly #disputed = new Set<K>();
+
+  constructor(what: string, join: (first: T, second: T) => T | undefined) {
+    this.#what = what;
+    this.#join = join;
+  }
+
+  add(placed: Placed<K, T>, file: string, part: PartContent): void {
+    const owners = this.#ownersOf(placed.key);
+    this.#put(placed.key, [...owners, { file, part, placed }]);
+  }
+
+  remove(key: K, file: string, part: PartContent): void {
+    const owners = this.#ownersOf(key);
+    const gone = owners.findIndex((owner) => owner.part === part && owner.file === file);
+    this.#put(
+      key,
+      owners.filter((_, index) => index !== gone),
+    );
+  }
+
+  changes(files: Files): Delta<K, T> {
+    const upserted: T[] = [];
+    const removed: K[] = [];
+    for (const key of this.#touched) {
+      const before = this.values.get(key);
+      const now = this.#resolve(key, files);
+      if (now === undefined) {
+        this.values.delete(key);
+        if (before !== undefined) removed.push(key);
+      } else if (before === undefined || (before !== now && !isDeepStrictEqual(before, now))) {
+        this.values.set(key, now);
+        upserted.push(now);
+      }
+    }
+    this.#touched.clear();
+    return { upserted, removed };
+  }
+
+  conflicts(files: Files): readonly StaticFault[] {
+    const found: StaticFault[] = [];
+    for (const key of this.#disputed) {
+      const sorted = inOrder(this.#ownersOf(key), files);
+      const [first] = sorted;
+      if (first === undefined) continue;
+      this.#fold(sorted, (other) => {
+        const { file, line, column } = first.place();
+        const message = `${this.#what} ${key} is defined differently at ${file}:${line}:${column}, which comes first and wins`;
+        found.push({ ...other.place(), severity: "error", field: "", message });
+      });
+    }
+    return found.sort((a, b) => byCodeUnit(a.file, b.file) || a.line - b.line || a.column - b.column);
+  }
+
+  #ownersOf(key: K): readonly Owner<K, T>[] {
+    const owners = this.#owners.get(key) ?? [];
+    return "placed" in owners ? [owners] : owners;
+  }
+
+  #put(key: K, owners: readonly Owner<K, T>[]): void {
+    this.#touched.add(key);
+    const [only] = owners;
+    if (only === undefined) this.#owners.delete(key);
+    else this.#owners.set(key, owners.length === 1 ? only : owners);
+  }
+
+  #resolve(key: K, files: Files): T | undefined {
+    this.#disputed.delete(key);
+    const owners = this.#ownersOf(key);
+    if (owners.length < 2) return owners[0]?.placed.value;
+    return this.#fold(inOrder(owners, files), () => this.#disputed.add(key));
+  }
+
+  #fold(sorted: readonly OwnerInOrder<K, T>[], refused: (owner: OwnerInOrder<K, T>) => void): T | undefined {
+    let value: T | undefined;
+    for (const owner of sorted) {
+      const joined = value === undefined ? owner.placed.value : this.#join(value, owner.placed.value);
+      if (joined === undefined) refused(owner);
+      else value = joined;
+    }
+    return value;
+  }
+}
+
+interface OwnerInOrder<K extends string, T> extends Owner<K, T> {
+  readonly place: () => Place;
+}
+
+/** By file name, then by place. */
+function inOrder<K extends string, T>(owners: readonly Owner<K, T>[], files: Files): readonly OwnerInOrder<K, T>[] {
+  const seen = new Map<Placed<K, T>, number>();
+  const located = owners.map((owner, order) => {
+    // The same content may stand in several places; then it is there as often.
+    const from = seen.get(owner.placed) ?? 0;
+    const parts = files.get(owner.file)?.parts ?? [];
+    const index = parts.findIndex(({ content }, place) => place >= from && content === owner.part);
+    seen.set(owner.placed, index + 1);
+    return { ...owner, order, index, at: parts[index] };
+  });
+  located.sort((a, b) => byCodeUnit(a.file, b.file) || a.index - b.index || a.order - b.order);
+  return located.map(({ at, ...owner }) => {
+    const nowhere = { file: owner.file, document: 0, line: 1, column: 1 };
+    return { ...owner, place: () => (at === undefined ? nowhere : placeOf(owner.file, at, owner.placed.path)) };
+  });
 }
 
 function joinRecords(first: ServiceRecord, second: ServiceRecord): ServiceRecord | undefined {
@@ -101,24 +253,4 @@ function joinRecords(first: ServiceRecord, second: ServiceRecord): ServiceRecord
 function same<T extends { readonly provenance: Provenance }>(first: T, second: T): T | undefined {
   const content = ({ provenance: _, ...rest }: T) => contentHash(rest);
   return content(first) === content(second) ? first : undefined;
-}
-
-/** What changed from one state of the files to the next; undefined where nothing did. */
-export function diffFiles(before: MergedFiles, now: MergedFiles) {
-  const records = diff(before.records, now.records);
-  const workloads = diff(before.workloads, now.workloads);
-  const objects = diff(before.objects, now.objects);
-  const empty = [records, workloads, objects].every(({ upserted, removed }) => upserted.length + removed.length === 0);
-  return empty ? undefined : { records, workloads, objects };
-}
-
-function diff<K, V>(before: ReadonlyMap<K, V>, now: ReadonlyMap<K, V>): Delta<K, V> {
-  const changed = ([key, value]: readonly [K, V]) => {
-    const old = before.get(key);
-    return old !== value && !isDeepStrictEqual(old, value);
-  };
-  return {
-    upserted: [...now].filter(changed).map(([, value]) => value),
-    removed: [...before.keys()].filter((key) => !now.has(key)),
-  };
 }
