@@ -4,6 +4,7 @@ import { registryId } from "@signalbox/model";
 import type { ServiceRecord } from "@signalbox/model";
 import { mergeService } from "@signalbox/policy";
 import type { RegistryUpdate } from "@signalbox/registry";
+import { FakeClock } from "@signalbox/registry/conformance";
 import { afterEach, describe, expect, it } from "vitest";
 import type { AggregateOptions, MergePolicy, Publication } from "./options.ts";
 import { settled } from "./testing/settled.ts";
@@ -310,6 +311,36 @@ describe("the run of an aggregate", () => {
     await world.calm();
     expect(Math.max(...waited)).toBe(longestMs);
     expect(comparable(world.consumed)).toEqual(comparable(world.aggregate.catalog()));
+  });
+
+  it("gathers a storm for longer where publishing takes long", async () => {
+    const registry = new FakeRegistry("one");
+    const clock = new FakeClock();
+    let busyMs = 0;
+    let merges = 0;
+    const waited: number[] = [];
+    const world = await started({
+      registries: [registry],
+      clock: { now: () => clock.now() + busyMs, sleep: (ms, signal) => clock.sleep(ms, signal) },
+      merge: (input) => {
+        busyMs += 50;
+        merges++;
+        return mergeService(input).entry;
+      },
+      onPublish: ({ debounceMs }) => waited.push(debounceMs),
+    });
+    registry.snapshot(record(one, "a"));
+    await clock.advance(2000);
+    merges = 0;
+    for (let i = 1; i <= 200; i++) {
+      registry.upsert(record(one, "a", `192.0.2.${i}`));
+      await clock.advance(10);
+    }
+    await clock.advance(2000);
+    // A first one at once, and then one each 250 ms, of which a fifth is spent with the merge.
+    expect(merges).toBe(1 + 10);
+    expect(Math.max(...waited)).toBe(250);
+    expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.200"]);
   });
 
   it("tells of each publication how long its oldest change waited", async () => {
