@@ -3,6 +3,8 @@ import type { EventBus } from "@signalbox/event-bus";
 import { registryId } from "@signalbox/model";
 import type { ServiceRecord } from "@signalbox/model";
 import { mergeService } from "@signalbox/policy";
+import type { RegistryUpdate } from "@signalbox/registry";
+import { FakeClock } from "@signalbox/registry/conformance";
 import { afterEach, describe, expect, it } from "vitest";
 import type { AggregateOptions, MergePolicy, Publication } from "./options.ts";
 import { settled } from "./testing/settled.ts";
@@ -14,6 +16,7 @@ import {
   ipsOf,
   keyOf,
   record,
+  service,
   workload,
   World,
 } from "./testing/world.ts";
@@ -36,6 +39,11 @@ async function worldWith(...records: readonly ServiceRecord[]) {
   registry.snapshot(...records);
   await world.calm();
   return { registry, world };
+}
+
+/** An update that adds or replaces these records. */
+function records(...upserted: readonly ServiceRecord[]): RegistryUpdate {
+  return { type: "delta", records: { upserted, removed: [] } };
 }
 
 const one = registryId("fake", "one");
@@ -239,14 +247,100 @@ describe("the run of an aggregate", () => {
     await settled();
     expect(world.events).toHaveLength(2);
     for (let i = 2; i < 100; i++) {
-      registry.upsert(record(one, "a", `192.0.2.${i}`));
+      registry.upsert({ ...record(one, "a"), service: service(one, "a", { labels: { step: `${i}` } }) });
       await world.clock.advance(20);
     }
     // 98 changes in 1960 ms without a pause: one delta when the first second is over, one after the end.
     expect(world.events).toHaveLength(3);
     await world.calm();
     expect(world.events).toHaveLength(4);
-    expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.99"]);
+    expect(world.consumed.entries.get(keyOf("a"))?.service.labels).toEqual({ step: "99" });
+  });
+
+  it.each<{ name: string; change: (i: number) => RegistryUpdate; longestMs: number }>([
+    {
+      name: "endpoints are published within 50 ms",
+      change: (i) => records(record(one, `s${i % 10}`, `192.0.2.${i}`)),
+      longestMs: 50,
+    },
+    {
+      name: "services are gathered for a second",
+      change: (i) =>
+        records({
+          ...record(one, `s${i % 10}`),
+          service: service(one, `s${i % 10}`, { addresses: [`198.51.100.${i}`] }),
+        }),
+      longestMs: 1000,
+    },
+    {
+      name: "names that stand in clusters are gathered for a second",
+      change: (i) =>
+        records({
+          service: service(one, "dns", { resolution: "DNS" }),
+          instances: [instance(one, `192.0.2.${i}`)],
+        }),
+      longestMs: 1000,
+    },
+    {
+      name: "objects are gathered for a second",
+      change: (i) => ({ type: "delta", objects: { upserted: [configObject(one, "rule", i)], removed: [] } }),
+      longestMs: 1000,
+    },
+    {
+      name: "objects go along with endpoints",
+      change: (i) => ({
+        ...(i % 4 === 0 && records(record(one, "s0", `192.0.2.${i}`))),
+        type: "delta",
+        objects: { upserted: [configObject(one, "rule", i)], removed: [] },
+      }),
+      longestMs: 80,
+    },
+  ])("publishes all of a steady hundred changes a second in time: $name", async ({ change, longestMs }) => {
+    const registry = new FakeRegistry("one");
+    const waited: number[] = [];
+    const world = await started({ registries: [registry], onPublish: ({ debounceMs }) => waited.push(debounceMs) });
+    registry.snapshot(...Array.from({ length: 10 }, (_, i) => record(one, `s${i}`)), {
+      service: service(one, "dns", { resolution: "DNS" }),
+      instances: [],
+    });
+    await world.calm();
+    for (let i = 1; i <= 250; i++) {
+      registry.push(change(i));
+      await world.clock.advance(10);
+    }
+    await world.calm();
+    expect(Math.max(...waited)).toBe(longestMs);
+    expect(comparable(world.consumed)).toEqual(comparable(world.aggregate.catalog()));
+  });
+
+  it("gathers a storm for longer where publishing takes long", async () => {
+    const registry = new FakeRegistry("one");
+    const clock = new FakeClock();
+    let busyMs = 0;
+    let merges = 0;
+    const waited: number[] = [];
+    const world = await started({
+      registries: [registry],
+      clock: { now: () => clock.now() + busyMs, sleep: (ms, signal) => clock.sleep(ms, signal) },
+      merge: (input) => {
+        busyMs += 50;
+        merges++;
+        return mergeService(input).entry;
+      },
+      onPublish: ({ debounceMs }) => waited.push(debounceMs),
+    });
+    registry.snapshot(record(one, "a"));
+    await clock.advance(2000);
+    merges = 0;
+    for (let i = 1; i <= 200; i++) {
+      registry.upsert(record(one, "a", `192.0.2.${i}`));
+      await clock.advance(10);
+    }
+    await clock.advance(2000);
+    // A first one at once, and then one each 250 ms, of which a fifth is spent with the merge.
+    expect(merges).toBe(1 + 10);
+    expect(Math.max(...waited)).toBe(250);
+    expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.200"]);
   });
 
   it("tells of each publication how long its oldest change waited", async () => {
@@ -264,7 +358,7 @@ describe("the run of an aggregate", () => {
     await world.clock.advance(20);
     registry.upsert(record(one, "a", "192.0.2.3"));
     await world.calm();
-    expect(told.map(({ debounceMs }) => debounceMs)).toEqual([0, 70]);
+    expect(told.map(({ debounceMs }) => debounceMs)).toEqual([0, 50]);
     expect(told.map(({ revision }) => revision.sequence)).toEqual([1, 2]);
     expect(told[1]?.revision).toEqual(world.aggregate.catalog().revision);
     // A change that was taken back is not published, and its time does not count for the next one.

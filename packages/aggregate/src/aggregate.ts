@@ -198,7 +198,7 @@ class Aggregate implements AggregateController {
       kept: async (id) => this.#restoration?.loaded(id),
       treat: (id, treatment) => {
         this.#shards.treat(id, treatment, this.#assembly.touched);
-        if (this.#assembly.touched.size > 0) this.#debounce.touch();
+        this.#gather();
       },
       dropped: (id) => {
         this.#archiving?.drop(id);
@@ -208,7 +208,7 @@ class Aggregate implements AggregateController {
         this.#stages.workloads(id, { type: "snapshot", records: [] }, this.#clock.now());
         this.#shards.drop(id, this.#assembly.touched);
         this.#collisions.look();
-        if (this.#assembly.touched.size > 0) this.#debounce.touch();
+        this.#gather();
         this.#gate.release(id);
       },
     });
@@ -412,12 +412,33 @@ class Aggregate implements AggregateController {
   #believe(id: RegistryId, update: RegistryUpdate): void {
     this.#shards.apply(id, update, this.#assembly.touched);
     this.#collisions.look();
-    if (this.#assembly.touched.size > 0) this.#debounce.touch();
+    this.#gather();
   }
 
+  /** The registries say the same of these services as before, but their endpoints may be judged differently. */
   #touch(services: Iterable<ServiceKey>): void {
-    for (const key of services) this.#assembly.touched.services.add(key);
-    if (this.#assembly.touched.size > 0) this.#debounce.touch();
+    const { touched } = this.#assembly;
+    for (const key of services) {
+      touched.services.add(key);
+      touched.hasEndpoints = true;
+    }
+    this.#gather();
+  }
+
+  /** Has what is touched published in time. */
+  #gather(): void {
+    const { hasEndpoints, size } = this.#assembly.touched;
+    if (size > 0) this.#debounce.touch(hasEndpoints ? "endpoints" : "any");
+  }
+
+  /** Does a part of publishing, which the next storm has to wait longer for. */
+  #timed<T>(work: () => T): T {
+    const began = this.#clock.now();
+    try {
+      return work();
+    } finally {
+      this.#debounce.spent(this.#clock.now() - began);
+    }
   }
 
   /** Time alone may have changed something. */
@@ -483,13 +504,15 @@ class Aggregate implements AggregateController {
   }
 
   async #publishWith(writer: BusWriter, signal: AbortSignal): Promise<void> {
-    const delta = this.#assembly.delta(this.#fold, this.#clock.now());
+    const delta = this.#timed(() => this.#assembly.delta(this.#fold, this.#clock.now()));
     if (isEmptyDelta(delta)) {
       this.#oldest = undefined;
       return;
     }
     try {
-      this.#apply(delta, await writer.publish(delta));
+      // Only what this thread does: a bus that is far away costs nothing while it is waited for.
+      const revision = await this.#timed(() => writer.publish(delta));
+      this.#timed(() => this.#apply(delta, revision));
     } catch (thrown) {
       const error = toError(thrown);
       this.#assembly.again(delta, objectKey);
@@ -512,7 +535,7 @@ class Aggregate implements AggregateController {
   /** Takes over what changed without publishing it. */
   #absorb(): void {
     this.#oldest = undefined;
-    const delta = this.#assembly.delta(this.#fold, this.#clock.now());
+    const delta = this.#timed(() => this.#assembly.delta(this.#fold, this.#clock.now()));
     if (!isEmptyDelta(delta)) this.#apply(delta, { epoch: "", sequence: this.#nextLocal() });
   }
 

@@ -24,6 +24,11 @@ export interface DebounceOptions {
   readonly quietMs: number;
   /** A storm is published at least this often. Default 1000. */
   readonly maxMs: number;
+  /**
+   * A change that leaves its service as it was, and concerns only its endpoints, waits no longer than this (and than `maxMs`), unless
+   * publishing itself takes long. What waits with it goes along. Default 50.
+   */
+  readonly endpointsMaxMs: number;
 }
 
 /** How runs of registries that end by themselves are started again. Milliseconds. */
@@ -151,5 +156,5 @@ export const defaultCatalogRules: CatalogRules = {
   guard: defaultRules.guard,
 };
 export const defaultSyncDeadlineMs = 30_000;
-export const defaultDebounce: DebounceOptions = { quietMs: 50, maxMs: 1000 };
+export const defaultDebounce: DebounceOptions = { quietMs: 50, maxMs: 1000, endpointsMaxMs: 50 };
 export const defaultRestart: RestartOptions = { firstMs: 1000, maxMs: 30_000, steadyMs: 60_000, endMs: 10_000 };

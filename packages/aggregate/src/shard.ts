@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { byCodeUnit, canonicalIp, deepFreeze, objectKey, serviceKey } from "@signalbox/model";
 import type {
   ConfigObject,
@@ -19,6 +20,8 @@ export class Touched {
   readonly services = new Set<ServiceKey>();
   readonly workloads = new Set<WorkloadKey>();
   readonly objects = new Set<ObjectKey>();
+  /** Whether only the endpoints of some service among them may have changed. */
+  hasEndpoints = false;
 
   get size(): number {
     return this.services.size + this.workloads.size + this.objects.size;
@@ -74,12 +77,15 @@ export class ShardStore {
     const recordKey = (record: ServiceRecord) => serviceKey(record.service);
     const workloadKeyOf = (workload: Workload) => workload.key;
     const services = this.#names.isTrivial ? touched.services : new Set<ServiceKey>();
+    const replaced = (before: ServiceRecord | undefined, record: ServiceRecord): void => {
+      touched.hasEndpoints ||= before !== undefined && differInEndpoints(before, record);
+    };
     if (update.type === "snapshot") {
-      replace(shard.records, update.records, recordKey, services);
+      replace(shard.records, update.records, recordKey, services, replaced);
       replace(shard.workloads, update.workloads ?? [], workloadKeyOf, touched.workloads);
       replace(shard.objects, update.objects ?? [], objectKey, touched.objects);
     } else {
-      change(shard.records, update.records, recordKey, services);
+      change(shard.records, update.records, recordKey, services, replaced);
       change(shard.workloads, update.workloads, workloadKeyOf, touched.workloads);
       change(shard.objects, update.objects, objectKey, touched.objects);
     }
@@ -225,25 +231,50 @@ export class ShardStore {
   }
 }
 
-function replace<K, V>(map: Map<K, V>, values: readonly V[], keyOf: (value: V) => K, touched: Set<K>): void {
+/** Tells of each value that is new or other than before. */
+type Replaced<V> = (before: V | undefined, value: V) => void;
+
+function replace<K, V>(
+  map: Map<K, V>,
+  values: readonly V[],
+  keyOf: (value: V) => K,
+  touched: Set<K>,
+  replaced?: Replaced<V>,
+): void {
   const next = new Map(values.map((value) => [keyOf(value), value]));
   for (const key of map.keys()) {
     if (next.has(key)) continue;
     map.delete(key);
     touched.add(key);
   }
-  for (const [key, value] of next) put(map, key, value, touched);
+  for (const [key, value] of next) put(map, key, value, touched, replaced);
 }
 
-function change<K, V>(map: Map<K, V>, delta: Delta<K, V> | undefined, keyOf: (value: V) => K, touched: Set<K>): void {
+function change<K, V>(
+  map: Map<K, V>,
+  delta: Delta<K, V> | undefined,
+  keyOf: (value: V) => K,
+  touched: Set<K>,
+  replaced?: Replaced<V>,
+): void {
   if (delta === undefined) return;
   for (const key of delta.removed) if (map.delete(key)) touched.add(key);
-  for (const value of delta.upserted) put(map, keyOf(value), value, touched);
+  for (const value of delta.upserted) put(map, keyOf(value), value, touched, replaced);
 }
 
 // Data is frozen, so the same object is the same content.
-function put<K, V>(map: Map<K, V>, key: K, value: V, touched: Set<K>): void {
-  if (map.get(key) === value) return;
+function put<K, V>(map: Map<K, V>, key: K, value: V, touched: Set<K>, replaced?: Replaced<V>): void {
+  const before = map.get(key);
+  if (before === value) return;
   map.set(key, value);
   touched.add(key);
+  replaced?.(before, value);
+}
+
+/**
+ * Whether two records are of the same service, so that only endpoints can differ. Endpoints of other resolutions than `STATIC` are part of
+ * clusters, listeners or routes.
+ */
+function differInEndpoints(before: ServiceRecord, after: ServiceRecord): boolean {
+  return after.service.resolution === "STATIC" && isDeepStrictEqual(before.service, after.service);
 }

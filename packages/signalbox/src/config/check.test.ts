@@ -16,7 +16,7 @@ describe("checking a configuration", () => {
       xds: { plaintext: { host: "127.0.0.1", port: 15010 }, insecure: false, drainMs: 1000, limits: {}, vhds: true },
       debug: { host: "127.0.0.1", port: 15014, allowedHosts: [], profile: false },
       log: { level: "info", format: "auto" },
-      aggregate: { debounce: { quietMs: 50, maxMs: 1000 }, syncDeadlineMs: 30_000 },
+      aggregate: { debounce: { quietMs: 50, maxMs: 1000, endpointsMaxMs: 50 }, syncDeadlineMs: 30_000 },
     });
   });
 

@@ -12,6 +12,7 @@ export const defaults = {
   admissionPort: 15017,
   quietMs: 50,
   maxMs: 1000,
+  endpointsMaxMs: 50,
   syncDeadlineMs: 30_000,
   drainMs: 1000,
   staleAfter: "5m",
@@ -364,6 +365,11 @@ export const configSchema = z
           .strictObject({
             quietMs: milliseconds.default(defaults.quietMs).describe("Publish once nothing changed for so long."),
             maxMs: milliseconds.default(defaults.maxMs).describe("Publish after so long in any case."),
+            endpointsMaxMs: milliseconds
+              .default(defaults.endpointsMaxMs)
+              .describe(
+                "Publish after so long when only endpoints of a service changed, and with them all that waits.",
+              ),
           })
           .prefault({})
           .describe("How a storm of changes is gathered. The first change after quiet goes at once."),
