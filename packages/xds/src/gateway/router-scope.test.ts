@@ -358,10 +358,7 @@ describe("changes", () => {
       "route table http.80",
       "listener 0.0.0.0_80",
     ]);
-    expect([...world.scope.faults]).toMatchObject([
-      { objects: ["Gateway/edge/gw"] },
-      { objects: ["Gateway/edge/gw"] },
-    ]);
+    expect([...world.scope.faults]).toMatchObject([{ objects: ["Gateway/edge/gw"] }, { objects: ["Gateway/edge/gw"] }]);
     broken = false;
     world.change([]);
     expect([...world.scope.faults]).toEqual([]);
