@@ -1,5 +1,5 @@
 import { constructFromEvents, CORE_SCHEMA, EVENT_ID, mergeTag, parseEvents, YAMLException } from "js-yaml";
-import type { ParseOptions } from "./parse-documents.ts";
+import type { ParseOptions } from "./parse-options.ts";
 import { positionTree, type PositionNode } from "./positions.ts";
 import { findAmbiguities } from "./yaml-11.ts";
 

@@ -1,4 +1,5 @@
 import { parseChunk, treeOf } from "./parse-chunk.ts";
+import type { ParseOptions } from "./parse-options.ts";
 import { LineTable, offsetAt, type DocumentPath, type Position } from "./positions.ts";
 import { splitDocuments } from "./split.ts";
 
@@ -26,18 +27,6 @@ export interface ParsedText {
   readonly errors: readonly DocumentError[];
   /** Values that another YAML reader takes for something else. */
   readonly warnings: readonly DocumentError[];
-}
-
-/** Bounds of a text, and its name for errors. */
-export interface ParseOptions {
-  /** Name of the file, as errors show it. */
-  readonly file: string;
-  /** Longest text in bytes of UTF-8. Default 16 MiB. */
-  readonly maxBytes?: number;
-  /** Deepest nesting. Default 100. */
-  readonly maxDepth?: number;
-  /** Most aliases (`*name`) in one document. Default 50. */
-  readonly maxAliases?: number;
 }
 
 /** Longest text that is read where nothing else is said, in bytes. */

@@ -1,4 +1,4 @@
-import type { DocumentReaderOptions } from "./document-reader.ts";
+import type { DocumentReaderOptions } from "./document-reader-options.ts";
 import { cutList, type CutList } from "./list-items.ts";
 import { defaultMaxAliases, parseChunk, type ChunkResult } from "./parse-chunk.ts";
 import { startOf } from "./parse-documents.ts";

@@ -8,7 +8,7 @@ export { createXdsPublisher } from "./publisher.ts";
 export { configDump, renderProxy, renderView } from "./render.ts";
 export { secretKeys } from "./secrets/secret-source.ts";
 export { createTranslator } from "./translator.ts";
-export type { TranslationFault } from "./directory.ts";
+export type { TranslationFault } from "./translation-fault.ts";
 export type { HttpRetry, MeshConfig, MeshSettings } from "./mesh.ts";
 export type { NodeLike, ProxyNode } from "./node.ts";
 export type { Credential } from "./gateway/secrets.ts";

@@ -2,7 +2,7 @@ import type { CatalogEntry, RegistryId, ServiceKey } from "@signalbox/model";
 import { portPolicy, type Client, type Routing, type RuleBook } from "@signalbox/traffic";
 import type { AppliedRules } from "./applied-rules.ts";
 import { CompiledService } from "./compiled-service.ts";
-import type { TranslationFault } from "./directory.ts";
+import type { TranslationFault } from "./translation-fault.ts";
 import type { MeshSettings } from "./mesh.ts";
 
 /** Finds the service that clients see at a host, without its rules. */

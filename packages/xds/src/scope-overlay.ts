@@ -1,7 +1,8 @@
 import type { Resource } from "@signalbox/xds-server";
 import type { CompiledService } from "./compiled-service.ts";
 import type { Client } from "@signalbox/traffic";
-import type { Directory, Touched, TranslationFault } from "./directory.ts";
+import type { Directory, Touched } from "./directory.ts";
+import type { TranslationFault } from "./translation-fault.ts";
 import { OverlayTable, uncovered, type Cover } from "./overlay-table.ts";
 import { RouteTable } from "./route-table.ts";
 import {

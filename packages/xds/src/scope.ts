@@ -2,7 +2,8 @@ import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/li
 import { precedence } from "@signalbox/model";
 import { resourceOf, type Resource } from "@signalbox/xds-server";
 import type { CompiledService } from "./compiled-service.ts";
-import type { Touched, TranslationFault } from "./directory.ts";
+import type { Touched } from "./directory.ts";
+import type { TranslationFault } from "./translation-fault.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import type { OutboundPort } from "./outbound-port.ts";

@@ -12,7 +12,8 @@ import {
 } from "@signalbox/traffic";
 import type { ChangedNames, ResourceView } from "@signalbox/xds-server";
 import type { Flavour } from "./compiled-service.ts";
-import { Directory, type PreparedServices, type Touched, type TranslationFault } from "./directory.ts";
+import { Directory, type PreparedServices, type Touched } from "./directory.ts";
+import type { TranslationFault } from "./translation-fault.ts";
 import { RouterScope } from "./gateway/router-scope.ts";
 import { GrpcScope } from "./grpc-scope.ts";
 import { inboundLayer, inboundOf } from "./inbound-layer.ts";

@@ -104,7 +104,7 @@ describe("the examples in the README and the guide", () => {
 
   it.each(configurations)("a configuration has no mistakes: %s", async (_name, { code }) => {
     write("services.yaml", readFileSync(quickstart, "utf8"));
-    mkdirSync(join(dir, "services"));
+    for (const folder of ["services", "rules"]) mkdirSync(join(dir, folder));
     const run = node([program, "catalog", "--config", write("signalbox.yaml", code)]);
     expect(await run.exit, run.text()).toBe(0);
   });

@@ -1,5 +1,5 @@
 import type { Client, EnvoyPatch, RuleBook } from "@signalbox/traffic";
-import type { TranslationFault } from "../directory.ts";
+import type { TranslationFault } from "../translation-fault.ts";
 import type { ProxyNode } from "../node.ts";
 import { compilePatches, type CompiledPatches, type PatchFault } from "./compile.ts";
 import type { PatchContext } from "./match.ts";

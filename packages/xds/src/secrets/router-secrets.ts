@@ -1,7 +1,7 @@
 import { byCodeUnit, objectKey, type CatalogDelta, type ObjectKey } from "@signalbox/model";
 import type { Client, RuleBook, RuleTouches } from "@signalbox/traffic";
 import type { Resource } from "@signalbox/xds-server";
-import type { TranslationFault } from "../directory.ts";
+import type { TranslationFault } from "../translation-fault.ts";
 import { SecretError, secretResource, type Credential } from "../gateway/secrets.ts";
 import { ResourceTable } from "../tables.ts";
 import { credentialRule, namedByGateways, placeOf, type CredentialRule, type NamedSecrets } from "./named-secrets.ts";
