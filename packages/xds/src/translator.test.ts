@@ -171,6 +171,24 @@ describe("views", () => {
     expect(renderView(again)).toEqual(renderView(view));
   });
 
+  it("that were prepared for clients who left do not pile up, and those in use stay", () => {
+    const translator = translatorOf(web);
+    const inDomain = (domain: string) => parseNode({ id: `sidecar~10.0.0.1~a.one~one.svc.${domain}.local` });
+    const prepare = (domain: string) => {
+      for (const _ of translator.preparingView(inDomain(domain))?.steps ?? []) continue;
+    };
+    const routes = () => translator.resources().get(typeUrls.route) ?? 0;
+    prepare("stays");
+    const stays = translator.view(inDomain("stays"));
+    const each = routes();
+    expect(each).toBeGreaterThan(0);
+    for (let index = 0; index < 30; index++) prepare(`left-${String(index)}`);
+    expect(routes()).toBe(9 * each);
+    upsert(translator, entryOf({ ...web, hostname: "new.default.svc.cluster.local" }));
+    expect(translator.view(inDomain("stays"))).toBe(stays);
+    expect(names(stays, typeUrls.endpoint)).toContain("outbound|80||new.default.svc.cluster.local");
+  });
+
   it("of two namespaces share everything but what each has of its own", () => {
     const mine = { ...web, hostname: "db.own.svc.cluster.local", namespace: "own", addresses: ["10.9.0.5"] };
     const translator = translatorOf(web, { ...mine, exportTo: ["."] });

@@ -133,6 +133,9 @@ interface BuiltScope {
 /** So many views are kept that nobody holds: what clients say decides which views there are, so there must be a bound. */
 const maximumIdle = 64;
 
+/** So many shared scopes are kept that were made ahead and that no view has taken up: a client may leave before its view is there. */
+const maximumAhead = 8;
+
 class CatalogTranslator implements Translator {
   readonly #settings: MeshSettings;
   readonly #book: RuleBook;
@@ -148,6 +151,8 @@ class CatalogTranslator implements Translator {
   readonly #owners = new Map<ResourceView, { readonly scope: string; readonly key: string }>();
   /** Views that nobody holds, the longest forgotten first. */
   readonly #idle = new Set<ResourceView>();
+  /** Shared scopes that were made ahead, by key, the oldest first. */
+  readonly #ahead = new Set<string>();
   #revision: Revision | undefined;
   /** How many events were taken in. */
   #events = 0;
@@ -278,8 +283,26 @@ class CatalogTranslator implements Translator {
     const key = sharedScopeKey(options, settings);
     if (this.#sharedScopes.has(key)) return undefined;
     const scope = yield* EnvoyScope.building(sight, settings, options);
-    if (event === this.#events && !this.#sharedScopes.has(key)) this.#sharedScopes.set(key, scope);
+    if (event === this.#events && !this.#sharedScopes.has(key)) {
+      this.#sharedScopes.set(key, scope);
+      this.#keepAhead(key);
+    }
     return undefined;
+  }
+
+  #keepAhead(key: string): void {
+    this.#ahead.add(key);
+    for (const oldest of this.#ahead) {
+      if (this.#ahead.size <= maximumAhead) return;
+      this.#ahead.delete(oldest);
+      const made = this.#sharedScopes.get(oldest);
+      if (made !== undefined && !this.#isUsed(made)) this.#sharedScopes.delete(oldest);
+    }
+  }
+
+  /** Is a scope below that of some view? */
+  #isUsed(shared: EnvoyScope): boolean {
+    return [...this.#scopes.values()].some(({ scope }) => scope instanceof ScopeOverlay && scope.base === shared);
   }
 
   view(node: ProxyNode, trusted = false, vhds = false): ResourceView {
@@ -373,9 +396,7 @@ class CatalogTranslator implements Translator {
     if (!left.some(({ clientKey }) => clientKey === built.clientKey)) this.#nodes.forgetClient(built.clientKey);
     for (const [flavour, shared] of this.#sharedTables)
       if (![...this.#tables.values()].some((tables) => tables.shared === shared)) this.#sharedTables.delete(flavour);
-    for (const [key, shared] of this.#sharedScopes)
-      if (!left.some(({ scope }) => scope instanceof ScopeOverlay && scope.base === shared))
-        this.#sharedScopes.delete(key);
+    for (const [key, shared] of this.#sharedScopes) if (!this.#isUsed(shared)) this.#sharedScopes.delete(key);
   }
 
   #build(wanted: NodeScope): BuiltScope {
