@@ -210,7 +210,8 @@ class TranslatingPublisher implements XdsPublisher {
     const changes = this.#translator.apply(event, prepared);
     if (started !== undefined) this.#timed((this.#clock?.now() ?? started) - started);
     this.#report(changes);
-    if (first) for (const lease of [...this.#leases]) await this.#prepareView(lease);
+    // What cannot be prepared fails again when the view is made.
+    if (first) for (const lease of [...this.#leases]) await this.#prepareView(lease)?.catch(() => {});
     const moved =
       first || changes.everyone
         ? [...this.#leases]

@@ -48,4 +48,11 @@ describe("work in slices", () => {
     expect(() => slices.run(failing(0))).toThrow("step 0");
     await expect(slices.run(failing(5))).rejects.toThrow("step 5");
   });
+
+  it("ends a slice when the clock is set back", async () => {
+    const { slices, state, work } = steps(10, -1000);
+    const result = slices.run(work());
+    expect(state.done).toBeLessThan(10);
+    expect(await result).toBe("done");
+  });
 });
