@@ -189,6 +189,22 @@ describe("the debounce", () => {
     expect(releases).toEqual([0, 150]);
   });
 
+  it("goes on when the clock is set back while a storm is gathered", async () => {
+    const { clock, debounce, releases } = watched();
+    await clock.advance(10);
+    debounce.touch();
+    await settled();
+    debounce.spent(0);
+    debounce.touch();
+    await settled();
+    await clock.advance(-3_600_000);
+    // Wakes it, as the end of a real sleep would.
+    debounce.touch("endpoints");
+    await settled();
+    await clock.advance(2000);
+    expect(releases).toHaveLength(2);
+  });
+
   it("rejects with the reason of the signal and leaves no sleep", async () => {
     const clock = new FakeClock();
     const debounce = new Debounce(clock, defaultDebounce);

@@ -84,7 +84,8 @@ export class Debounce {
     const { endpoints = Number.POSITIVE_INFINITY, first } = this.#storm;
     const { endpointsMaxMs, maxMs, quietMs } = this.#options;
     const gathered = Math.min(this.#last + quietMs, endpoints + endpointsMaxMs);
-    const rested = this.#spent.end + restFactor * this.#spent.ms;
+    // Likewise a publication that ended later than now.
+    const rested = this.#spent.end > now ? now : this.#spent.end + restFactor * this.#spent.ms;
     return Math.min(Math.max(gathered, rested), first + maxMs) - now;
   }
 

@@ -60,8 +60,9 @@ export class Turns {
       const task = this.#waiting[this.#next++];
       task?.();
     }
-    if (this.waiting > 0) return;
-    this.#waiting = [];
+    // What has run is let go of, also while the queue never gets empty.
+    if (this.waiting > 0 && 2 * this.#next < this.#waiting.length) return;
+    this.#waiting = this.#waiting.slice(this.#next);
     this.#next = 0;
   }
 }

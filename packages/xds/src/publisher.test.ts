@@ -74,6 +74,20 @@ describe("the publisher", () => {
     expect(client("d").lease.current()).toBe(first.lease.current());
   });
 
+  it("prepares one kind after the other, and stops when nobody waits any more", async () => {
+    const translator = createTranslator();
+    publisher = createXdsPublisher({ name: "xds", translator, clock: { now: () => (now += 5) } });
+    const publish = await lead();
+    for (let index = 0; index < 20; index++) await publish({ ...web, hostname: `web-${index}.io` });
+    const gone = client("a");
+    const other = client("sidecar~10.4.0.1~a.one~one.svc.cluster.local");
+    gone.lease.release();
+    await vi.waitFor(() => expect(other.lease.current()?.resources(typeUrls.endpoint).size).toBe(20));
+    expect(other.changes).toEqual([undefined]);
+    expect([...translator.resources().keys()]).toContain(typeUrls.listener);
+    expect(publisher.status()).toMatchObject({ clients: 1, views: 1 });
+  });
+
   it.each([
     ["one by one", "an Envoy asks for them on an aggregated delta stream", {}, {}, true],
     ["in tables", "the publisher gives nobody others", {}, { vhds: false }, false],
@@ -114,7 +128,7 @@ describe("the publisher", () => {
     const expected = new Map([[typeUrls.endpoint, new Set(["outbound|80||web.io"])]]);
     expect(early.changes.at(-1)).toEqual(expected);
     expect(late.changes).toEqual([expected]);
-    expect(publisher.status()).toMatchObject({ name: "xds", services: 1, clients: 2, views: 1, lastTranslation: 15 });
+    expect(publisher.status()).toMatchObject({ name: "xds", services: 1, clients: 2, views: 1, lastTranslation: 20 });
   });
 
   it("says nothing to clients whose view did not change", async () => {

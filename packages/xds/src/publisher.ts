@@ -2,7 +2,7 @@ import type { TypeUrl } from "@signalbox/envoy-api";
 import type { ChangeEvent, EventBus } from "@signalbox/event-bus";
 import type { Revision } from "@signalbox/model";
 import type { ChangedNames, Peer, ResourceSource, ResourceView, StreamFacts, ViewLease } from "@signalbox/xds-server";
-import { Slices } from "./slices.ts";
+import { Slices, type Steps } from "./slices.ts";
 import { parseNode, type NodeLike, type ProxyNode } from "./node.ts";
 import type { Credential } from "./gateway/secrets.ts";
 import { credentialFault } from "./secrets/credential-fault.ts";
@@ -93,6 +93,12 @@ interface Lease {
   view: ResourceView | undefined;
 }
 
+/** The preparation of the first view of a kind, for the leases that wait for it. */
+interface Preparation {
+  readonly leases: Set<Lease>;
+  readonly done: Promise<unknown>;
+}
+
 /** So many faults are shown. */
 const maximumFaults = 100;
 
@@ -108,8 +114,8 @@ class TranslatingPublisher implements XdsPublisher {
   readonly #vhds: boolean;
   readonly #onTranslated: (seconds: number) => void;
   readonly #slices: Slices;
-  /** Views that are being prepared, by kind. */
-  readonly #preparing = new Map<string, Promise<unknown>>();
+  /** Views that are being prepared or wait for it, by kind, in their order. */
+  readonly #preparing = new Map<string, Preparation>();
   readonly #leases = new Set<Lease>();
   readonly #byView = new Map<ResourceView, Set<Lease>>();
   #faults: ReadonlyMap<string, string> = new Map();
@@ -210,8 +216,7 @@ class TranslatingPublisher implements XdsPublisher {
     const changes = this.#translator.apply(event, prepared);
     if (started !== undefined) this.#timed((this.#clock?.now() ?? started) - started);
     this.#report(changes);
-    // What cannot be prepared fails again when the view is made.
-    if (first) for (const lease of [...this.#leases]) await this.#prepareView(lease)?.catch(() => {});
+    if (first) for (const lease of [...this.#leases]) await this.#prepareView(lease);
     const moved =
       first || changes.everyone
         ? [...this.#leases]
@@ -234,11 +239,17 @@ class TranslatingPublisher implements XdsPublisher {
     const vhds = this.#vhds && node.vhds && stream?.protocol === "delta" && stream.aggregated;
     const lease: Lease = { node, trusted: this.#isTrusted(sent, node, peer), vhds, onChange, view: undefined };
     this.#leases.add(lease);
-    if (this.#translator.revision !== undefined) this.#serve(lease);
+    try {
+      if (this.#translator.revision !== undefined) this.#serve(lease);
+    } catch (error) {
+      this.#leases.delete(lease);
+      throw error;
+    }
     return {
       current: () => lease.view,
       release: () => {
         if (!this.#leases.delete(lease)) return;
+        for (const { leases } of this.#preparing.values()) leases.delete(lease);
         this.#leave(lease);
       },
     };
@@ -254,22 +265,29 @@ class TranslatingPublisher implements XdsPublisher {
     const serve = (): void => {
       if (this.#leases.has(lease) && this.#move(lease)) this.#notify(lease, undefined);
     };
-    preparing.then(serve).catch((error: unknown) => {
+    // What cannot be prepared may still be made.
+    preparing.then(serve, serve).catch((error: unknown) => {
       this.#logger?.error("view-failed", { node: lease.node.id, error });
     });
   }
 
-  /** Undefined where the view of the lease needs no preparation, or had it now. Leases of one kind wait for the same one. */
-  #prepareView({ node, trusted }: Lease): Promise<unknown> | undefined {
-    const wanted = this.#translator.preparingView(node, trusted);
+  /** Undefined where the view of the lease needs no preparation, or had it now. Leases of one kind wait for the same one, and kinds for each other. */
+  #prepareView(lease: Lease): Promise<unknown> | undefined {
+    const wanted = this.#translator.preparingView(lease.node, lease.trusted);
     if (wanted === undefined) return undefined;
     const known = this.#preparing.get(wanted.kind);
-    if (known !== undefined) return known;
-    const preparing = this.#slices.run(wanted.steps);
+    if (known !== undefined) {
+      known.leases.add(lease);
+      return known.done;
+    }
+    const leases = new Set([lease]);
+    const steps = whileAny(leases, wanted.steps);
+    const before = [...this.#preparing.values()].at(-1)?.done;
+    const preparing = before === undefined ? this.#slices.run(steps) : before.then(() => this.#slices.run(steps));
     if (!(preparing instanceof Promise)) return undefined;
-    const ended = preparing.finally(() => this.#preparing.delete(wanted.kind));
-    this.#preparing.set(wanted.kind, ended);
-    return ended;
+    const done = preparing.catch(() => {}).finally(() => this.#preparing.delete(wanted.kind));
+    this.#preparing.set(wanted.kind, { leases, done });
+    return done;
   }
 
   #isTrusted(sent: NodeLike, { id, namespace, type }: ProxyNode, peer: Peer | undefined): boolean {
@@ -324,6 +342,12 @@ class TranslatingPublisher implements XdsPublisher {
     }
     this.#faults = now;
   }
+}
+
+/** The steps, until nobody waits for them. */
+function* whileAny(leases: ReadonlySet<unknown>, steps: Steps<undefined>): Steps<undefined> {
+  while (leases.size > 0 && steps.next().done !== true) yield;
+  return undefined;
 }
 
 function follows(previous: Revision, current: Revision | undefined): boolean {

@@ -92,10 +92,7 @@ export class EnvoyScope implements Scope {
     const dirty = new Set<number>();
     for (const host of [...sight.hosts()]) {
       scope.#replace(host, dirty);
-      for (const { port } of scope.#services.get(host)?.ports ?? []) {
-        scope.#groups.get(port.number)?.routes.prepare(host);
-        scope.proxy?.prepare(proxyKey(host, port.number));
-      }
+      scope.#prepare(host);
       yield;
     }
     scope.#publishAll(dirty);
@@ -168,6 +165,18 @@ export class EnvoyScope implements Scope {
     for (const port of service?.ports ?? []) {
       if (service !== undefined) this.#join(host, { service, port });
       dirty.add(port.port.number);
+    }
+  }
+
+  /** Encodes ahead what the tables will hold of a host. What fails is a fault of its port as soon as that is published. */
+  #prepare(host: string): void {
+    try {
+      for (const { port } of this.#services.get(host)?.ports ?? []) {
+        this.#groups.get(port.number)?.routes.prepare(host);
+        this.proxy?.prepare(proxyKey(host, port.number));
+      }
+    } catch {
+      // Reported when the port is published.
     }
   }
 

@@ -267,6 +267,9 @@ class CatalogTranslator implements Translator {
     const tables = this.#sharedTables.has(flavour);
     const scope = options === undefined || this.#sharedScopes.has(sharedScopeKey(options, settings));
     if (tables && scope) return undefined;
+    // Nobody may ask for the view after all.
+    if (![...this.#scopes.values()].some(({ clientKey }) => clientKey === wanted.clientKey))
+      this.#nodes.forgetClient(wanted.clientKey);
     const kind = JSON.stringify([flavour, options, settings.registryOnly]);
     return { kind, steps: this.#preparingView(flavour, options, settings) };
   }
@@ -274,7 +277,7 @@ class CatalogTranslator implements Translator {
   /** Builds what is shared. It is of no use where an event came meanwhile, but for what was encoded on the way. */
   *#preparingView(flavour: Flavour, options: ScopeOptions | undefined, settings: MeshSettings): Steps<undefined> {
     const sight = this.#directory.sight(anyClient);
-    const event = this.#events;
+    let event = this.#events;
     if (!this.#sharedTables.has(flavour)) {
       const tables = yield* SharedTables.building(sight, flavour, this.#settings);
       if (event === this.#events && !this.#sharedTables.has(flavour)) this.#sharedTables.set(flavour, tables);
@@ -282,6 +285,7 @@ class CatalogTranslator implements Translator {
     if (options === undefined) return undefined;
     const key = sharedScopeKey(options, settings);
     if (this.#sharedScopes.has(key)) return undefined;
+    event = this.#events;
     const scope = yield* EnvoyScope.building(sight, settings, options);
     if (event === this.#events && !this.#sharedScopes.has(key)) {
       this.#sharedScopes.set(key, scope);

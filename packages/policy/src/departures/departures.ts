@@ -32,13 +32,13 @@ export class Departures {
 
   /** Takes in what the registries say about a service now; no records: it is gone. `now` in epoch milliseconds. */
   see(service: ServiceKey, records: readonly ServiceRecord[], now: number): void {
-    this.#empty.delete(service);
     const memory = this.#services.get(service);
     if (memory === undefined) {
       if (records.length > 0) this.#services.set(service, { records, gone: [] });
       return;
     }
     if (sameRecords(memory.records, records)) return;
+    this.#empty.delete(service);
     const here = new Map(endpointsOf(records));
     const left = [...endpointsOf(memory.records)].flatMap(([key, { instance, registry }]): Gone[] =>
       here.has(key)

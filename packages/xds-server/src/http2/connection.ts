@@ -32,6 +32,7 @@ export class Connection {
   readonly #streams = new Set<GrpcStream>();
   readonly #lingering = new Map<ServerHttp2Stream, number>();
   readonly #partial: PartialBudget;
+  readonly #waiting: PartialBudget;
   readonly #openedAt: number;
   readonly #ageMs: number;
   #ready = false;
@@ -47,6 +48,7 @@ export class Connection {
     this.#socket = socket;
     this.#context = context;
     this.#partial = { held: 0, max: context.limits.partialBytes };
+    this.#waiting = { held: 0, max: context.limits.partialBytes };
     this.#openedAt = this.#aliveAt = this.#emptySince = context.now();
     // Spread, so that clients that came together do not come back together.
     this.#ageMs = context.limits.connectionAgeMs * (0.9 + Math.random() * 0.2);
@@ -140,6 +142,7 @@ export class Connection {
       peer: this.peer,
       receiveBytes: this.#context.limits.receiveBytes,
       partial: this.#partial,
+      waiting: this.#waiting,
       accept: this.#context.accept,
       turns: this.#context.turns,
       now: this.#context.now,

@@ -16,7 +16,10 @@ const longestTimerMs = 2 ** 31 - 1;
 export interface StreamContext {
   readonly peer: Peer;
   readonly receiveBytes: number;
+  /** What the connection may hold of unfinished messages. */
   readonly partial: PartialBudget;
+  /** What it may hold of whole messages that wait for their turn. */
+  readonly waiting: PartialBudget;
   readonly accept: AcceptStream;
   /** When messages are handed on. */
   readonly turns: Turns;
@@ -70,7 +73,7 @@ export class GrpcStream implements StreamCall {
       pause: () => http.pause(),
       resume: () => this.#readOn(),
     };
-    this.#inbox = new Inbox(owner, context.turns, context.partial);
+    this.#inbox = new Inbox(owner, context.turns, context.waiting);
     this.path = headers[":path"] ?? "";
     this.peer = context.peer;
     http.on("wantTrailers", () => this.#sendTrailers());

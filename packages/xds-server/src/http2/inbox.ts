@@ -13,7 +13,7 @@ export interface InboxOwner {
 
 /**
  * Messages of one stream that wait for their turn, in order. While some wait nothing more is read, so what is held is what
- * one read brought, and it counts as unfinished messages of the connection do.
+ * one read brought, and all inboxes of a connection hold no more than their budget.
  */
 export class Inbox {
   readonly #owner: InboxOwner;

@@ -329,6 +329,8 @@ export class Session implements StreamHandler, NameHolder {
           this.#write(sub, outgoing, now);
           return true;
         }
+        // Only what was urgent came to nothing: the rest may be due as well.
+        if (sub.pending.size > 0) return true;
       }
     }
     if (wakeAt < Infinity) this.#wake = this.#shared.clock.after(wakeAt - now, () => this.#contained(() => {}));
