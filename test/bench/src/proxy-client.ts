@@ -1,12 +1,11 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import type { Client, ClientDuplexStream } from "@grpc/grpc-js";
+import { Client, credentials, type ClientDuplexStream } from "@grpc/grpc-js";
 import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
 import {
   DeltaDiscoveryRequestSchema,
   DeltaDiscoveryResponseSchema,
   type DeltaDiscoveryResponse,
 } from "@signalbox/envoy-api/envoy/service/discovery/v3/discovery";
-import { connect } from "@signalbox/test-servers";
 import { now } from "./time.ts";
 
 interface Ask {
@@ -33,7 +32,11 @@ export class ProxyClient {
     const [high, low] = [Math.floor(number / 250), 1 + (number % 250)];
     const node = { id: `sidecar~10.250.${high}.${low}~client-${number}.shop~shop.svc.cluster.local`, cluster: "bench" };
     let first = true;
-    this.#client = connect(port);
+    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+      "grpc.max_receive_message_length": -1,
+      // A connection of its own, as every proxy has: else all clients share one, which takes so many streams and no more.
+      "grpc.use_local_subchannel_pool": 1,
+    });
     this.#call = this.#client.makeBidiStreamRequest(
       method,
       (ask: Ask) => {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { builtModule } from "@signalbox/test-servers";
 import { Child } from "../child.ts";
 import type { Measured } from "../command.ts";
@@ -28,6 +29,8 @@ export async function benchSoak(options: SoakOptions, signal: AbortSignal): Prom
 }
 
 async function soak(options: SoakOptions, signal: AbortSignal): Promise<readonly Row[]> {
+  // Every client that waits listens to it.
+  setMaxListeners(0, signal);
   const { arrivals, churn, clients: size, instances, minutes, scale, services } = options;
   const task: SoakTask = { services, instances, churn, scale };
   const soaked: Soaked = new Child(builtModule("./soaked.ts", import.meta.url), task);
