@@ -3,8 +3,10 @@ import {
   HttpError,
   sourceIn,
   tlsIn,
+  type HttpAnswer,
   type HttpClient,
   type HttpClientOptions,
+  type HttpRequest,
 } from "@signalbox/http-client";
 import { SourceError, type Problem } from "@signalbox/registry";
 import { parseAnswer, parseInstance, type EurekaAnswer, type EurekaInstance } from "./client/answer.ts";
@@ -80,37 +82,25 @@ export class EurekaClient {
    * server does not offer is a NoDeltaError.
    */
   async get(kind: AnswerKind, signal: AbortSignal): Promise<EurekaAnswer> {
-    const path = kind === "full" ? "/apps" : "/apps/delta";
-    const where = `${this.url}${path}`;
-    try {
-      const answer = await this.#http.request({ path, signal, ...this.#limits });
-      const { status, headers } = answer;
-      const type = headers.get("content-type") ?? "";
-      if (status !== 200 || !isJson(type)) {
+    return this.#ask({ path: kind === "full" ? "/apps" : "/apps/delta", signal }, async (answer, where) => {
+      const { status } = answer;
+      if (kind === "delta" && noDelta.has(status)) {
         answer.drop();
-        if (kind === "delta" && noDelta.has(status)) throw new NoDeltaError(where, status);
-        throw unusable(where, status, type);
+        throw new NoDeltaError(where, status);
       }
-      return parsed(where, parseAnswer, await answer.text(), kind);
-    } catch (error) {
-      throw sourceErrorOf(error, where);
-    }
+      return parsed(where, parseAnswer, await jsonOf(answer, where), kind);
+    });
   }
 
   /** What the server knows of one instance now, past all its caches; undefined where it does not have it. Rejects with a SourceError. */
   async instance(app: string, id: string, signal: AbortSignal): Promise<KnownInstance | undefined> {
-    const path = pathOf(app, id);
-    const where = `${this.url}${path}`;
-    try {
-      const answer = await this.#http.request({ path, signal, ...this.#limits });
-      const { status, headers } = answer;
-      const type = headers.get("content-type") ?? "";
-      if (status !== 200 || !isJson(type)) {
+    return this.#ask({ path: pathOf(app, id), signal }, async (answer, where) => {
+      const { headers, status } = answer;
+      if (status === 404) {
         answer.drop();
-        if (status === 404) return undefined;
-        throw unusable(where, status, type);
+        return undefined;
       }
-      const { instance, leaseUntil } = parsed(where, parseInstance, await answer.text());
+      const { instance, leaseUntil } = parsed(where, parseInstance, await jsonOf(answer, where));
       if (instance.id !== id) throw new UnusableAnswerError("PROTOCOL_ERROR", status, `${where} is ${instance.id}`);
       const toldAt = Date.parse(headers.get("date") ?? "");
       return {
@@ -118,31 +108,47 @@ export class EurekaClient {
         ...(leaseUntil !== undefined && { leaseUntil }),
         ...(Number.isFinite(toldAt) && { toldAt }),
       };
-    } catch (error) {
-      throw sourceErrorOf(error, where);
-    }
+    });
   }
 
   /** Cancels the registration of an instance. False where the server does not have it. Rejects with a SourceError. */
   async cancel(app: string, id: string, signal: AbortSignal): Promise<boolean> {
-    const path = pathOf(app, id);
-    const where = `${this.url}${path}`;
-    try {
-      const answer = await this.#http.request({ method: "DELETE", path, signal, ...this.#limits });
+    return this.#ask({ method: "DELETE", path: pathOf(app, id), signal }, (answer, where) => {
       const { status } = answer;
       answer.drop();
       if (status === 404) return false;
       if (status >= 200 && status < 300) return true;
       throw new UnusableAnswerError(problemOf(status), status, `${where} answered with status ${status}`);
-    } catch (error) {
-      throw sourceErrorOf(error, where);
-    }
+    });
   }
 
   /** Ends all requests and closes every connection. */
   async close(): Promise<void> {
     await this.#http.close();
   }
+
+  /** Sends a request, and hands on its answer with the place that errors name. */
+  async #ask<T>(
+    request: Pick<HttpRequest, "method" | "path" | "signal">,
+    take: (answer: HttpAnswer, where: string) => T | Promise<T>,
+  ): Promise<T> {
+    const where = `${this.url}${request.path}`;
+    try {
+      return await take(await this.#http.request({ ...request, ...this.#limits }), where);
+    } catch (error) {
+      throw sourceErrorOf(error, where);
+    }
+  }
+}
+
+/** The body of an answer that must be JSON. */
+async function jsonOf(answer: HttpAnswer, where: string): Promise<string> {
+  const { headers, status } = answer;
+  const type = headers.get("content-type") ?? "";
+  if (status === 200 && isJson(type)) return answer.text();
+  answer.drop();
+  const what = status === 200 ? `content type ${JSON.stringify(type)}` : `status ${status}`;
+  throw new UnusableAnswerError(problemOf(status), status, `${where} answered with ${what}`);
 }
 
 /** `eureka.server.disable-delta` answers 403; servers that only resemble Eureka know no such path or method. */
@@ -150,11 +156,6 @@ const noDelta: ReadonlySet<number> = new Set([403, 404, 405, 501]);
 
 function pathOf(app: string, id: string): string {
   return `/apps/${encodeURIComponent(app)}/${encodeURIComponent(id)}`;
-}
-
-function unusable(where: string, status: number, type: string): UnusableAnswerError {
-  const what = status === 200 ? `content type ${JSON.stringify(type)}` : `status ${status}`;
-  return new UnusableAnswerError(problemOf(status), status, `${where} answered with ${what}`);
 }
 
 function parsed<Rest extends readonly unknown[], T>(

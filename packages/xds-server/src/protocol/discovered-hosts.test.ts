@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import type { XdsEvent } from "../events.ts";
@@ -7,6 +7,7 @@ import { resourceOf } from "../resource.ts";
 import { SnapshotCache } from "../snapshot-cache.ts";
 import { FakeXdsClock } from "../testing/fake-clock.ts";
 import { CDS, deltaAds, encodeContent, FakeStream, RDS, sotwAds } from "../testing/fake-stream.ts";
+import { readTableOrHost } from "../testing/host-client.ts";
 import { SwitchingSource } from "../testing/switching-source.ts";
 import { createXdsProtocol, type XdsProtocol } from "./xds-protocol.ts";
 
@@ -33,15 +34,6 @@ function encodeTable(name: string, content: string): Uint8Array {
   return toBinary(RouteConfigurationSchema, create(RouteConfigurationSchema, table));
 }
 
-function read(bytes: Uint8Array): [string, string] {
-  if (bytes[0] === 0x0a) {
-    const { internalOnlyHeaders, name } = fromBinary(RouteConfigurationSchema, bytes);
-    return [name, internalOnlyHeaders.join()];
-  }
-  const [name = "", content = ""] = Buffer.from(bytes).toString().split("=");
-  return [name, content];
-}
-
 type Contents = Record<string, string | undefined>;
 
 /** Changes tables, virtual hosts and anything else in one event. */
@@ -63,7 +55,7 @@ const versionOf = (name: string, text: string): string => resourceOf(name, encod
 const tableVersion = (name: string, text: string): string => resourceOf(name, encodeTable(name, text)).version;
 
 function stream(path = deltaAds): FakeStream {
-  const client = new FakeStream(path, read);
+  const client = new FakeStream(path, readTableOrHost);
   client.open(protocol.accept);
   return client;
 }

@@ -18,7 +18,8 @@ export function hostOf(name: string, content: string): Resource {
   return resourceOf(name, encodeContent(name, content));
 }
 
-function read(bytes: Uint8Array): [string, string] {
+/** Name and content of a route table or a virtual host of the tests. */
+export function readTableOrHost(bytes: Uint8Array): [string, string] {
   if (bytes[0] === 0x0a) {
     const { internalOnlyHeaders, name } = fromBinary(RouteConfigurationSchema, bytes);
     return [name, internalOnlyHeaders.join()];
@@ -103,7 +104,7 @@ export class HostClient {
   }
 
   #open(): FakeStream {
-    const stream = new FakeStream(deltaAds, read);
+    const stream = new FakeStream(deltaAds, readTableOrHost);
     stream.open(this.#accept);
     this.#introduced = false;
     this.asksTables = false;

@@ -91,7 +91,7 @@ function toSeveral(destinations: readonly HttpDestination[], context: RouteConte
  * deprecated, but beside its successor, `max_stream_duration`, Envoy does not look at `timeout` at all.
  */
 function deadline(timeout: number): RouteActionInit {
-  // eslint-disable-next-line @typescript-eslint/no-deprecated -- See above.
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- Its successor would switch off `timeout`.
   return { timeout: duration(timeout), maxGrpcTimeout: duration(timeout) };
 }
 

@@ -1,14 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { createAggregate } from "@signalbox/aggregate";
 import { createInProcessBus, type ChangeEvent } from "@signalbox/event-bus";
-import {
-  registryId,
-  type HealthStatus,
-  type RegistryId,
-  type ServiceInstance,
-  type ServiceRecord,
-} from "@signalbox/model";
+import { registryId, type HealthStatus, type RegistryId, type ServiceRecord } from "@signalbox/model";
 import type { Registry, RegistrySink } from "@signalbox/registry";
+import { plainRecord } from "../plain-record.ts";
 import { median, quantile } from "../statistics.ts";
 import { cpuMs, now } from "../time.ts";
 
@@ -117,36 +112,14 @@ function recordOf(
   { instances }: CatalogTask,
   firstHealth: HealthStatus,
 ): ServiceRecord {
-  const hostname = `service-${index}.shop.svc.cluster.local`;
-  return {
-    service: {
-      hostname,
-      namespace: "shop",
-      ports: [{ name: "http", number: 80, protocol: "HTTP" }],
-      resolution: "STATIC",
-      addresses: [],
-      labels: {},
-      meshExternal: false,
-      exportTo: [],
-      serviceAccounts: [],
-      provenance: { registry, object: hostname },
-    },
-    instances: Array.from({ length: instances }, (_, at): ServiceInstance => {
+  return plainRecord({
+    registry,
+    hostname: `service-${index}.shop.svc.cluster.local`,
+    namespace: "shop",
+    instances: Array.from({ length: instances }, (_, at) => {
       const host = index * instances + at;
       const ip = `10.${(host >> 16) & 255}.${(host >> 8) & 255}.${host & 255}`;
-      return {
-        id: ip,
-        servicePort: "http",
-        addresses: [{ type: "ip", ip, port: 8080 }],
-        labels: { version: "v1" },
-        locality: { region: "", zone: "", subzone: "" },
-        network: "",
-        serviceAccount: "",
-        tls: "disabled",
-        healthStatus: at === 0 ? firstHealth : "HEALTHY",
-        weight: 1,
-        provenance: { registry, object: ip },
-      };
+      return { id: ip, ip, port: 8080, version: "v1", ...(at === 0 && { healthStatus: firstHealth }) };
     }),
-  };
+  });
 }

@@ -1,12 +1,6 @@
-import {
-  registryId,
-  serviceKey,
-  type ConfigObject,
-  type ServiceInstance,
-  type ServiceKey,
-  type ServiceRecord,
-} from "@signalbox/model";
+import { registryId, serviceKey, type ConfigObject, type ServiceKey, type ServiceRecord } from "@signalbox/model";
 import type { RegistryUpdate } from "@signalbox/registry";
+import { plainRecord } from "../plain-record.ts";
 
 /** How large the world is, and how much of it changes in a second. */
 export interface SoakWorldSize {
@@ -77,24 +71,16 @@ export class SoakWorld {
   }
 
   #record(name: string, index: number, first?: string): ServiceRecord {
-    const hostname = hostOf(name);
-    const provenance = { registry: this.id, object: hostname };
-    return {
-      service: {
-        ...{ hostname, namespace, labels: {}, addresses: [], exportTo: [], serviceAccounts: [] },
-        ...{ ports: [{ name: "http", number: 80, protocol: "HTTP" }], resolution: "STATIC", meshExternal: false },
-        provenance,
-      },
-      instances: Array.from({ length: this.#size.instances }, (_, at): ServiceInstance => {
+    return plainRecord({
+      registry: this.id,
+      hostname: hostOf(name),
+      namespace,
+      instances: Array.from({ length: this.#size.instances }, (_, at) => {
         const host = index * this.#size.instances + at;
         const ip = at === 0 && first !== undefined ? first : `10.${host >> 16}.${(host >> 8) & 255}.${host & 255}`;
-        return {
-          ...{ id: `${name}-${at}`, servicePort: "http", addresses: [{ type: "ip", ip, port: 8080 }] },
-          ...{ labels: { version: `v${1 + (at % 2)}` }, locality: { region: "", zone: "", subzone: "" } },
-          ...{ network: "", serviceAccount: "", tls: "disabled", healthStatus: "HEALTHY", weight: 1, provenance },
-        };
+        return { id: `${name}-${at}`, ip, port: 8080, version: `v${1 + (at % 2)}` };
       }),
-    };
+    });
   }
 }
 

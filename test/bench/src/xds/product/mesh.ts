@@ -1,4 +1,5 @@
-import { registryId, type ConfigObject, type ServiceInstance, type ServiceRecord } from "@signalbox/model";
+import { registryId, type ConfigObject, type ServiceRecord } from "@signalbox/model";
+import { plainRecord } from "../../plain-record.ts";
 import { addressOf, churnAddress } from "../addresses.ts";
 import type { MeshSize } from "../cell.ts";
 
@@ -70,40 +71,17 @@ export class Mesh {
   }
 
   #record(service: number, name = `svc-${service}`): ServiceRecord {
-    const hostname = hostOf(name);
-    const instances = Array.from({ length: this.size.endpoints }, (_, endpoint) => this.#instance(service, endpoint));
-    return {
-      service: {
-        hostname,
-        namespace: this.#namespaceOf(service),
-        ports: [{ name: "http", number: 80, protocol: "HTTP" }],
-        resolution: "STATIC",
-        addresses: [],
-        labels: {},
-        meshExternal: false,
-        exportTo: [],
-        serviceAccounts: [],
-        provenance: { registry: meshRegistry, object: hostname },
-      },
-      instances,
-    };
-  }
-
-  #instance(service: number, endpoint: number): ServiceInstance {
-    const ip = this.#moved.get(`${service}/${endpoint}`) ?? addressOf(service, endpoint, this.size.endpoints);
-    return {
-      id: `i${endpoint}`,
-      servicePort: "http",
-      addresses: [{ type: "ip", ip, port: 80 }],
-      labels: { version: `v${(endpoint % 2) + 1}` },
-      locality: { region: "", zone: "", subzone: "" },
-      network: "",
-      serviceAccount: "",
-      tls: "disabled",
-      healthStatus: "HEALTHY",
-      weight: 1,
-      provenance: { registry: meshRegistry, object: `i${endpoint}` },
-    };
+    return plainRecord({
+      registry: meshRegistry,
+      hostname: hostOf(name),
+      namespace: this.#namespaceOf(service),
+      instances: Array.from({ length: this.size.endpoints }, (_, endpoint) => ({
+        id: `i${endpoint}`,
+        ip: this.#moved.get(`${service}/${endpoint}`) ?? addressOf(service, endpoint, this.size.endpoints),
+        port: 80,
+        version: `v${(endpoint % 2) + 1}`,
+      })),
+    });
   }
 }
 
