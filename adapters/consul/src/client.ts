@@ -148,7 +148,9 @@ export class ConsulClient {
       });
       return await rawAnswer(answer, index);
     } catch (error) {
-      throw error instanceof HttpError ? new SourceError(error.problem, error.message, { cause: error }) : error;
+      if (!(error instanceof HttpError)) throw error;
+      // The same for all requests: one dead agent is one reason.
+      throw new SourceError(error.problem, `${this.#config.url}: ${error.message}`, { cause: error });
     }
   }
 }

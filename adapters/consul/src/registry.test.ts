@@ -73,6 +73,16 @@ describe("answers that are none", () => {
     expect(running.count("db")).toBe(1);
   });
 
+  it("are told with the agent's address where a connection fails", async () => {
+    put("web", 1);
+    await using running = run();
+    await running.has("web", 1);
+    fake.fault = "truncated";
+    fake.bump();
+    await running.fails("UNREACHABLE");
+    expect(running.sink.degradations.at(-1)?.error.message).toContain(`${fake.url}: `);
+  });
+
   it("of one service in the middle of a round remove nothing and hide no other service", async () => {
     put("web", 3);
     put("db", 1);
