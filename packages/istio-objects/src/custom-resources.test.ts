@@ -32,6 +32,23 @@ describe("customResourceDefinitions", () => {
     });
   });
 
+  it.each([
+    ["", true],
+    ["YQ==", true],
+    ["YWI=", true],
+    ["YWJj\nYQ==\n", true],
+    ["a", false],
+    ["YQ=", false],
+    ["YQ", false],
+    ["Y===", false],
+    ["Y!==", false],
+  ])("lets the API server take %j for bytes: %s", (text, taken) => {
+    const [version] = definition("VirtualService").spec.versions;
+    const route = version?.schema.openAPIV3Schema.properties?.["spec"]?.properties?.["http"]?.items;
+    const bytes = route?.properties?.["directResponse"]?.properties?.["body"]?.properties?.["bytes"];
+    expect(new RegExp(bytes?.pattern ?? "").test(text)).toBe(taken);
+  });
+
   it("keeps whatever a patch of Envoy's configuration holds", () => {
     const [version] = definition("EnvoyFilter").spec.versions;
     const patches = version?.schema.openAPIV3Schema.properties?.["spec"]?.properties?.["configPatches"]?.items;

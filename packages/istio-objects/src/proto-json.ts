@@ -123,12 +123,14 @@ function parseDuration(text: string): number | undefined {
   return text.startsWith("-") ? -milliseconds : milliseconds;
 }
 
-const base64Form = /^[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*$/;
+/** Groups of four characters, the last one padded, with line ends between any two of them but the paddings. */
+const base64Form =
+  /^[\r\n]*(?:(?:[A-Za-z0-9+/][\r\n]*){4})*(?:(?:[A-Za-z0-9+/][\r\n]*){2}(?:[A-Za-z0-9+/][\r\n]*=|==)[\r\n]*)?$/;
 
 /** Bytes in base64 with its padding; the text is kept as it is, empty where absent. */
 export const base64: Read<string> = described({ type: "string", pattern: base64Form.source }, (value, path, faults) => {
   const written = text(value, path, faults);
-  if (base64Form.test(written) && written.replace(/[\r\n]/g, "").length % 4 === 0) return written;
+  if (base64Form.test(written)) return written;
   faults.error(path, "must be base64, padded with =");
   return "";
 });
