@@ -38,7 +38,10 @@ export default tseslint.config(
     },
   },
   {
-    files: ["packages/{model,registry,istio-objects,aggregate,event-bus,xds}/src/**/*.ts", "adapters/*/src/**/*.ts"],
+    files: [
+      "packages/{model,registry,istio-objects,aggregate,event-bus,slices,xds}/src/**/*.ts",
+      "adapters/*/src/**/*.ts",
+    ],
     ignores: ["**/*.test.ts", "packages/registry/src/clock.ts"],
     rules: {
       "no-restricted-globals": [

@@ -8,7 +8,7 @@ import type { MeshSettings } from "./mesh.ts";
 import { NameIndex } from "./name-index.ts";
 import { RuledServices } from "./ruled-services.ts";
 import type { Sight } from "./sight.ts";
-import type { Steps } from "./slices.ts";
+import type { Steps } from "@signalbox/slices";
 import type { TranslationFault } from "./translation-fault.ts";
 
 /** What an event did to a host: something about the service, or only its endpoints. */

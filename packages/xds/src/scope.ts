@@ -21,7 +21,7 @@ import { portKind } from "./port-kind.ts";
 import { encodeRouteConfiguration, serviceDomains, type Fallback } from "./routes.ts";
 import type { Sight } from "./sight.ts";
 import { RouteTable, type RouteClaim } from "./route-table.ts";
-import type { Steps } from "./slices.ts";
+import type { Steps } from "@signalbox/slices";
 import { ResourceTable, type Table } from "./tables.ts";
 
 /** Listeners and routes that a set of equal clients shares. */

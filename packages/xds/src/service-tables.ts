@@ -9,7 +9,7 @@ import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import { OverlayTable, uncovered, type Cover } from "./overlay-table.ts";
 import type { Sight } from "./sight.ts";
-import type { Steps } from "./slices.ts";
+import type { Steps } from "@signalbox/slices";
 import { ResourceTable } from "./tables.ts";
 
 interface Names {

@@ -5,7 +5,7 @@ import type { ResourceView } from "@signalbox/xds-server";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseNode } from "./node.ts";
-import type { Steps } from "./slices.ts";
+import type { Steps } from "@signalbox/slices";
 import { clients, mesh, service } from "./testing/arbitraries.ts";
 import { catalogOf, entryOf } from "./testing/catalog.ts";
 import { createTranslator, type Translator } from "./translator.ts";

@@ -41,7 +41,7 @@ import { EnvoyScope, type Scope, type ScopeOptions } from "./scope.ts";
 import { RouterSecrets, SecretTable, type SecretChanges } from "./secrets/router-secrets.ts";
 import { ServiceTables, SharedTables } from "./service-tables.ts";
 import { SidecarScope } from "./sidecar-scope.ts";
-import type { Steps } from "./slices.ts";
+import type { Steps } from "@signalbox/slices";
 import type { Table } from "./tables.ts";
 import { changedIn, DiscoveredHostsView } from "./vhds/discovered-hosts-view.ts";
 import { TableView } from "./views.ts";

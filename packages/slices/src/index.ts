@@ -1,0 +1,1 @@
+export { Slices, type Steps } from "./slices.ts";
