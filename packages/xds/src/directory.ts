@@ -71,10 +71,14 @@ export class Directory {
   }
 
   /**
-   * Takes in a delta, and what rules touched. A service that cannot be compiled keeps its last form and is reported. Entries that were
+   * Takes in a delta, and what rules touched, in steps; what is known between two of them is partly old. A service that cannot be compiled keeps its last form and is reported. Entries that were
    * `prepared` cost little.
    */
-  apply(delta: CatalogDelta["entries"], rules: RuleTouches, prepared: PreparedServices = nonePrepared): Touched {
+  *applying(
+    delta: CatalogDelta["entries"],
+    rules: RuleTouches,
+    prepared: PreparedServices = nonePrepared,
+  ): Steps<Touched> {
     const hosts = new Map<string, Touch>();
     const addresses = new Set<string>();
     this.#ruled.begin();
@@ -82,6 +86,7 @@ export class Directory {
       this.#faults.delete(key);
       this.#ruled.remove(key);
       this.#replace(key, undefined, hosts, addresses);
+      yield;
     }
     for (const entry of delta.upserted) {
       try {
@@ -93,10 +98,12 @@ export class Directory {
       } catch (cause) {
         this.#faults.set(entry.key, cause);
       }
+      yield;
     }
-    this.#touchByRules(rules, hosts, addresses);
+    yield* this.#touchByRules(rules, hosts, addresses);
     this.#spread(hosts);
-    this.#touchDependents(hosts);
+    yield;
+    yield* this.#touchDependents(hosts);
     return { hosts, addresses, rules };
   }
 
@@ -254,7 +261,7 @@ export class Directory {
     return false;
   }
 
-  #touchByRules(rules: RuleTouches, hosts: Map<string, Touch>, addresses: Set<string>): void {
+  *#touchByRules(rules: RuleTouches, hosts: Map<string, Touch>, addresses: Set<string>): Steps<undefined> {
     const touch = (host: string): void => {
       hosts.set(host, "service");
       // A DestinationRule limits what its own service's proxies send to their workloads.
@@ -269,22 +276,27 @@ export class Directory {
       // Rules of one host count for services that stand for several, too.
       for (const wildcard of wildcardsOver(pattern)) if (this.#byHost.has(wildcard)) touch(wildcard);
       if (isWildcard(pattern)) for (const host of this.#byHost.keys()) if (coversHost(pattern, host)) touch(host);
+      yield;
     }
+    return undefined;
   }
 
   /** A host's routes depend on the services that they lead to, and a wildcard's on whether it covers any. */
-  #touchDependents(hosts: Map<string, Touch>): void {
+  *#touchDependents(hosts: Map<string, Touch>): Steps<undefined> {
     for (const [host, touch] of [...hosts]) {
+      yield;
       if (touch !== "service") continue;
       for (const sender of this.#book.sendersTo(host)) hosts.set(sender.toLowerCase(), "service");
       if (this.#named.size > 0)
         for (const wildcard of wildcardsOver(host)) if (this.#named.has(wildcard)) hosts.set(wildcard, "service");
     }
     for (const [host, touch] of hosts) {
+      yield;
       if (touch !== "service") continue;
       this.#ruled.touch(host);
       for (const { entry } of this.#byHost.get(host) ?? []) this.#ruled.touch(entry.key);
     }
+    return undefined;
   }
 
   /** The service that clients in a namespace reach by a host name: their own namespace's first, else the oldest they may see. */

@@ -2,6 +2,7 @@ import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/li
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import { precedence } from "@signalbox/model";
 import type { Port, Service } from "@signalbox/model";
+import type { Steps } from "@signalbox/slices";
 import { resourceOf, type Resource } from "@signalbox/xds-server";
 import type { CompiledService } from "./compiled-service.ts";
 import type { Touched } from "./directory.ts";
@@ -26,7 +27,7 @@ interface Claim {
 /** The routes that rules give each port; undefined where none is for it. */
 type RuledPorts = ReadonlyMap<number, readonly RouteInit[] | undefined>;
 
-/** Listeners and routes of proxyless gRPC clients: one listener for each name and port that may be dialled. */
+/** Listeners and routes of proxyless gRPC clients: one listener for each name and port that may be dialled. Made empty. */
 export class GrpcScope implements Scope {
   readonly listeners = new ResourceTable();
   readonly routes = new ResourceTable();
@@ -42,19 +43,30 @@ export class GrpcScope implements Scope {
     this.#sight = sight;
     this.#dnsDomain = dnsDomain;
     this.#settings = settings;
-    for (const host of sight.hosts()) this.#try(host);
-    this.listeners.settle();
-    this.routes.settle();
+  }
+
+  /** Puts in everything in sight. What changes meanwhile has to be told to `updating`. */
+  *filling(): Steps<undefined> {
+    for (const host of [...this.#sight.hosts()]) {
+      this.#try(host);
+      yield;
+    }
+    this.settle();
+    return undefined;
   }
 
   get faults(): Iterable<TranslationFault> {
     return this.#faults.values();
   }
 
-  update({ hosts }: Touched): void {
+  *updating({ hosts }: Touched): Steps<undefined> {
     const due = new Set(this.#faults.keys());
     for (const [host, touch] of hosts) if (touch === "service") due.add(host);
-    for (const host of due) this.#try(host);
+    for (const host of due) {
+      this.#try(host);
+      yield;
+    }
+    return undefined;
   }
 
   settle(): void {

@@ -2,7 +2,7 @@ import { typeUrls } from "@signalbox/envoy-api";
 import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { portPolicy, type RuleBook } from "@signalbox/traffic";
-import { resourceOf, type ResourceView } from "@signalbox/xds-server";
+import { resourceOf } from "@signalbox/xds-server";
 import { inboundClusters } from "./clusters.ts";
 import type { Directory } from "./directory.ts";
 import { withLimits } from "./inbound-limits.ts";
@@ -13,7 +13,7 @@ import { inboundCluster } from "./names.ts";
 import type { NodeScope } from "./node-scope.ts";
 import type { ListenerStyle } from "./outbound-listeners.ts";
 import { atEndpoint, ingressPorts } from "./sidecar-ingress.ts";
-import { LayeredView, type TableView } from "./views.ts";
+import { LayeredView, type StagedView, type TableView } from "./views.ts";
 
 /** The ports at which a workload is called: those of its Sidecar's ingress listeners, else those of its services. */
 export function inboundOf(
@@ -36,7 +36,7 @@ export function inboundLayer(
   ports: readonly InboundPort[],
   style: ListenerStyle,
   settings: MeshSettings,
-): ResourceView {
+): StagedView {
   const byName = new Map(ports.map((port) => [inboundCluster(port.number), port]));
   const clusters = inboundClusters(ports, settings).map((cluster) => {
     const { endpoint, limits, protocol = "UNSUPPORTED" } = byName.get(cluster.name) ?? {};

@@ -29,6 +29,10 @@ export class JoinedTable implements Table {
     return new Set([...this.#one.changed, ...this.#other.changed]);
   }
 
+  next(name: string): Resource | undefined {
+    return this.#other.next(name) ?? this.#one.next(name);
+  }
+
   settle(): void {
     this.#one.settle();
     this.#other.settle();

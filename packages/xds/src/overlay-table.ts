@@ -17,14 +17,15 @@ export const uncovered: Cover = { hidden: none, own: none };
 
 /**
  * A shared table with a few differences. Costs what the differences cost: what is equal is neither copied nor walked.
- * Different parts of an overlay never name the same resource.
+ * Different parts of an overlay never name the same resource. Settle it together with the table below.
  */
 export class OverlayTable implements Table {
   readonly resources: ReadonlyMap<string, Resource>;
   readonly own = new ResourceTable();
   readonly #base: ResourceTable;
   readonly #hidden = new Set<string>();
-  #moved = new Set<string>();
+  /** Whether these names will be hidden. */
+  readonly #staged = new Map<string, boolean>();
 
   constructor(base: ResourceTable) {
     this.#base = base;
@@ -50,31 +51,35 @@ export class OverlayTable implements Table {
   }
 
   get changed(): ReadonlySet<string> {
-    if (this.#same && this.#moved.size === 0 && this.own.changed.size === 0) return this.#base.changed;
-    const changed = new Set([...this.own.changed, ...this.#moved]);
+    if (this.#same && this.#staged.size === 0 && this.own.changed.size === 0) return this.#base.changed;
+    const changed = new Set([...this.own.changed, ...this.#staged.keys()]);
     for (const name of this.#base.changed)
-      if (!this.#hidden.has(name) && !this.own.resources.has(name)) changed.add(name);
+      if (!this.#willHide(name) && this.own.next(name) === undefined) changed.add(name);
     return changed;
+  }
+
+  next(name: string): Resource | undefined {
+    return this.own.next(name) ?? (this.#willHide(name) ? undefined : this.#base.next(name));
   }
 
   /** Hides these names of the table below and shows these resources, in the place of what `before` did. */
   cover(before: Cover, hidden: ReadonlySet<string>, resources: readonly Resource[]): Cover {
-    for (const name of before.hidden) {
-      if (hidden.has(name)) continue;
-      this.#hidden.delete(name);
-      this.#moved.add(name);
-    }
-    for (const name of hidden) {
-      if (this.#hidden.has(name)) continue;
-      this.#hidden.add(name);
-      this.#moved.add(name);
-    }
+    for (const name of before.hidden) if (!hidden.has(name)) this.#staged.set(name, false);
+    for (const name of hidden) if (!this.#willHide(name)) this.#staged.set(name, true);
     return { hidden, own: this.own.replace(before.own, resources) };
   }
 
   settle(): void {
     this.own.settle();
-    if (this.#moved.size > 0) this.#moved = new Set();
+    for (const [name, hidden] of this.#staged) {
+      if (hidden) this.#hidden.add(name);
+      else this.#hidden.delete(name);
+    }
+    if (this.#staged.size > 0) this.#staged.clear();
+  }
+
+  #willHide(name: string): boolean {
+    return this.#staged.get(name) ?? this.#hidden.has(name);
   }
 
   get #same(): boolean {

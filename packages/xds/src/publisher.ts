@@ -2,7 +2,7 @@ import type { TypeUrl } from "@signalbox/envoy-api";
 import type { ChangeEvent, EventBus } from "@signalbox/event-bus";
 import type { Revision } from "@signalbox/model";
 import type { ChangedNames, Peer, ResourceSource, ResourceView, StreamFacts, ViewLease } from "@signalbox/xds-server";
-import { Slices, type Steps } from "@signalbox/slices";
+import { atOnce, Slices, type Steps } from "@signalbox/slices";
 import { parseNode, type NodeLike, type ProxyNode } from "./node.ts";
 import type { Credential } from "./gateway/secrets.ts";
 import { credentialFault } from "./secrets/credential-fault.ts";
@@ -114,6 +114,10 @@ class TranslatingPublisher implements XdsPublisher {
   readonly #vhds: boolean;
   readonly #onTranslated: (seconds: number) => void;
   readonly #slices: Slices;
+  /** An event is being taken in: who comes meanwhile waits for the end of it, and so do secrets. */
+  #taking = false;
+  readonly #newcomers = new Set<Lease>();
+  readonly #newSecrets = new Map<string, Credential | undefined>();
   /** Views that are being prepared or wait for it, by kind, in their order. */
   readonly #preparing = new Map<string, Preparation>();
   readonly #leases = new Set<Lease>();
@@ -161,11 +165,28 @@ class TranslatingPublisher implements XdsPublisher {
       if (reason === undefined) usable.set(secret, credential);
       else this.#logger?.error("secret-rejected", { secret, origin: one?.origin, reason });
     }
-    const changes = this.#translator.setSecrets(usable);
     this.#logger?.info("secrets-read", { changed: usable.size });
+    for (const [secret, credential] of usable) this.#newSecrets.set(secret, credential);
+    if (!this.#taking) atOnce(this.#showingSecrets());
+  }
+
+  *#showingSecrets(): Steps<undefined> {
+    const changes = this.#translator.setSecrets(new Map(this.#newSecrets));
+    this.#newSecrets.clear();
     this.#report(changes);
-    for (const [view, names] of changes.views)
-      for (const lease of [...(this.#byView.get(view) ?? [])]) this.#notify(lease, names);
+    yield* this.#telling(changes.views);
+    return undefined;
+  }
+
+  /** Tells the holders of views which names changed, but for those who have another view by now. */
+  *#telling(views: TranslationChanges["views"]): Steps<undefined> {
+    for (const [view, names] of views) {
+      for (const lease of [...(this.#byView.get(view) ?? [])]) {
+        if (lease.view === view) this.#notify(lease, names);
+        yield;
+      }
+    }
+    return undefined;
   }
 
   status(): XdsPublisherStatus {
@@ -206,26 +227,49 @@ class TranslatingPublisher implements XdsPublisher {
     return true;
   }
 
-  /** Most work is done before anything changes, so that clients see the old state or the new one. */
+  /** Clients see the old state or the new one, however long the change takes. */
   async #take(event: ChangeEvent): Promise<void> {
     const started = this.#clock?.now();
     const first = this.#translator.revision === undefined;
-    const preparing = this.#slices.run(this.#translator.preparing(event));
-    // Without a wait where there is nothing to wait for: a lone change is told in this turn.
-    const prepared = preparing instanceof Promise ? await preparing : preparing;
-    const changes = this.#translator.apply(event, prepared);
+    const changes = await this.#apply(event);
     if (started !== undefined) this.#timed((this.#clock?.now() ?? started) - started);
     this.#report(changes);
-    if (first) for (const lease of [...this.#leases]) await this.#prepareView(lease);
-    const moved =
-      first || changes.everyone
-        ? [...this.#leases]
-        : [...this.#leases].filter(({ node }) => node.addresses.some((address) => changes.addresses.has(address)));
-    const elsewhere = new Set(moved.filter((lease) => this.#move(lease)));
-    for (const lease of elsewhere) this.#notify(lease, undefined);
-    for (const [view, names] of changes.views) {
-      for (const lease of [...(this.#byView.get(view) ?? [])]) if (!elsewhere.has(lease)) this.#notify(lease, names);
+    const isMoved = ({ node }: Lease) => node.addresses.some((address) => changes.addresses.has(address));
+    const due = new Set([...this.#leases].filter((lease) => first || changes.everyone || isMoved(lease)));
+    for (const lease of this.#newcomers) due.add(lease);
+    this.#newcomers.clear();
+    for (const lease of due) {
+      const preparing = this.#leases.has(lease) ? this.#prepareView(lease) : undefined;
+      if (preparing !== undefined) await preparing;
     }
+    await this.#inSlices(this.#moving(due));
+    await this.#inSlices(this.#telling(changes.views));
+    if (this.#newSecrets.size > 0) await this.#inSlices(this.#showingSecrets());
+  }
+
+  async #apply(event: ChangeEvent): Promise<TranslationChanges> {
+    this.#taking = true;
+    try {
+      const prepared = await this.#inSlices(this.#translator.preparing(event));
+      return await this.#inSlices(this.#translator.applying(event, prepared));
+    } finally {
+      this.#taking = false;
+    }
+  }
+
+  /** Without a wait where it fits into this turn of the event loop: a lone change is told in it. */
+  async #inSlices<T>(steps: Steps<T>): Promise<T> {
+    const result = this.#slices.run(steps);
+    return result instanceof Promise ? await result : result;
+  }
+
+  /** Gives each the view that is now its node's, and tells those for whom it is another one. */
+  *#moving(leases: Iterable<Lease>): Steps<undefined> {
+    for (const lease of leases) {
+      if (this.#leases.has(lease) && this.#move(lease)) this.#notify(lease, undefined);
+      yield;
+    }
+    return undefined;
   }
 
   #timed(milliseconds: number): void {
@@ -240,7 +284,8 @@ class TranslatingPublisher implements XdsPublisher {
     const lease: Lease = { node, trusted: this.#isTrusted(sent, node, peer), vhds, onChange, view: undefined };
     this.#leases.add(lease);
     try {
-      if (this.#translator.revision !== undefined) this.#serve(lease);
+      if (this.#taking) this.#newcomers.add(lease);
+      else if (this.#translator.revision !== undefined) this.#serve(lease);
     } catch (error) {
       this.#leases.delete(lease);
       throw error;
@@ -249,6 +294,7 @@ class TranslatingPublisher implements XdsPublisher {
       current: () => lease.view,
       release: () => {
         if (!this.#leases.delete(lease)) return;
+        this.#newcomers.delete(lease);
         for (const { leases } of this.#preparing.values()) leases.delete(lease);
         this.#leave(lease);
       },
@@ -273,7 +319,7 @@ class TranslatingPublisher implements XdsPublisher {
 
   /** Undefined where the view of the lease needs no preparation, or had it now. Leases of one kind wait for the same one, and kinds for each other. */
   #prepareView(lease: Lease): Promise<unknown> | undefined {
-    const wanted = this.#translator.preparingView(lease.node, lease.trusted);
+    const wanted = this.#translator.preparingView(lease.node, lease.trusted, lease.vhds);
     if (wanted === undefined) return undefined;
     const known = this.#preparing.get(wanted.kind);
     if (known !== undefined) {
@@ -346,7 +392,11 @@ class TranslatingPublisher implements XdsPublisher {
 
 /** The steps, until nobody waits for them. */
 function* whileAny(leases: ReadonlySet<unknown>, steps: Steps<undefined>): Steps<undefined> {
-  while (leases.size > 0 && steps.next().done !== true) yield;
+  try {
+    while (leases.size > 0 && steps.next().done !== true) yield;
+  } finally {
+    steps.return(undefined);
+  }
   return undefined;
 }
 

@@ -1,5 +1,6 @@
 import { byCodeUnit, precedence } from "@signalbox/model";
 import type { Port } from "@signalbox/model";
+import { atOnce, type Steps } from "@signalbox/slices";
 import {
   encodeVirtualHost,
   fallbackHost,
@@ -105,7 +106,9 @@ export class RouteTable {
   get isEmpty(): boolean {
     if (this.#claims.size > 0) return false;
     const below = this.#findBelow();
-    return below === undefined || [...below.#claims.keys()].every((key) => this.#hidden.has(key));
+    if (below === undefined) return true;
+    for (const key of below.#claims.keys()) if (!this.#hidden.has(key)) return false;
+    return true;
   }
 
   /** Hides a claim of the table below, or shows it again. */
@@ -136,17 +139,28 @@ export class RouteTable {
    * rule of which no route is made leaves all tables alone.
    */
   resource(): Resource {
+    return atOnce(this.making());
+  }
+
+  /** As `resource`, in steps. What is claimed between two of them is in the table or is found by the next call. */
+  *making(): Steps<Resource> {
     const below = this.#findBelow();
     const edition = this.#settledEdition();
     const editionBelow = below === undefined ? 0 : below.#settledEdition();
     const made = this.#made;
     if (made?.edition === edition && made.below === below && made.editionBelow === editionBelow) return made.resource;
-    const { pieces, runs, version } = this.#isContested() ? this.#settled() : this.#pieces();
+    yield;
+    const { pieces, runs, version } = this.#isContested() ? yield* this.#settled() : yield* this.#pieces();
     const last = fallbackPiece(this.#fallback);
     const all = { pieces: [...pieces, last.bytes], runs: [...runs, runOf([last])], version: version.add(last) };
     const resource = new TableResource(this.#name, all, this.#ignorePort);
-    this.#made = { edition, below, editionBelow, resource };
+    if (this.#isStill(edition)) this.#made = { edition, below, editionBelow, resource };
     return resource;
+  }
+
+  /** Whether nothing was claimed or hidden since that edition: what was made of it in steps may be kept. */
+  #isStill(edition: number): boolean {
+    return edition === this.#edition && this.#claimsBefore.size === 0 && this.#hiddenBefore.size === 0;
   }
 
   /** Looks at what was claimed and hidden since the last time. Another number, another table. */
@@ -166,11 +180,14 @@ export class RouteTable {
   }
 
   /** The virtual hosts where some domain has to be given to one of several. */
-  #settled(): Pieces {
-    const owners = this.#owners();
+  *#settled(): Steps<Pieces> {
+    const claims = [...this.#inOrder()];
+    yield;
+    const owners = yield* ownersOf(claims.map(({ claim }) => claim));
     const pieces: HostPiece[] = [];
     const version = new SetVersion();
-    for (const { claim, domains: all } of this.#inOrder()) {
+    for (const { claim, domains: all } of claims) {
+      yield;
       const domains = all.filter((domain) => owners.get(domain.toLowerCase()) === claim);
       if (domains.length === 0) continue;
       const piece = pieceOf(frameVirtualHost(claim.parts.virtualHost(claim.port, domains)));
@@ -181,14 +198,15 @@ export class RouteTable {
   }
 
   /** The virtual hosts where nobody is in another's way. What lies between differences is taken from below as it is. */
-  #pieces(): Pieces {
+  *#pieces(): Steps<Pieces> {
     const below = this.#findBelow();
     if (below === undefined) {
-      const { parts, version } = this.#whole();
+      const { parts, version } = yield* this.#whole();
       return { pieces: parts.map(({ bytes }) => bytes), runs: [runOf(parts)], version: version.copy() };
     }
-    const { keys, offsets, parts, version: whole, ...strip } = below.#whole();
+    const { keys, offsets, parts, version: whole, ...strip } = yield* below.#whole();
     const bytes = strip.bytes();
+    yield;
     const pieces: Uint8Array[] = [];
     const runs: Run[] = [];
     const version = whole.copy();
@@ -212,9 +230,11 @@ export class RouteTable {
     return { pieces, runs, version };
   }
 
-  #whole(): Strip {
+  *#whole(): Steps<Strip> {
     if (this.#strip !== undefined) return this.#strip;
+    const edition = this.#edition;
     const keys = this.#keys();
+    yield;
     const parts: HostPiece[] = [];
     const offsets = [0];
     const version = new SetVersion();
@@ -226,15 +246,18 @@ export class RouteTable {
       parts.push(part);
       offsets.push((end += part.bytes.length));
       if (part !== nothing) version.add(part);
+      yield;
     }
     let bytes: Uint8Array | undefined;
     const join = () => (bytes ??= joined(parts.map((part) => part.bytes)));
-    this.#strip = { keys, offsets, parts, bytes: join, version };
-    return this.#strip;
+    const strip = { keys, offsets, parts, bytes: join, version };
+    if (this.#isStill(edition)) this.#strip = strip;
+    return strip;
   }
 
   #keys(): readonly string[] {
-    return (this.#sorted ??= [...this.#claims.keys()].sort(byCodeUnit));
+    // By code units, which is how strings are sorted where nothing else is asked for.
+    return (this.#sorted ??= [...this.#claims.keys()].sort());
   }
 
   /** All claims in the order of their keys: its own, and those of the table below that it leaves. */
@@ -278,22 +301,24 @@ export class RouteTable {
     }
     return [...this.#claimants.keys()].some((domain) => (below.#claimants.get(domain) ?? 0) > (left.get(domain) ?? 0));
   }
+}
 
-  #owners(): ReadonlyMap<string, RouteClaim> {
-    const owners = new Map<string, RouteClaim>();
-    const claims = [...this.#inOrder()]
-      .map(({ claim }) => claim)
-      .sort((a, b) => precedence(a.parts.service, b.parts.service) || a.port.number - b.port.number);
-    for (const part of ["full", "derived"] as const) {
-      for (const claim of claims) {
-        for (const domain of claim[part]) {
-          const key = domain.toLowerCase();
-          if (!owners.has(key)) owners.set(key, claim);
-        }
+/** Whose each domain is. */
+function* ownersOf(claims: readonly RouteClaim[]): Steps<ReadonlyMap<string, RouteClaim>> {
+  const owners = new Map<string, RouteClaim>();
+  const inOrder = [...claims].sort(
+    (a, b) => precedence(a.parts.service, b.parts.service) || a.port.number - b.port.number,
+  );
+  for (const part of ["full", "derived"] as const) {
+    for (const claim of inOrder) {
+      yield;
+      for (const domain of claim[part]) {
+        const key = domain.toLowerCase();
+        if (!owners.has(key)) owners.set(key, claim);
       }
     }
-    return owners;
   }
+  return owners;
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Client } from "@signalbox/traffic";
 import type { Directory, Touched } from "./directory.ts";
 import type { TranslationFault } from "./translation-fault.ts";
 import { OverlayTable, uncovered, type Cover } from "./overlay-table.ts";
+import type { Steps } from "@signalbox/slices";
 import { RouteTable } from "./route-table.ts";
 import {
   claimRoutes,
@@ -37,7 +38,8 @@ const none: ReadonlySet<string> = new Set();
 
 /**
  * The shared listeners and routes as clients of one namespace, one DNS domain and equal rules have them: with the short names of its own
- * services and with what they see otherwise. Ports without such a service are shared as they are.
+ * services and with what they see otherwise. Ports without such a service are shared as they are. Made empty: what is of their own is put in by
+ * `filling`.
  */
 export class ScopeOverlay implements Scope {
   readonly base: EnvoyScope;
@@ -50,6 +52,8 @@ export class ScopeOverlay implements Scope {
   readonly #ports = new Map<number, Port>();
   readonly #proxy: RouteTable | undefined;
   readonly #faults = new Map<number, TranslationFault>();
+  /** Ports that changed while `filling` goes on; undefined when it is done. */
+  #unpublished: Set<number> | undefined = new Set();
   #proxyListener: Cover = uncovered;
   #proxyTable: Cover = uncovered;
 
@@ -62,11 +66,24 @@ export class ScopeOverlay implements Scope {
     this.routes = new OverlayTable(base.routes);
     if (base.proxy !== undefined)
       this.#proxy = new RouteTable("http_proxy", base.options.fallback, false, () => base.proxy);
-    const dirty = new Set<number>();
-    for (const host of directory.particular(client, dnsDomain)) this.#place(host, dirty);
-    this.#publishAll(dirty, true);
-    this.listeners.settle();
-    this.routes.settle();
+  }
+
+  /** Puts in what these clients have otherwise. What changes meanwhile has to be told to `updating`. */
+  *filling(): Steps<undefined> {
+    let due = new Set<number>();
+    for (const host of this.#directory.particular(this.#client, this.#options.dnsDomain)) {
+      this.#place(host, due);
+      yield;
+    }
+    do {
+      for (const number of this.#unpublished ?? []) due.add(number);
+      this.#unpublished = new Set();
+      yield* this.#publishAll(due, true);
+      due = new Set();
+    } while (this.#unpublished.size > 0);
+    this.#unpublished = undefined;
+    this.settle();
+    return undefined;
   }
 
   get faults(): Iterable<TranslationFault> {
@@ -74,14 +91,17 @@ export class ScopeOverlay implements Scope {
   }
 
   /** Follows the shared scope, which must be brought up to date first. */
-  update({ hosts }: Touched): void {
+  *updating({ hosts }: Touched): Steps<undefined> {
     const dirty = new Set(this.#faults.keys());
     for (const [host, touch] of hosts) {
       if (touch === "service") this.#place(host, dirty);
       else this.#refresh(host, dirty);
+      yield;
     }
     for (const number of this.base.dirty) if (this.#ports.has(number)) dirty.add(number);
-    this.#publishAll(dirty, this.base.dirty.size > 0);
+    if (this.#unpublished === undefined) yield* this.#publishAll(dirty, this.base.dirty.size > 0);
+    else for (const number of dirty) this.#unpublished.add(number);
+    return undefined;
   }
 
   settle(): void {
@@ -148,21 +168,23 @@ export class ScopeOverlay implements Scope {
     this.#proxy?.hide(proxyKey(host, number), false);
   }
 
-  #publishAll(dirty: ReadonlySet<number>, rebuilt: boolean): void {
+  *#publishAll(dirty: ReadonlySet<number>, rebuilt: boolean): Steps<undefined> {
     for (const number of dirty) {
       this.#faults.delete(number);
       try {
-        this.#publish(number);
+        yield* this.#publish(number);
       } catch (cause) {
         this.#faults.set(number, { subject: `port ${String(number)}`, cause });
       }
     }
-    if (this.#proxy !== undefined && (rebuilt || dirty.size > 0)) this.#publishProxy(this.#proxy);
+    if (this.#proxy !== undefined && (rebuilt || dirty.size > 0)) yield* this.#publishProxy(this.#proxy);
+    return undefined;
   }
 
-  #publish(number: number): void {
+  *#publish(number: number): Steps<undefined> {
     const port = this.#ports.get(number);
-    if (port === undefined) return;
+    if (port === undefined) return undefined;
+    yield;
     const group = this.base.group(number);
     const { style } = this.#options;
     const own = [...port.hosts].filter((host) => this.#places.get(host)?.same === false);
@@ -170,13 +192,15 @@ export class ScopeOverlay implements Scope {
       port.listeners = this.listeners.cover(port.listeners, none, []);
       port.tables = this.routes.cover(port.tables, none, []);
       this.#ports.delete(number);
-      return;
+      return undefined;
     }
+    // Made ahead, for whoever asks for it below.
+    if (!port.routes.isEmpty) yield* port.routes.making();
     if (own.length === 0) {
       const resources = this.#sharedPortTable(number, port);
       port.listeners = this.listeners.cover(port.listeners, none, []);
       port.tables = this.routes.cover(port.tables, none, resources);
-      return;
+      return undefined;
     }
     const members = new Map(group?.members);
     for (const host of own) {
@@ -187,20 +211,21 @@ export class ScopeOverlay implements Scope {
     const made = portResources(number, [...members.values()], port.routes, style, this.base.settings);
     port.listeners = this.listeners.cover(port.listeners, group?.listeners ?? none, made.listeners);
     port.tables = this.routes.cover(port.tables, group?.tables ?? none, made.tables);
+    return undefined;
   }
 
   /** Only names differ: where the others have a table of the port, there is one here. */
   #sharedPortTable(number: number, { routes }: Port): readonly Resource[] {
     const name = String(number);
-    if (!this.base.routes.resources.has(name) || routes.isEmpty) return [];
+    if (this.base.routes.next(name) === undefined || routes.isEmpty) return [];
     return [routes.resource()];
   }
 
-  #publishProxy(proxy: RouteTable): void {
+  *#publishProxy(proxy: RouteTable): Steps<undefined> {
     if (this.#places.size === 0) {
       this.#proxyListener = this.listeners.cover(this.#proxyListener, none, []);
       this.#proxyTable = this.routes.cover(this.#proxyTable, none, []);
-      return;
+      return undefined;
     }
     const services = new Map(this.base.services);
     for (const [host, { service }] of this.#places) {
@@ -209,7 +234,8 @@ export class ScopeOverlay implements Scope {
     }
     const listener = proxyListener([...services.values()], this.#options.style, this.base.settings);
     this.#proxyListener = this.listeners.cover(this.#proxyListener, none, [listener]);
-    this.#proxyTable = this.routes.cover(this.#proxyTable, none, [proxy.resource()]);
+    this.#proxyTable = this.routes.cover(this.#proxyTable, none, [yield* proxy.making()]);
+    return undefined;
   }
 }
 

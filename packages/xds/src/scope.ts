@@ -30,9 +30,9 @@ export interface Scope {
   readonly routes: Table;
   /** What cannot be made now. */
   readonly faults: Iterable<TranslationFault>;
-  /** Brings both tables to what the directory says of the touched hosts, and tries again what failed before. */
-  update(touched: Touched): void;
-  /** Forgets what changed, once everybody has read it. */
+  /** Stages in both tables what the directory says of the touched hosts, and tries again what failed before. */
+  updating(touched: Touched): Steps<undefined>;
+  /** Shows what is staged. */
   settle(): void;
 }
 
@@ -61,7 +61,7 @@ export interface PortGroup {
 
 /**
  * Listeners and routes of Envoys with one sight; those who see a few things otherwise share them too. A changed service
- * rebuilds its own ports; a changed endpoint only those of headless services.
+ * rebuilds its own ports; a changed endpoint only those of headless services. Made empty: what is in sight is put in by `filling`.
  */
 export class EnvoyScope implements Scope {
   readonly listeners = new ResourceTable();
@@ -74,30 +74,30 @@ export class EnvoyScope implements Scope {
   readonly #services = new Map<string, CompiledService>();
   readonly #faults = new Map<number, TranslationFault>();
   #dirty: ReadonlySet<number> = new Set();
+  /** Ports that changed while `filling` goes on; undefined when it is done. */
+  #unpublished: Set<number> | undefined = new Set();
 
-  /** Without `hosts`, everything in sight is in it. */
-  constructor(sight: Sight, settings: MeshSettings, options: ScopeOptions, hosts = sight.hosts()) {
+  constructor(sight: Sight, settings: MeshSettings, options: ScopeOptions) {
     this.#sight = sight;
     this.settings = settings;
     this.options = options;
     if (settings.proxyHttpPort > 0) this.proxy = new RouteTable("http_proxy", options.fallback, false);
     if (options.style.captured) this.listeners.put(listenerResource(virtualOutbound(options.style, settings)));
-    this.#rebuild(hosts);
-    this.settle();
   }
 
-  /** The same in steps. What changes meanwhile may be missing. */
-  static *building(sight: Sight, settings: MeshSettings, options: ScopeOptions): Steps<EnvoyScope> {
-    const scope = new EnvoyScope(sight, settings, options, []);
-    const dirty = new Set<number>();
-    for (const host of [...sight.hosts()]) {
-      scope.#replace(host, dirty);
-      scope.#prepare(host);
-      yield;
-    }
-    scope.#publishAll(dirty);
-    scope.settle();
-    return scope;
+  /** Puts in everything in sight. What changes meanwhile has to be told to `updating`. */
+  *filling(): Steps<undefined> {
+    let due = new Set<number>();
+    yield* this.#replaceAll(this.#sight.hosts(), due);
+    do {
+      for (const number of this.#unpublished ?? []) due.add(number);
+      this.#unpublished = new Set();
+      yield* this.#publishAll(due);
+      due = new Set();
+    } while (this.#unpublished.size > 0);
+    this.#unpublished = undefined;
+    this.settle();
+    return undefined;
   }
 
   get faults(): Iterable<TranslationFault> {
@@ -119,14 +119,20 @@ export class EnvoyScope implements Scope {
     return this.#groups.get(port);
   }
 
-  update({ hosts }: Touched): void {
+  *updating({ hosts }: Touched): Steps<undefined> {
     const relevant: string[] = [];
     this.#dirty = new Set();
     for (const [host, touch] of hosts) {
       if (touch === "service" || this.#dependsOnEndpoints(host)) relevant.push(host);
       else this.#refresh(host);
+      yield;
     }
-    if (relevant.length > 0 || this.#faults.size > 0) this.#rebuild(relevant);
+    if (relevant.length === 0 && this.#faults.size === 0) return undefined;
+    const dirty = new Set<number>(this.#faults.keys());
+    yield* this.#replaceAll(relevant, dirty);
+    if (this.#unpublished === undefined) yield* this.#publishAll(dirty);
+    else for (const number of dirty) this.#unpublished.add(number);
+    return undefined;
   }
 
   settle(): void {
@@ -146,10 +152,13 @@ export class EnvoyScope implements Scope {
     for (const port of service.ports) this.#groups.get(port.port.number)?.members.set(host, { service, port });
   }
 
-  #rebuild(hosts: Iterable<string>): void {
-    const dirty = new Set<number>(this.#faults.keys());
-    for (const host of hosts) this.#replace(host, dirty);
-    this.#publishAll(dirty);
+  *#replaceAll(hosts: Iterable<string>, dirty: Set<number>): Steps<undefined> {
+    for (const host of [...hosts]) {
+      this.#replace(host, dirty);
+      this.#prepare(host);
+      yield;
+    }
+    return undefined;
   }
 
   #replace(host: string, dirty: Set<number>): void {
@@ -180,19 +189,20 @@ export class EnvoyScope implements Scope {
     }
   }
 
-  #publishAll(dirty: ReadonlySet<number>): void {
+  *#publishAll(dirty: ReadonlySet<number>): Steps<undefined> {
     for (const number of dirty) {
       this.#faults.delete(number);
       try {
-        this.#publish(number);
+        yield* this.#publish(number);
       } catch (cause) {
         this.#faults.set(number, { subject: `port ${String(number)}`, cause });
       }
     }
     this.#dirty = dirty;
-    if (this.proxy === undefined) return;
+    if (this.proxy === undefined) return undefined;
     this.listeners.put(proxyListener([...this.#services.values()], this.options.style, this.settings));
-    this.routes.put(this.proxy.resource());
+    this.routes.put(yield* this.proxy.making());
+    return undefined;
   }
 
   #join(host: string, member: Member): void {
@@ -208,14 +218,18 @@ export class EnvoyScope implements Scope {
     claimRoutes(host, member, aliases, this.options, group.routes, this.proxy);
   }
 
-  #publish(number: number): void {
+  *#publish(number: number): Steps<undefined> {
     const group = this.#groups.get(number);
-    if (group === undefined) return;
+    if (group === undefined) return undefined;
+    // Made ahead, for whoever asks for it below.
+    if (!group.routes.isEmpty) yield* group.routes.making();
     const members = [...group.members.values()];
     const { listeners, tables } = portResources(number, members, group.routes, this.options.style, this.settings);
     group.listeners = this.listeners.replace(group.listeners, listeners);
     group.tables = this.routes.replace(group.tables, tables);
     if (members.length === 0) this.#groups.delete(number);
+    yield;
+    return undefined;
   }
 }
 

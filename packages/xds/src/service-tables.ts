@@ -38,15 +38,14 @@ export class SharedTables {
     this.settle();
   }
 
-  /** The same in steps. What changes meanwhile may be missing. */
-  static *building(sight: Sight, flavour: Flavour, settings: MeshSettings): Steps<SharedTables> {
-    const tables = new SharedTables(sight, flavour, settings, []);
-    for (const host of [...sight.hosts()]) {
-      tables.#update(host);
+  /** Puts everything in sight into tables that were made without. What changes meanwhile has to be told to `updating`. */
+  *filling(): Steps<undefined> {
+    for (const host of [...this.#sight.hosts()]) {
+      this.#update(host);
       yield;
     }
-    tables.settle();
-    return tables;
+    this.settle();
+    return undefined;
   }
 
   /** What cannot be put into the tables now. */
@@ -55,8 +54,12 @@ export class SharedTables {
   }
 
   /** Brings the tables to what the directory says of the touched hosts, and of those that failed before. */
-  update({ hosts }: Touched): void {
-    for (const host of new Set([...this.#faults.keys(), ...hosts.keys()])) this.#update(host);
+  *updating({ hosts }: Touched): Steps<undefined> {
+    for (const host of new Set([...this.#faults.keys(), ...hosts.keys()])) {
+      this.#update(host);
+      yield;
+    }
+    return undefined;
   }
 
   /** Names of the resources of a host. */
@@ -64,7 +67,7 @@ export class SharedTables {
     return this.#held.get(host) ?? none;
   }
 
-  /** Forgets what changed. */
+  /** Shows what was updated. */
   settle(): void {
     this.clusters.settle();
     this.assignments.settle();
@@ -88,7 +91,9 @@ export class SharedTables {
   }
 }
 
-/** The shared tables as clients of one namespace and equal rules see them. Costs what they see otherwise. */
+/**
+ * The shared tables as clients of one namespace and equal rules see them. Costs what they see otherwise. Made empty: that is put in by `filling`.
+ */
 export class ServiceTables {
   readonly shared: SharedTables;
   readonly clusters: OverlayTable;
@@ -104,8 +109,16 @@ export class ServiceTables {
     this.#client = client;
     this.clusters = new OverlayTable(shared.clusters);
     this.assignments = new OverlayTable(shared.assignments);
-    for (const host of directory.particular(client, "")) this.#update(host);
+  }
+
+  /** Puts in what these clients see otherwise. What changes meanwhile has to be told to `updating`. */
+  *filling(): Steps<undefined> {
+    for (const host of this.#directory.particular(this.#client, "")) {
+      this.#update(host);
+      yield;
+    }
     this.settle();
+    return undefined;
   }
 
   /** What cannot be put into the tables now. */
@@ -114,11 +127,15 @@ export class ServiceTables {
   }
 
   /** Follows the shared tables, which must be brought up to date first. */
-  update({ hosts }: Touched): void {
-    for (const host of new Set([...this.#faults.keys(), ...hosts.keys()])) this.#update(host);
+  *updating({ hosts }: Touched): Steps<undefined> {
+    for (const host of new Set([...this.#faults.keys(), ...hosts.keys()])) {
+      this.#update(host);
+      yield;
+    }
+    return undefined;
   }
 
-  /** Forgets what changed. */
+  /** Shows what was updated. */
   settle(): void {
     this.clusters.settle();
     this.assignments.settle();

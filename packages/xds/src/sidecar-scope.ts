@@ -9,6 +9,7 @@ import type { MeshSettings } from "./mesh.ts";
 import type { ListenerStyle } from "./outbound-listeners.ts";
 import { OverlayTable, uncovered, type Cover } from "./overlay-table.ts";
 import { RouteTable } from "./route-table.ts";
+import type { Steps } from "@signalbox/slices";
 import { claimRoutes, EnvoyScope, portResources, type Member, type Scope, type ScopeOptions } from "./scope.ts";
 import { SharedTables } from "./service-tables.ts";
 import { ResourceTable } from "./tables.ts";
@@ -35,7 +36,7 @@ interface EgressPort {
 
 /**
  * Everything that workloads behind a Sidecar with egress listeners get. Its imports cut clusters, assignments, routes and listeners. An egress
- * listener with a port has that port to itself; the one without a port has the others.
+ * listener with a port has that port to itself; the one without a port has the others. Made empty.
  */
 export class SidecarScope implements Scope {
   readonly tables: SharedTables;
@@ -47,6 +48,9 @@ export class SidecarScope implements Scope {
   readonly #base: EnvoyScope | undefined;
   readonly #ports: readonly EgressPort[];
   readonly #faults = new Map<number, TranslationFault>();
+  #isFilled = false;
+  /** Something changed that `filling` may have published already. */
+  #isBehind = false;
 
   constructor(options: SidecarScopeOptions) {
     const { book, client, directory, flavour, scope, settings, sidecar } = options;
@@ -61,7 +65,7 @@ export class SidecarScope implements Scope {
     const { egress } = sidecar.spec;
     this.#all = sight(egress);
     this.#rest = sight(egress.filter((one) => !hasPort(one)));
-    this.tables = new SharedTables(this.#all, flavour, settings);
+    this.tables = new SharedTables(this.#all, flavour, settings, []);
     this.#ports = egress.filter(hasPort).map((one) => ({
       egress: one,
       number: one.port?.number ?? 0,
@@ -72,22 +76,35 @@ export class SidecarScope implements Scope {
     this.#base = scope === undefined ? undefined : new EnvoyScope(this.#rest, settings, scope);
     this.listeners = new OverlayTable(this.#base?.listeners ?? new ResourceTable());
     this.routes = new OverlayTable(this.#base?.routes ?? new ResourceTable());
-    this.#publishPorts();
+  }
+
+  /** Puts in everything in sight. What changes meanwhile has to be told to `updating`. */
+  *filling(): Steps<undefined> {
+    yield* this.tables.filling();
+    if (this.#base !== undefined) yield* this.#base.filling();
+    do {
+      this.#isBehind = false;
+      yield* this.#publishPorts();
+    } while (this.#isBehind);
+    this.#isFilled = true;
     this.settle();
+    return undefined;
   }
 
   get faults(): Iterable<TranslationFault> {
     return [...this.tables.faults, ...(this.#base?.faults ?? []), ...this.#faults.values()];
   }
 
-  update(touched: Touched): void {
-    this.tables.update(this.#all.follow(touched));
-    this.#base?.update(this.#rest.follow(touched));
+  *updating(touched: Touched): Steps<undefined> {
+    yield* this.tables.updating(this.#all.follow(touched));
+    const rest = this.#rest.follow(touched);
+    if (this.#base !== undefined) yield* this.#base.updating(rest);
     for (const { sight } of this.#ports) sight.follow(touched);
-    this.#publishPorts();
+    if (this.#isFilled) yield* this.#publishPorts();
+    else this.#isBehind = true;
+    return undefined;
   }
 
-  /** Forgets what changed. */
   settle(): void {
     this.tables.settle();
     this.#base?.listeners.settle();
@@ -96,25 +113,27 @@ export class SidecarScope implements Scope {
     this.routes.settle();
   }
 
-  #publishPorts(): void {
-    if (this.#base === undefined) return;
+  *#publishPorts(): Steps<undefined> {
+    if (this.#base === undefined) return undefined;
     for (const port of this.#ports) {
       this.#faults.delete(port.number);
       try {
-        this.#publish(port, this.#base);
+        yield* this.#publish(port, this.#base);
       } catch (cause) {
         this.#faults.set(port.number, { subject: `port ${String(port.number)}`, cause });
       }
     }
+    return undefined;
   }
 
-  #publish(port: EgressPort, base: EnvoyScope): void {
+  *#publish(port: EgressPort, base: EnvoyScope): Steps<undefined> {
     const { number, sight } = port;
     const { settings } = this.#options;
     const options = { ...base.options, style: styleOf(port.egress, base.options.style) };
     const routes = new RouteTable(String(number), options.fallback, true);
     const members: Member[] = [];
-    for (const host of sight.hosts()) {
+    for (const host of [...sight.hosts()]) {
+      yield;
       const service = sight.visible(host);
       const found = service?.ports.find((one) => one.port.number === number);
       if (service === undefined || found === undefined) continue;
@@ -124,10 +143,12 @@ export class SidecarScope implements Scope {
       members.push(member);
       claimRoutes(host, member, sight.aliases(service), options, routes, undefined);
     }
+    if (!routes.isEmpty) yield* routes.making();
     const made = portResources(number, members, routes, options.style, settings);
     const group = base.group(number);
     port.listeners = this.listeners.cover(port.listeners, group?.listeners ?? new Set(), made.listeners);
     port.tables = this.routes.cover(port.tables, group?.tables ?? new Set(), made.tables);
+    return undefined;
   }
 }
 

@@ -1,21 +1,29 @@
 import { SetVersion, type Resource } from "@signalbox/xds-server";
 
-/** What a view reads of a table. */
+/**
+ * What a view reads of a table. While an event is taken in, changes are staged: `resources` and `version` stay as they were until `settle`, so
+ * that who reads meanwhile sees the old state.
+ */
 export interface Table {
   readonly resources: ReadonlyMap<string, Resource>;
   readonly version: string;
   /** The set version, for adding more to it. Copy before changing. */
   readonly setVersion: SetVersion;
-  /** Names that changed since `settle`. */
+  /** Names that `settle` will change. */
   readonly changed: ReadonlySet<string>;
-  /** Forgets what changed, once everybody has read it. */
+  /** The resource that this name will be after `settle`. */
+  next(name: string): Resource | undefined;
+  /** Shows what is staged. What was `changed` before keeps its names for whoever has it. */
   settle(): void;
 }
 
-/** Resources of one type that clients of equal scope share, with their set version and what changed since it was asked. */
+/** Resources of one type that clients of equal scope share, with their set version. */
 export class ResourceTable implements Table {
   readonly #resources = new Map<string, Resource>();
-  readonly #version = new SetVersion();
+  #version = new SetVersion();
+  /** What these names will be. */
+  readonly #staged = new Map<string, Resource | undefined>();
+  #stagedVersion: SetVersion | undefined;
   #changed = new Set<string>();
 
   get resources(): ReadonlyMap<string, Resource> {
@@ -34,21 +42,27 @@ export class ResourceTable implements Table {
     return this.#version;
   }
 
+  next(name: string): Resource | undefined {
+    return this.#staged.get(name) ?? (this.#staged.has(name) ? undefined : this.#resources.get(name));
+  }
+
   /** Stores a resource. Equal content is no change. */
   put(resource: Resource): void {
-    const before = this.#resources.get(resource.name);
+    const before = this.next(resource.name);
     if (before?.version === resource.version) return;
-    this.#version.replace(before, resource);
-    this.#resources.set(resource.name, resource);
-    this.#changed.add(resource.name);
+    this.#stage(resource.name, before, resource);
   }
 
   /** Forgets a resource. */
   remove(name: string): void {
-    const before = this.#resources.get(name);
-    if (before === undefined) return;
-    this.#version.remove(before);
-    this.#resources.delete(name);
+    const before = this.next(name);
+    if (before !== undefined) this.#stage(name, before, undefined);
+  }
+
+  #stage(name: string, before: Resource | undefined, after: Resource | undefined): void {
+    this.#stagedVersion ??= this.#version.copy();
+    this.#stagedVersion.replace(before, after);
+    this.#staged.set(name, after);
     this.#changed.add(name);
   }
 
@@ -61,6 +75,14 @@ export class ResourceTable implements Table {
   }
 
   settle(): void {
-    if (this.#changed.size > 0) this.#changed = new Set();
+    if (this.#staged.size === 0) return;
+    for (const [name, resource] of this.#staged) {
+      if (resource === undefined) this.#resources.delete(name);
+      else this.#resources.set(name, resource);
+    }
+    this.#version = this.#stagedVersion ?? this.#version;
+    this.#stagedVersion = undefined;
+    this.#staged.clear();
+    this.#changed = new Set();
   }
 }

@@ -5,7 +5,7 @@ import type { ResourceView } from "@signalbox/xds-server";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseNode } from "./node.ts";
-import type { Steps } from "@signalbox/slices";
+import { atOnce } from "@signalbox/slices";
 import { clients, mesh, service } from "./testing/arbitraries.ts";
 import { catalogOf, entryOf } from "./testing/catalog.ts";
 import { createTranslator, type Translator } from "./translator.ts";
@@ -45,14 +45,7 @@ function advance(
   };
   const revision = { epoch: "1", sequence };
   const event: ChangeEvent = { v: 1, type: "delta", previous: { epoch: "1", sequence: sequence - 1 }, revision, delta };
-  return translator.apply(event, ahead ? finished(translator.preparing(event)) : undefined);
-}
-
-function finished<T>(steps: Steps<T>): T {
-  for (;;) {
-    const next = steps.next();
-    if (next.done === true) return next.value;
-  }
+  return atOnce(translator.applying(event, ahead ? atOnce(translator.preparing(event)) : undefined));
 }
 
 describe("folding deltas", () => {

@@ -41,10 +41,11 @@ import { EnvoyScope, type Scope, type ScopeOptions } from "./scope.ts";
 import { RouterSecrets, SecretTable, type SecretChanges } from "./secrets/router-secrets.ts";
 import { ServiceTables, SharedTables } from "./service-tables.ts";
 import { SidecarScope } from "./sidecar-scope.ts";
-import type { Steps } from "@signalbox/slices";
+import { atOnce, type Steps } from "@signalbox/slices";
 import type { Table } from "./tables.ts";
-import { changedIn, DiscoveredHostsView } from "./vhds/discovered-hosts-view.ts";
-import { TableView } from "./views.ts";
+import { DiscoveredHostsView } from "./vhds/discovered-hosts-view.ts";
+import { splittingAhead } from "./vhds/split-table.ts";
+import { TableView, type StagedView } from "./views.ts";
 
 /** What a translator is made from. */
 export interface TranslatorOptions {
@@ -83,17 +84,23 @@ export interface Translator {
   resources(): ReadonlyMap<TypeUrl, number>;
   /** Does ahead, in steps, most of the work of taking in an event. Takes nothing in: no view changes. */
   preparing(event: ChangeEvent): Steps<PreparedServices>;
-  /** Takes in one event and rebuilds what it touches. Views that were handed out change with it. `prepared`: what was made ahead for it. */
-  apply(event: ChangeEvent, prepared?: PreparedServices): TranslationChanges;
   /**
-   * Does ahead, in steps, most of the work that the next `view` of a node has because it is the first of its kind; undefined where that is
-   * little. Nodes of equal `kind` need it once.
+   * Takes in one event and rebuilds what it touches, in steps. Views that were handed out change with the last of them; until then they are as
+   * before, and no other one may be asked for. One event at a time. `prepared`: what was made ahead for it.
+   */
+  applying(event: ChangeEvent, prepared?: PreparedServices): Steps<TranslationChanges>;
+  /** The same at once. */
+  apply(event: ChangeEvent): TranslationChanges;
+  /**
+   * Does ahead, in steps, the work that the next `view` of a node has because it is the first of its kind; undefined where there is none. Nodes
+   * of equal `kind` need it once. Events may be taken in between the steps.
    */
   preparingView(
     node: ProxyNode,
     trusted?: boolean,
+    vhds?: boolean,
   ): { readonly kind: string; readonly steps: Steps<undefined> } | undefined;
-  /** Takes in secrets that came, changed or went, and rebuilds what names them. */
+  /** Takes in secrets that came, changed or went, and rebuilds what names them. Not between the steps of an event. */
   setSecrets(changes: SecretChanges): TranslationChanges;
   /**
    * What a node may see. Nodes of equal scope get the same object, which stays true until it is forgotten. Secrets are in it only for a router
@@ -120,20 +127,34 @@ export function createTranslator({
   return new CatalogTranslator(meshSettings(mesh), domain, shortNames);
 }
 
+/** A part of a scope, or shared by several. */
+interface Part {
+  updating(touched: Touched): Steps<undefined>;
+  readonly faults: Iterable<TranslationFault>;
+  settle(): void;
+}
+
 interface BuiltScope {
   readonly scope: Scope | undefined;
   readonly secrets: SecretTable | undefined;
   /** Undefined where the scope has clusters and assignments of its own. */
-  readonly tables: string | undefined;
+  readonly tables: ServiceTables | undefined;
   readonly clientKey: string;
   readonly base: TableView;
-  readonly views: Map<string, ResourceView>;
+  readonly views: Map<string, StagedView>;
+}
+
+/** What is being put into a scope. */
+interface Underway {
+  readonly clientKey: string;
+  /** In the order of their updates. */
+  readonly parts: Part[];
 }
 
 /** So many views are kept that nobody holds: what clients say decides which views there are, so there must be a bound. */
 const maximumIdle = 64;
 
-/** So many shared scopes are kept that were made ahead and that no view has taken up: a client may leave before its view is there. */
+/** So many scopes are kept that were made ahead and of which nobody has a view: a client may leave before its view is there. */
 const maximumAhead = 8;
 
 class CatalogTranslator implements Translator {
@@ -145,17 +166,20 @@ class CatalogTranslator implements Translator {
   readonly #nodes: NodeScopes;
   readonly #secrets: RouterSecrets;
   readonly #sharedTables = new Map<Flavour, SharedTables>();
+  /** By kind of client. */
   readonly #tables = new Map<string, ServiceTables>();
   readonly #sharedScopes = new Map<string, EnvoyScope>();
   readonly #scopes = new Map<string, BuiltScope>();
   readonly #owners = new Map<ResourceView, { readonly scope: string; readonly key: string }>();
   /** Views that nobody holds, the longest forgotten first. */
   readonly #idle = new Set<ResourceView>();
-  /** Shared scopes that were made ahead, by key, the oldest first. */
+  /** Keys of scopes that were made ahead, the oldest first. */
   readonly #ahead = new Set<string>();
+  /** Scopes that are being made. They follow events as finished ones do. */
+  readonly #underway = new Set<Underway>();
+  /** Whether an event is being taken in. */
+  #applying = false;
   #revision: Revision | undefined;
-  /** How many events were taken in. */
-  #events = 0;
 
   constructor(settings: MeshSettings, domain: string, shortNames: NameDomain) {
     this.#settings = settings;
@@ -220,28 +244,43 @@ class CatalogTranslator implements Translator {
     return event.type === "snapshot" ? this.#directory.difference(event.catalog) : event.delta.entries;
   }
 
-  apply(event: ChangeEvent, prepared?: PreparedServices): TranslationChanges {
-    this.#events += 1;
+  apply(event: ChangeEvent): TranslationChanges {
+    return atOnce(this.applying(event));
+  }
+
+  *applying(event: ChangeEvent, prepared?: PreparedServices): Steps<TranslationChanges> {
+    this.#applying = true;
+    try {
+      return yield* this.#apply(event, prepared);
+    } finally {
+      this.#applying = false;
+    }
+  }
+
+  *#apply(event: ChangeEvent, prepared: PreparedServices | undefined): Steps<TranslationChanges> {
     const objects =
       event.type === "snapshot"
         ? this.#objects.takeAll(event.catalog.objects)
         : this.#objects.take(event.delta.objects);
     const rules = this.#book.apply(objects);
-    const touched = this.#directory.apply(this.#entriesOf(event), rules, prepared);
-    const parts = this.#parts();
-    for (const part of parts) part.update(touched);
+    yield;
+    const touched = yield* this.#directory.applying(this.#entriesOf(event), rules, prepared);
+    for (const part of this.#parts()) yield* part.updating(touched);
     if (this.#secrets.apply(objects, rules)) for (const table of this.#secretTables()) table.update();
     if (rules.envoyFilters.size > 0 || rules.signatures) this.#patchers.forget();
     const everyone = rules.signatures || rules.sidecars.size > 0 || rules.envoyFilters.size > 0;
+    const views = yield* this.#changing();
+    this.#settle();
     this.#revision = event.type === "snapshot" ? event.catalog.revision : event.revision;
-    const views = this.#takeChanges();
     return { views, addresses: touched.addresses, everyone, faults: this.#faults() };
   }
 
   setSecrets(changes: SecretChanges): TranslationChanges {
     this.#secrets.set(changes);
     for (const table of this.#secretTables()) table.update();
-    return { views: this.#takeChanges(), addresses: new Set(), everyone: false, faults: this.#faults() };
+    const views = atOnce(this.#changing());
+    this.#settle();
+    return { views, addresses: new Set(), everyone: false, faults: this.#faults() };
   }
 
   #secretTables(): readonly SecretTable[] {
@@ -257,65 +296,37 @@ class CatalogTranslator implements Translator {
     ];
   }
 
-  preparingView(node: ProxyNode, trusted = false) {
+  preparingView(node: ProxyNode, trusted = false, vhds = false) {
     const wanted = this.#nodes.of(node, trusted);
-    // Behind a Sidecar with egress there may be next to nothing of all services.
-    if (this.#scopes.has(wanted.key) || (wanted.sidecar?.spec.egress.length ?? 0) > 0) return undefined;
-    const flavour = flavourOf(node);
-    const options = wanted.targets === undefined && node.type !== "grpc" ? scopeOptions(wanted) : undefined;
-    const { settings } = wanted;
-    const tables = this.#sharedTables.has(flavour);
-    const scope = options === undefined || this.#sharedScopes.has(sharedScopeKey(options, settings));
-    if (tables && scope) return undefined;
-    // Nobody may ask for the view after all.
-    if (![...this.#scopes.values()].some(({ clientKey }) => clientKey === wanted.clientKey))
-      this.#nodes.forgetClient(wanted.clientKey);
-    const kind = JSON.stringify([flavour, options, settings.registryOnly]);
-    return { kind, steps: this.#preparingView(flavour, options, settings) };
+    if (this.#scopes.has(wanted.key)) return undefined;
+    return { kind: `${vhds ? "vhds " : ""}${wanted.key}`, steps: this.#preparing(wanted, vhds) };
   }
 
-  /** Builds what is shared. It is of no use where an event came meanwhile, but for what was encoded on the way. */
-  *#preparingView(flavour: Flavour, options: ScopeOptions | undefined, settings: MeshSettings): Steps<undefined> {
-    const sight = this.#directory.sight(anyClient);
-    let event = this.#events;
-    if (!this.#sharedTables.has(flavour)) {
-      const tables = yield* SharedTables.building(sight, flavour, this.#settings);
-      if (event === this.#events && !this.#sharedTables.has(flavour)) this.#sharedTables.set(flavour, tables);
-    }
-    if (options === undefined) return undefined;
-    const key = sharedScopeKey(options, settings);
-    if (this.#sharedScopes.has(key)) return undefined;
-    event = this.#events;
-    const scope = yield* EnvoyScope.building(sight, settings, options);
-    if (event === this.#events && !this.#sharedScopes.has(key)) {
-      this.#sharedScopes.set(key, scope);
-      this.#keepAhead(key);
-    }
+  *#preparing(wanted: NodeScope, vhds: boolean): Steps<undefined> {
+    if (this.#scopes.has(wanted.key)) return undefined;
+    const { views } = yield* this.#building(wanted, vhds);
+    if (views.size === 0) this.#keepAhead(wanted.key);
     return undefined;
   }
 
+  /** Keeps a scope that was made before anybody took a view of it. */
   #keepAhead(key: string): void {
     this.#ahead.add(key);
     for (const oldest of this.#ahead) {
       if (this.#ahead.size <= maximumAhead) return;
       this.#ahead.delete(oldest);
-      const made = this.#sharedScopes.get(oldest);
-      if (made !== undefined && !this.#isUsed(made)) this.#sharedScopes.delete(oldest);
+      this.#dropScope(oldest);
     }
-  }
-
-  /** Is a scope below that of some view? */
-  #isUsed(shared: EnvoyScope): boolean {
-    return [...this.#scopes.values()].some(({ scope }) => scope instanceof ScopeOverlay && scope.base === shared);
   }
 
   view(node: ProxyNode, trusted = false, vhds = false): ResourceView {
+    if (this.#applying) throw new Error("a view was asked for while an event is taken in");
     const wanted = this.#nodes.of(node, trusted);
     let built = this.#scopes.get(wanted.key);
     if (built === undefined) {
-      built = this.#build(wanted);
-      this.#scopes.set(wanted.key, built);
+      built = atOnce(this.#building(wanted, false));
     }
+    this.#ahead.delete(wanted.key);
     const inbound = isCaptured(node) ? inboundOf(wanted, this.#directory, this.#book) : undefined;
     const key = `${vhds ? "vhds " : ""}${inbound === undefined ? "" : JSON.stringify(inbound)}`;
     let view = built.views.get(key);
@@ -371,9 +382,16 @@ class CatalogTranslator implements Translator {
   }
 
   /** All parts in the order of their updates: what is shared comes first. */
-  #parts(): readonly { update(touched: Touched): void; readonly faults: Iterable<TranslationFault> }[] {
+  #parts(): readonly Part[] {
     const scopes = [...this.#scopes.values()].flatMap(({ scope }) => (scope === undefined ? [] : [scope]));
-    return [...this.#sharedTables.values(), ...this.#tables.values(), ...this.#sharedScopes.values(), ...scopes];
+    const underway = [...this.#underway].flatMap(({ parts }) => parts);
+    const finished = [
+      ...this.#sharedTables.values(),
+      ...this.#tables.values(),
+      ...this.#sharedScopes.values(),
+      ...scopes,
+    ];
+    return [...new Set<Part>([...finished, ...underway])];
   }
 
   forget(view: ResourceView): void {
@@ -392,41 +410,125 @@ class CatalogTranslator implements Translator {
     if (owner === undefined || built === undefined) return;
     this.#owners.delete(view);
     built.views.delete(owner.key);
-    if (built.views.size > 0) return;
-    this.#scopes.delete(owner.scope);
-    const left = [...this.#scopes.values()];
-    if (built.tables !== undefined && !left.some(({ tables }) => tables === built.tables))
-      this.#tables.delete(built.tables);
-    if (!left.some(({ clientKey }) => clientKey === built.clientKey)) this.#nodes.forgetClient(built.clientKey);
-    for (const [flavour, shared] of this.#sharedTables)
-      if (![...this.#tables.values()].some((tables) => tables.shared === shared)) this.#sharedTables.delete(flavour);
-    for (const [key, shared] of this.#sharedScopes) if (!this.#isUsed(shared)) this.#sharedScopes.delete(key);
+    this.#dropScope(owner.scope);
   }
 
-  #build(wanted: NodeScope): BuiltScope {
+  /** Lets go of a scope without views, and of what only it had. */
+  #dropScope(key: string): void {
+    const built = this.#scopes.get(key);
+    if (built === undefined || built.views.size > 0) return;
+    this.#scopes.delete(key);
+    this.#forgetUnused(built.clientKey);
+  }
+
+  #forgetUnused(clientKey: string): void {
+    const scopes = [...this.#scopes.values()];
+    const underway = [...this.#underway];
+    if (![...scopes, ...underway].some((one) => one.clientKey === clientKey)) this.#nodes.forgetClient(clientKey);
+    const used = new Set<unknown>([
+      ...underway.flatMap(({ parts }) => parts),
+      ...scopes.flatMap(({ scope, tables }) => [tables, scope instanceof ScopeOverlay ? scope.base : undefined]),
+    ]);
+    for (const [kind, tables] of this.#tables) {
+      if (used.has(tables)) used.add(tables.shared);
+      else this.#tables.delete(kind);
+    }
+    for (const [flavour, shared] of this.#sharedTables) if (!used.has(shared)) this.#sharedTables.delete(flavour);
+    for (const [options, shared] of this.#sharedScopes) if (!used.has(shared)) this.#sharedScopes.delete(options);
+  }
+
+  /** Makes a scope in steps; with `vhds`, also what a view with virtual hosts one by one has more. */
+  *#building(wanted: NodeScope, vhds: boolean): Steps<BuiltScope> {
+    const underway: Underway = { clientKey: wanted.clientKey, parts: [] };
+    this.#underway.add(underway);
+    try {
+      const made = yield* this.#build(wanted, underway.parts);
+      yield* this.#makingViews(wanted, made.base, vhds);
+      // Somebody who could not wait may have one by now.
+      const built = this.#scopes.get(wanted.key) ?? made;
+      this.#scopes.set(wanted.key, built);
+      return built;
+    } finally {
+      this.#underway.delete(underway);
+      this.#forgetUnused(wanted.clientKey);
+    }
+  }
+
+  /** What views of a scope are made of beside its tables: whoever makes them finds it done. */
+  *#makingViews({ patcher }: NodeScope, base: TableView, vhds: boolean): Steps<undefined> {
+    for (const [type, { resources }] of patcher === undefined ? [] : base.tables) {
+      for (const resource of patcher?.concerns(type) === true ? [...resources.values()] : []) {
+        patcher?.patch(type, resource);
+        yield;
+      }
+    }
+    if (vhds) yield* splittingAhead([...base.resources(typeUrls.route).values()]);
+    return undefined;
+  }
+
+  *#build(wanted: NodeScope, parts: Part[]): Steps<BuiltScope> {
     const { client, clientKey, node, sidecar } = wanted;
     if (sidecar !== undefined && sidecar.spec.egress.length > 0) {
       const scope = this.#behindSidecar(wanted, sidecar);
-      return {
-        scope,
-        tables: undefined,
-        clientKey,
-        base: tableView(scope.tables, scope),
-        secrets: undefined,
-        views: new Map(),
-      };
+      yield* filled(scope, parts);
+      const base = tableView(scope.tables, scope);
+      return { scope, tables: undefined, clientKey, base, secrets: undefined, views: new Map() };
     }
     const flavour = flavourOf(node);
     const tablesKey = JSON.stringify([flavour, clientKey]);
     let tables = this.#tables.get(tablesKey);
     if (tables === undefined) {
-      tables = new ServiceTables(this.#directory, this.#shareTables(flavour), client);
-      this.#tables.set(tablesKey, tables);
-    }
-    const scope = this.#buildScope(wanted);
+      tables = new ServiceTables(this.#directory, yield* this.#sharedTablesOf(flavour, parts), client);
+      yield* filled(tables, parts);
+      tables = setOnce(this.#tables, tablesKey, tables);
+    } else parts.push(tables);
+    const scope = yield* this.#buildScope(wanted, parts);
     const secrets = wanted.secrets ? new SecretTable(this.#secrets, client) : undefined;
     const base = tableView(tables, scope, secrets);
-    return { scope, secrets, tables: tablesKey, clientKey, base, views: new Map() };
+    return { scope, secrets, tables, clientKey, base, views: new Map() };
+  }
+
+  *#buildScope(wanted: NodeScope, parts: Part[]): Steps<Scope | undefined> {
+    const { client, dnsDomain, node, settings, targets } = wanted;
+    if (targets !== undefined) {
+      const router = new RouterScope({
+        book: this.#book,
+        client,
+        sight: this.#directory.sight(client),
+        find: (host) => this.#directory.reached(host, client.namespace),
+        settings,
+        targetPorts: targets,
+        style: { wildcards: wildcardsOf(node.addresses), privileged: node.privileged },
+      });
+      return yield* filled(router, parts);
+    }
+    if (node.type === "grpc")
+      return yield* filled(new GrpcScope(this.#directory.sight(client), dnsDomain, settings), parts);
+    const options = scopeOptions(wanted);
+    if (options === undefined) return undefined;
+    const base = yield* this.#sharedScopeOf(options, settings, parts);
+    return yield* filled(new ScopeOverlay(this.#directory, base, client, dnsDomain), parts);
+  }
+
+  *#sharedTablesOf(flavour: Flavour, parts: Part[]): Steps<SharedTables> {
+    const known = this.#sharedTables.get(flavour);
+    if (known !== undefined) {
+      parts.push(known);
+      return known;
+    }
+    const made = yield* filled(new SharedTables(this.#directory.sight(anyClient), flavour, this.#settings, []), parts);
+    return setOnce(this.#sharedTables, flavour, made);
+  }
+
+  *#sharedScopeOf(options: ScopeOptions, settings: MeshSettings, parts: Part[]): Steps<EnvoyScope> {
+    const key = JSON.stringify([options, settings.registryOnly]);
+    const known = this.#sharedScopes.get(key);
+    if (known !== undefined) {
+      parts.push(known);
+      return known;
+    }
+    const made = yield* filled(new EnvoyScope(this.#directory.sight(anyClient), settings, options), parts);
+    return setOnce(this.#sharedScopes, key, made);
   }
 
   #behindSidecar({ client, dnsDomain, node, settings }: NodeScope, sidecar: Rule<Sidecar>): SidecarScope {
@@ -441,58 +543,44 @@ class CatalogTranslator implements Translator {
     });
   }
 
-  #buildScope(wanted: NodeScope): Scope | undefined {
-    const { client, dnsDomain, node, settings, targets } = wanted;
-    if (targets !== undefined) {
-      return new RouterScope({
-        book: this.#book,
-        client,
-        sight: this.#directory.sight(client),
-        find: (host) => this.#directory.reached(host, client.namespace),
-        settings,
-        targetPorts: targets,
-        style: { wildcards: wildcardsOf(node.addresses), privileged: node.privileged },
-      });
-    }
-    if (node.type === "grpc") return new GrpcScope(this.#directory.sight(client), dnsDomain, settings);
-    const options = scopeOptions(wanted);
-    if (options === undefined) return undefined;
-    const key = sharedScopeKey(options, settings);
-    let base = this.#sharedScopes.get(key);
-    if (base === undefined) {
-      base = new EnvoyScope(this.#directory.sight(anyClient), settings, options);
-      this.#sharedScopes.set(key, base);
-    }
-    return new ScopeOverlay(this.#directory, base, client, dnsDomain);
-  }
-
-  #shareTables(flavour: Flavour): SharedTables {
-    let shared = this.#sharedTables.get(flavour);
-    if (shared === undefined) {
-      shared = new SharedTables(this.#directory.sight(anyClient), flavour, this.#settings);
-      this.#sharedTables.set(flavour, shared);
-    }
-    return shared;
-  }
-
-  #takeChanges(): ReadonlyMap<ResourceView, ChangedNames> {
+  /** What is staged, as the views have it that were handed out. */
+  *#changing(): Steps<ReadonlyMap<ResourceView, ChangedNames>> {
     const views = new Map<ResourceView, ChangedNames>();
-    for (const { base, views: handedOut } of this.#scopes.values()) {
+    for (const { base, views: handedOut } of [...this.#scopes.values()]) {
+      yield;
       const changed = nonEmpty([...base.tables].map(([type, table]) => [type, table.changed] as const));
       if (changed.size === 0) continue;
-      for (const view of handedOut.values()) {
-        const seen = changedIn(view, changed);
+      for (const view of [...handedOut.values()]) {
+        const seen = yield* view.changing(changed);
         if (seen.size > 0) views.set(view, seen);
       }
     }
-    for (const tables of [...this.#sharedTables.values(), ...this.#tables.values()]) tables.settle();
-    for (const scope of this.#sharedScopes.values()) scope.settle();
-    for (const { scope, secrets } of this.#scopes.values()) {
-      scope?.settle();
-      secrets?.settle();
-    }
     return views;
   }
+
+  /** Shows what is staged, in all views at once. */
+  #settle(): void {
+    for (const part of this.#parts()) part.settle();
+    for (const { secrets, views } of this.#scopes.values()) {
+      secrets?.settle();
+      for (const view of views.values()) view.settle();
+    }
+  }
+}
+
+/** Puts into a part what belongs there, while it follows events. */
+function* filled<T extends Part & { filling(): Steps<undefined> }>(part: T, parts: Part[]): Steps<T> {
+  parts.push(part);
+  yield* part.filling();
+  return part;
+}
+
+/** The value of a key, which is this one where there is none yet. */
+function setOnce<K, V>(map: Map<K, V>, key: K, value: V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  map.set(key, value);
+  return value;
 }
 
 function tableView(
@@ -519,10 +607,6 @@ function tableView(
 function scopeOptions({ dnsDomain, node, settings }: NodeScope): ScopeOptions | undefined {
   if (!hasListeners(node)) return undefined;
   return { dnsDomain: searchedBy(dnsDomain), style: styleOf(node), fallback: fallbackOf(node, settings) };
-}
-
-function sharedScopeKey(options: ScopeOptions, { registryOnly }: MeshSettings): string {
-  return JSON.stringify([options, registryOnly]);
 }
 
 /** The part of a DNS domain that all its namespaces have in common: from `svc` on. */

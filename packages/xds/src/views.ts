@@ -1,12 +1,23 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
-import { SetVersion, type Resource, type ResourceView } from "@signalbox/xds-server";
+import type { Steps } from "@signalbox/slices";
+import { SetVersion, type ChangedNames, type Resource, type ResourceView } from "@signalbox/xds-server";
 import type { Table } from "./tables.ts";
+
+/** A view of tables that stage their changes. It shows these when the tables settle, or when it does itself where it is made of another view. */
+export interface StagedView extends ResourceView {
+  /** The resource that this name will be. */
+  next(type: TypeUrl, name: string): Resource | undefined;
+  /** What staged changes of the tables below come to here, in steps. Stages them here, too. */
+  changing(below: ChangedNames): Steps<ChangedNames>;
+  /** Shows what is staged. */
+  settle(): void;
+}
 
 const nothing: ReadonlyMap<string, Resource> = new Map();
 const emptyVersion = new SetVersion().toString();
 
 /** Tables of several types as one view. Equal scope, same object. */
-export class TableView implements ResourceView {
+export class TableView implements StagedView {
   readonly tables: ReadonlyMap<TypeUrl, Table>;
 
   constructor(tables: ReadonlyMap<TypeUrl, Table>) {
@@ -20,10 +31,24 @@ export class TableView implements ResourceView {
   version(type: TypeUrl): string {
     return this.tables.get(type)?.version ?? emptyVersion;
   }
+
+  next(type: TypeUrl, name: string): Resource | undefined {
+    return this.tables.get(type)?.next(name);
+  }
+
+  /** The same names: nothing is made of the tables. */
+  // eslint-disable-next-line require-yield -- there is nothing to do
+  *changing(below: ChangedNames): Steps<ChangedNames> {
+    return below;
+  }
+
+  settle(): void {
+    for (const table of this.tables.values()) table.settle();
+  }
 }
 
 /** A few resources on top of a shared view. The names on top must not be in the view below. */
-export class LayeredView implements ResourceView {
+export class LayeredView implements StagedView {
   readonly #base: TableView;
   readonly #top: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>>;
   readonly #layers: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>>;
@@ -47,6 +72,18 @@ export class LayeredView implements ResourceView {
     const version = below === undefined ? new SetVersion() : below.setVersion.copy();
     for (const resource of top.values()) version.add(resource);
     return version.toString();
+  }
+
+  next(type: TypeUrl, name: string): Resource | undefined {
+    return this.#top.get(type)?.get(name) ?? this.#base.next(type, name);
+  }
+
+  changing(below: ChangedNames): Steps<ChangedNames> {
+    return this.#base.changing(below);
+  }
+
+  settle(): void {
+    this.#base.settle();
   }
 }
 

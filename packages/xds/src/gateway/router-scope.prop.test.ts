@@ -155,7 +155,7 @@ it("a router that follows changes has what one has that is made afterwards, and 
         const moved = [...new Set([...before.keys(), ...after.keys()])].filter(
           (name) => before.get(name) !== after.get(name),
         );
-        expect([...routes.changed, ...listeners.changed].sort()).toEqual(moved.sort());
+        expect([...world.changed.routes, ...world.changed.listeners].sort()).toEqual(moved.sort());
       }
     }),
     { numRuns: 150, seed: 20_240_615 },

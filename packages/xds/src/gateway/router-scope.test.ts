@@ -304,8 +304,8 @@ describe("changes", () => {
   it("reach the table whose routes changed, and no other", () => {
     const world = new World(base);
     world.change([routes("shop/a", ["a.test"], { http: [below("/new", "web.shop")] })]);
-    expect([...world.scope.routes.changed]).toEqual(["http.80"]);
-    expect([...world.scope.listeners.changed]).toEqual([]);
+    expect([...world.changed.routes]).toEqual(["http.80"]);
+    expect([...world.changed.listeners]).toEqual([]);
   });
 
   it("of a destination's ports reach the tables that lead to it", () => {
@@ -313,7 +313,7 @@ describe("changes", () => {
     expect(routesOf(world.scope, "http.80")).toEqual({ "a.test:80 (a.test)": ["/ outbound|80||web.shop"] });
     world.change([], [], [{ hostname: "web.shop", ports: [{ number: 8080, protocol: "HTTP" }] }]);
     expect(routesOf(world.scope, "http.80")).toEqual({ "a.test:80 (a.test)": ["/ outbound|8080||web.shop"] });
-    expect([...world.scope.routes.changed]).toEqual(["http.80"]);
+    expect([...world.changed.routes]).toEqual(["http.80"]);
   });
 
   it("of Gateways open and close ports", () => {

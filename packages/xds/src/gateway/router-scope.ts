@@ -2,6 +2,7 @@ import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/li
 import type { Gateway } from "@signalbox/istio-objects";
 import { byCodeUnit } from "@signalbox/model";
 import type { Client, Rule, RuleBook } from "@signalbox/traffic";
+import type { Steps } from "@signalbox/slices";
 import { resourceOf } from "@signalbox/xds-server";
 import type { CompiledService } from "../compiled-service.ts";
 import type { Touched } from "../directory.ts";
@@ -51,7 +52,7 @@ const noServers: readonly MergedServer[] = [];
 
 /**
  * Listeners, route tables and AUTO_PASSTHROUGH clusters of routers that equal Gateways select. A change rebuilds the listeners and tables
- * whose servers, routes or destinations it touches; what cannot be built stays as it was and is a fault.
+ * whose servers, routes or destinations it touches; what cannot be built stays as it was and is a fault. Made empty.
  */
 export class RouterScope implements Scope {
   readonly listeners = new ResourceTable();
@@ -65,6 +66,9 @@ export class RouterScope implements Scope {
   readonly #ports = new Map<string, Made>();
   readonly #faults = new Map<string, TranslationFault>();
   readonly #passed = new Map<string, ReadonlySet<string>>();
+  #isFilled = false;
+  /** Something changed that `filling` may have published already. */
+  #isBehind = false;
   #gateways: readonly Rule<Gateway>[] = [];
   #listen: Listeners = new Map();
   #served: ReadonlyMap<string, readonly MergedServer[]> = new Map();
@@ -82,27 +86,41 @@ export class RouterScope implements Scope {
       passed: (server) => this.#passedBy(server),
       dynamicDns: (table) => this.#dynamicDns(table),
     };
+  }
+
+  /** Puts in what the Gateways ask for. What changes meanwhile has to be told to `updating`. */
+  *filling(): Steps<undefined> {
     this.#merge();
-    this.#pass(sight.hosts());
-    this.#publish(() => true);
+    yield* this.#pass(this.#options.sight.hosts());
+    do {
+      this.#isBehind = false;
+      yield* this.#publish(() => true);
+    } while (this.#isBehind);
+    this.#isFilled = true;
     this.settle();
+    return undefined;
   }
 
   get faults(): Iterable<TranslationFault> {
     return [...this.#faults.values(), ...this.#rejected];
   }
 
-  update({ hosts, rules }: Touched): void {
+  *updating({ hosts, rules }: Touched): Steps<undefined> {
     const changed = new Set([...hosts].flatMap(([host, touch]) => (touch === "service" ? [host] : [])));
     const passedBefore = this.#passedHosts;
     this.#merge();
     const moved = passedBefore.join(" ") !== this.#passedHosts.join(" ");
-    const passing = this.#pass(moved ? this.#options.sight.hosts() : hosts.keys());
-    this.#publish(
+    const passing = yield* this.#pass(moved ? this.#options.sight.hosts() : hosts.keys());
+    if (!this.#isFilled) {
+      this.#isBehind = true;
+      return undefined;
+    }
+    yield* this.#publish(
       ({ destinations, servers }) =>
         servers.some((merged) => rules.gateways.has(merged.gateway) || (passing && isAuto(merged))) ||
         [...destinations].some((host) => changed.has(host)),
     );
+    return undefined;
   }
 
   settle(): void {
@@ -132,7 +150,7 @@ export class RouterScope implements Scope {
   }
 
   /** Brings the clusters behind AUTO_PASSTHROUGH to what these hosts are now. Says whether any came or went. */
-  #pass(hosts: Iterable<string>): boolean {
+  *#pass(hosts: Iterable<string>): Steps<boolean> {
     if (this.#passedHosts.length === 0 && this.#passed.size === 0) return false;
     let moved = false;
     for (const host of new Set([...hosts, ...(this.#passedHosts.length === 0 ? this.#passed.keys() : [])])) {
@@ -148,11 +166,12 @@ export class RouterScope implements Scope {
       } catch (cause) {
         this.#faults.set(`passed ${host}`, { subject: `clusters of ${host} for AUTO_PASSTHROUGH`, cause });
       }
+      yield;
     }
     return moved;
   }
 
-  #publish(isTouched: (made: Made) => boolean): void {
+  *#publish(isTouched: (made: Made) => boolean): Steps<undefined> {
     for (const name of this.#tables.keys()) {
       if (this.#served.has(name)) continue;
       this.#tables.delete(name);
@@ -165,8 +184,15 @@ export class RouterScope implements Scope {
       this.#faults.delete(`listener ${name}`);
       this.listeners.remove(name);
     }
-    for (const [name, servers] of this.#served) this.#publishTable(name, servers, isTouched);
-    for (const [name, port] of this.#listen) this.#publishListener(name, port, isTouched);
+    for (const [name, servers] of this.#served) {
+      this.#publishTable(name, servers, isTouched);
+      yield;
+    }
+    for (const [name, port] of this.#listen) {
+      this.#publishListener(name, port, isTouched);
+      yield;
+    }
+    return undefined;
   }
 
   #publishTable(name: string, servers: readonly MergedServer[], isTouched: (made: Made) => boolean): void {

@@ -1,7 +1,7 @@
 import { typeUrls } from "@signalbox/envoy-api";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ChangingView, patchesOf, sidecar } from "../testing/patches.ts";
+import { changedIn, ChangingView, patchesOf, sidecar } from "../testing/patches.ts";
 import { compilePatches } from "./compile.ts";
 import { PatchedView } from "./patched-view.ts";
 import { Patcher } from "./patcher.ts";
@@ -35,7 +35,7 @@ describe("a patched view", () => {
           const before = new Map(view.resources(typeUrls.cluster));
           if (seconds === null) base.remove(typeUrls.cluster, name);
           else base.put(typeUrls.cluster, { name, connectTimeout: `${String(seconds)}s` });
-          const changed = view.changedNames(new Map([[typeUrls.cluster, new Set([name])]]));
+          const changed = changedIn(view, new Map([[typeUrls.cluster, new Set([name])]]));
           const fresh = new PatchedView(base, new Patcher(compiled, sidecar));
           expect(content(view)).toEqual(content(fresh));
           expect(view.version(typeUrls.cluster)).toBe(fresh.version(typeUrls.cluster));
@@ -61,7 +61,7 @@ describe("a patched view", () => {
     expect(before.get("outbound|81||z")).toBe(untouched);
     expect(view.resources(typeUrls.listener)).toEqual(base.resources(typeUrls.listener));
     base.put(typeUrls.cluster, { name: "outbound|80||h7", connectTimeout: "1s" });
-    const changed = view.changedNames(new Map([[typeUrls.cluster, new Set(["outbound|80||h7"])]]));
+    const changed = changedIn(view, new Map([[typeUrls.cluster, new Set(["outbound|80||h7"])]]));
     expect(changed.get(typeUrls.cluster)).toEqual(new Set(["outbound|80||h7"]));
     const other = [...view.resources(typeUrls.cluster)].filter(([name, resource]) => before.get(name) !== resource);
     expect(other.map(([name]) => name)).toEqual(["outbound|80||h7"]);

@@ -7,7 +7,7 @@ import type { ResourceView } from "@signalbox/xds-server";
 import { beforeEach, describe, expect, it } from "vitest";
 import { parseNode } from "../node.ts";
 import { catalogOf, entryOf } from "../testing/catalog.ts";
-import { ChangingView } from "../testing/patches.ts";
+import { changedIn, ChangingView } from "../testing/patches.ts";
 import { createTranslator, type Translator } from "../translator.ts";
 import { DiscoveredHostsView } from "./discovered-hosts-view.ts";
 
@@ -20,7 +20,7 @@ function hostNames(view: ResourceView): readonly string[] {
 describe("a view of tables that change", () => {
   let base: ChangingView;
   let view: DiscoveredHostsView;
-  const changed = (...names: string[]) => view.changedNames(new Map([[RDS, new Set(names)]]));
+  const changed = (...names: string[]) => changedIn(view, new Map([[RDS, new Set(names)]]));
   const host = (name: string, ...domains: string[]) => ({ name, domains });
 
   beforeEach(() => {
@@ -96,7 +96,7 @@ describe("a view of tables that change", () => {
     const below = base.put(typeUrls.cluster, { name: "c" });
     expect(view.resources(typeUrls.cluster).get("c")).toBe(below);
     const names = new Map([[typeUrls.cluster, new Set(["c"])]]);
-    expect(view.changedNames(names)).toEqual(names);
+    expect(changedIn(view, names)).toEqual(names);
   });
 });
 

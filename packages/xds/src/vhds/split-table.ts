@@ -1,7 +1,8 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
-import { resourceOf, type Resource } from "@signalbox/xds-server";
+import { atOnce, type Steps } from "@signalbox/slices";
+import { resourceOf, SetVersion, type Resource } from "@signalbox/xds-server";
 import { adsSource, encoded } from "../messages.ts";
 import { joined, joinRouteConfiguration } from "../routes.ts";
 import { pieceOf, TableResource, type HostPiece } from "../route-table.ts";
@@ -24,19 +25,39 @@ const made = new WeakMap<HostPiece, HostResource>();
  * table stays whole whose name has a slash, or that says already where its virtual hosts come from.
  */
 export function splitTable(table: Resource): SplitTable {
+  return atOnce(splitting(table));
+}
+
+/** The same in steps. */
+export function* splitting(table: Resource): Steps<SplitTable> {
   const { name } = table;
   const whole = { shell: table, hosts: [] };
   if (name.includes("/")) return whole;
   if (table instanceof TableResource)
     return {
       shell: shellOf(name, joinRouteConfiguration(name, [], table.ignorePort)),
-      hosts: named(name, table.hosts()),
+      hosts: yield* named(name, table.hosts()),
     };
   const fields = fieldsOf(table.bytes);
   if (fields.some(({ field }) => field === vhdsField)) return whole;
   const rest = fields.filter(({ field }) => field !== hostsField).map(({ bytes }) => bytes);
   const hosts = fields.filter(({ field }) => field === hostsField).map(({ bytes }) => pieceOf(bytes));
-  return { shell: shellOf(name, joined(rest)), hosts: named(name, hosts) };
+  return { shell: shellOf(name, joined(rest)), hosts: yield* named(name, hosts) };
+}
+
+/** Takes tables apart and encodes all that comes of it, in steps. Who takes them apart later finds most of it done. */
+export function* splittingAhead(tables: Iterable<Resource>): Steps<undefined> {
+  for (const table of tables) {
+    if (!(table instanceof TableResource)) continue;
+    const { hosts } = yield* splitting(table);
+    for (const host of hosts) {
+      SetVersion.of([host]);
+      // Made by reading it.
+      void host.bytes;
+      yield;
+    }
+  }
+  return undefined;
 }
 
 /** Written anew, so that equal tables are equal bytes, whatever they were made of. */
@@ -45,7 +66,7 @@ function shellOf(name: string, rest: Uint8Array): Resource {
   return resourceOf(name, toBinary(RouteConfigurationSchema, table));
 }
 
-function named(table: string, pieces: Iterable<HostPiece>): readonly Resource[] {
+function* named(table: string, pieces: Iterable<HostPiece>): Steps<readonly Resource[]> {
   const taken = new Set<string>();
   const hosts: Resource[] = [];
   for (const piece of pieces) {
@@ -57,6 +78,7 @@ function named(table: string, pieces: Iterable<HostPiece>): readonly Resource[] 
     if (taken.has(host.name)) host = new HostResource(table, piece, taken);
     taken.add(host.name);
     hosts.push(host);
+    yield;
   }
   return hosts;
 }

@@ -3,6 +3,7 @@ import { anyRegistry } from "@signalbox/envoy-api";
 import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import { objectKey, registryId, serviceKey, type ConfigObject } from "@signalbox/model";
+import { atOnce } from "@signalbox/slices";
 import { createRuleBook, type Client, type RuleBook } from "@signalbox/traffic";
 import { Directory } from "../../directory.ts";
 import { meshSettings } from "../../mesh.ts";
@@ -71,6 +72,8 @@ export class World {
   readonly directory = new Directory(meshSettings({}), this.book);
   readonly #options: WorldOptions;
   scope: RouterScope;
+  /** What the last change changed. */
+  changed: Readonly<Record<"listeners" | "routes", ReadonlySet<string>>> = { listeners: new Set(), routes: new Set() };
 
   constructor(objects: readonly ConfigObject[], options: WorldOptions = {}) {
     this.#options = options;
@@ -85,7 +88,7 @@ export class World {
       spoil = (book: RuleBook) => book,
       targetPorts = new Map<number, number>(),
     } = this.#options;
-    return new RouterScope({
+    const scope = new RouterScope({
       book: spoil(this.book),
       client: edge,
       sight: this.directory.sight(edge),
@@ -93,6 +96,8 @@ export class World {
       targetPorts,
       style: { wildcards: ["0.0.0.0"], privileged },
     });
+    atOnce(scope.filling());
+    return scope;
   }
 
   /** Takes in objects and services that came or changed, and forgets others. */
@@ -102,8 +107,10 @@ export class World {
     services: readonly ServiceSketch[] = [],
     goneServices: readonly ServiceSketch[] = [],
   ): void {
+    atOnce(this.scope.updating(this.#apply(objects, gone, services, goneServices)));
+    const { listeners, routes } = this.scope;
+    this.changed = { listeners: listeners.changed, routes: routes.changed };
     this.scope.settle();
-    this.scope.update(this.#apply(objects, gone, services, goneServices));
   }
 
   #apply(
@@ -114,7 +121,7 @@ export class World {
   ) {
     const rules = this.book.apply({ upserted: objects, removed: gone.map(objectKey) });
     const removed = goneServices.map((sketch) => serviceKey(entryOf(sketch).service));
-    return this.directory.apply({ upserted: services.map(entryOf), removed }, rules);
+    return atOnce(this.directory.applying({ upserted: services.map(entryOf), removed }, rules));
   }
 }
 
