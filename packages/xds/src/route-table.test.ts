@@ -3,7 +3,8 @@ import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/rout
 import { describe, expect, it } from "vitest";
 import { EncodedParts } from "./encoded-parts.ts";
 import { meshSettings } from "./mesh.ts";
-import { RouteTable, type RouteClaim } from "./route-table.ts";
+import type { RouteClaim } from "./route-claim.ts";
+import { RouteTable } from "./route-table.ts";
 import { entryOf } from "./testing/catalog.ts";
 
 const settings = meshSettings({});

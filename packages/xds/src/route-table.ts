@@ -1,37 +1,25 @@
-import { byCodeUnit, precedence } from "@signalbox/model";
-import type { Port } from "@signalbox/model";
+import { byCodeUnit } from "@signalbox/model";
 import { atOnce, type Steps } from "@signalbox/slices";
+import { SetVersion, type Resource } from "@signalbox/xds-server";
+import { lostDomains, type Claimants } from "./domain-owners.ts";
+import type { RouteClaim } from "./route-claim.ts";
+import { joined, type Fallback } from "./routes.ts";
 import {
-  encodeVirtualHost,
-  fallbackHost,
-  frameVirtualHost,
-  joined,
-  joinRouteConfiguration,
-  type Fallback,
-} from "./routes.ts";
-import { resourceOf, SetVersion, type Resource } from "@signalbox/xds-server";
-import type { EncodedParts } from "./encoded-parts.ts";
-
-/** A service's claim on domains of a route table. Full names win over derived ones, then the older service wins. */
-export interface RouteClaim {
-  readonly parts: EncodedParts;
-  readonly port: Port;
-  readonly full: readonly string[];
-  readonly derived: readonly string[];
-}
+  fallbackPiece,
+  nothing,
+  pieceOfHost,
+  runOf,
+  TableResource,
+  type HostPiece,
+  type Pieces,
+  type Run,
+} from "./table-resource.ts";
 
 interface Stored {
   readonly claim: RouteClaim;
   readonly domains: readonly string[];
   /** The virtual host with all its domains; made when it is first needed. */
   part?: HostPiece;
-}
-
-/** Virtual hosts of a table, from `from` up to and without `to`, in the list that holds them. */
-interface Run {
-  readonly pieces: readonly HostPiece[];
-  readonly from: number;
-  readonly to: number;
 }
 
 /** The resource that was made of some editions of a table and of the one below. */
@@ -44,6 +32,7 @@ interface Made {
 
 /** All virtual hosts of a table in one piece; that of `keys[i]` begins at `offsets[i]`. */
 interface Strip {
+  /** Sorted by code units. */
   readonly keys: readonly string[];
   readonly offsets: readonly number[];
   /** One for each key. */
@@ -54,20 +43,11 @@ interface Strip {
   readonly version: SetVersion;
 }
 
-/** One virtual host as a table holds it (field and length before it), with its content hash. Equal objects, equal content. */
-export interface HostPiece {
-  readonly name: "";
-  readonly version: string;
-  readonly bytes: Uint8Array;
-}
+/** What stands at some keys instead of what was claimed there, because others have domains of it. */
+type Instead = ReadonlyMap<string, HostPiece>;
 
-/** The virtual hosts of a table in their order, any number in one piece, and the version of their set. */
-interface Pieces {
-  readonly pieces: readonly Uint8Array[];
-  /** The same virtual hosts one by one. */
-  readonly runs: readonly Run[];
-  readonly version: SetVersion;
-}
+/** A strip of which more than one in so many keys changed is made anew. */
+const patchedShare = 16;
 
 /**
  * The virtual hosts of one route table. Each stays encoded until its own service changes. Envoy refuses a table in
@@ -81,10 +61,13 @@ export class RouteTable {
   readonly #findBelow: () => RouteTable | undefined;
   readonly #claims = new Map<string, Stored>();
   readonly #hidden = new Set<string>();
-  readonly #claimants = new Map<string, number>();
-  #sorted: string[] | undefined;
+  /** The keys that want each domain. Nearly every domain is wanted once. */
+  readonly #claimants = new Map<string, string | Set<string>>();
+  /** Domains that more than one key wants. */
+  readonly #contested = new Set<string>();
   #strip: Strip | undefined;
-  #contested = 0;
+  /** Keys that changed since the strip was made. */
+  readonly #stale = new Set<string>();
   /** Claims and hidden keys as they were when the table was read last: what is withdrawn and claimed again alike is no change. */
   readonly #claimsBefore = new Map<string, Stored | undefined>();
   readonly #hiddenBefore = new Map<string, boolean>();
@@ -123,15 +106,16 @@ export class RouteTable {
     const before = this.#claims.get(key);
     const next = claim === undefined ? undefined : { claim, domains: domainsOf(claim) };
     if (!this.#claimsBefore.has(key)) this.#claimsBefore.set(key, before);
-    if (before !== undefined) this.#count(before, -1);
-    if (next !== undefined) this.#count(next, 1);
+    for (const domain of before?.domains ?? []) this.#unclaim(key, domain.toLowerCase());
+    for (const domain of next?.domains ?? []) this.#wish(key, domain.toLowerCase());
     if (next === undefined) this.#claims.delete(key);
     else this.#claims.set(key, next);
   }
 
   /** Encodes a claim ahead of `resource`. */
   prepare(key: string): void {
-    for (const stored of this.#stored(key)) SetVersion.of([partOf(stored)]);
+    const stored = this.#claims.get(key);
+    if (stored !== undefined) SetVersion.of([partOf(stored)]);
   }
 
   /**
@@ -150,7 +134,9 @@ export class RouteTable {
     const made = this.#made;
     if (made?.edition === edition && made.below === below && made.editionBelow === editionBelow) return made.resource;
     yield;
-    const { pieces, runs, version } = this.#isContested() ? yield* this.#settled() : yield* this.#pieces();
+    const instead = this.#instead(below);
+    const { pieces, runs, version } =
+      below === undefined ? withInstead(yield* this.#whole(), instead) : yield* this.#over(below, instead);
     const last = fallbackPiece(this.#fallback);
     const all = { pieces: [...pieces, last.bytes], runs: [...runs, runOf([last])], version: version.add(last) };
     const resource = new TableResource(this.#name, all, this.#ignorePort);
@@ -170,8 +156,7 @@ export class RouteTable {
       const now = this.#claims.get(key);
       if (before === now || isSame(before, now)) continue;
       changed = true;
-      this.#strip = undefined;
-      if ((before === undefined) !== (now === undefined)) this.#sorted = undefined;
+      this.#stale.add(key);
     }
     for (const [key, before] of this.#hiddenBefore) if (this.#hidden.has(key) !== before) changed = true;
     this.#claimsBefore.clear();
@@ -179,31 +164,42 @@ export class RouteTable {
     return changed ? ++this.#edition : this.#edition;
   }
 
-  /** The virtual hosts where some domain has to be given to one of several. */
-  *#settled(): Steps<Pieces> {
-    const claims = [...this.#inOrder()];
-    yield;
-    const owners = yield* ownersOf(claims.map(({ claim }) => claim));
-    const pieces: HostPiece[] = [];
-    const version = new SetVersion();
-    for (const { claim, domains: all } of claims) {
-      yield;
-      const domains = all.filter((domain) => owners.get(domain.toLowerCase()) === claim);
-      if (domains.length === 0) continue;
-      const piece = pieceOf(frameVirtualHost(claim.parts.virtualHost(claim.port, domains)));
-      pieces.push(piece);
-      version.add(piece);
+  /** What the keys come to that want domains which others have. */
+  #instead(below: RouteTable | undefined): Instead {
+    const instead = new Map<string, HostPiece>();
+    for (const [key, lost] of lostDomains(this.#wished(below), (key) => this.#storedAt(key, below)?.claim)) {
+      const stored = this.#storedAt(key, below);
+      if (stored === undefined) continue;
+      const { parts, port } = stored.claim;
+      const left = stored.domains.filter((domain) => !lost.has(domain.toLowerCase()));
+      instead.set(key, left.length === 0 ? nothing : pieceOfHost(parts.virtualHost(port, left)));
     }
-    return { pieces: pieces.map(({ bytes }) => bytes), runs: [runOf(pieces)], version };
+    return instead;
   }
 
-  /** The virtual hosts where nobody is in another's way. What lies between differences is taken from below as it is. */
-  *#pieces(): Steps<Pieces> {
-    const below = this.#findBelow();
+  /** The domains that several keys may want, with those that do. */
+  *#wished(below: RouteTable | undefined): Iterable<Claimants> {
     if (below === undefined) {
-      const { parts, version } = yield* this.#whole();
-      return { pieces: parts.map(({ bytes }) => bytes), runs: [runOf(parts)], version: version.copy() };
+      for (const domain of this.#contested) yield [domain, [...keysOf(this.#claimants.get(domain))]];
+      return;
     }
+    for (const domain of below.#contested) if (!this.#claimants.has(domain)) yield [domain, this.#seen(below, domain)];
+    for (const [domain, own] of this.#claimants) yield [domain, [...this.#seen(below, domain), ...keysOf(own)]];
+  }
+
+  /** The keys of the table below that want a domain and are seen through this one. */
+  #seen(below: RouteTable, domain: string): readonly string[] {
+    const keys = below.#claimants.get(domain);
+    if (keys === undefined) return [];
+    return [...keysOf(keys)].filter((key) => !this.#hidden.has(key) && !this.#claims.has(key));
+  }
+
+  #storedAt(key: string, below: RouteTable | undefined): Stored | undefined {
+    return this.#claims.get(key) ?? (below === undefined || this.#hidden.has(key) ? undefined : below.#claims.get(key));
+  }
+
+  /** The virtual hosts over those of a table below. What lies between differences is taken from below as it is. */
+  *#over(below: RouteTable, instead: Instead): Steps<Pieces> {
     const { keys, offsets, parts, version: whole, ...strip } = yield* below.#whole();
     const bytes = strip.bytes();
     yield;
@@ -211,14 +207,15 @@ export class RouteTable {
     const runs: Run[] = [];
     const version = whole.copy();
     let from = 0;
-    for (const key of [...new Set([...this.#hidden, ...this.#claims.keys()])].sort(byCodeUnit)) {
+    for (const key of [...new Set([...this.#hidden, ...this.#claims.keys(), ...instead.keys()])].sort(byCodeUnit)) {
       const at = placeOf(key, keys);
       pieces.push(bytes.subarray(offsets[from], offsets[at]));
       runs.push({ pieces: parts, from, to: at });
-      for (const stored of below.#stored(key)) if (partOf(stored) !== nothing) version.remove(partOf(stored));
-      for (const stored of this.#stored(key)) {
-        const part = partOf(stored);
-        if (part === nothing) continue;
+      const hidden = keys[at] === key ? parts[at] : undefined;
+      if (hidden !== undefined && hidden !== nothing) version.remove(hidden);
+      const stored = this.#claims.get(key);
+      const part = instead.get(key) ?? (stored === undefined ? nothing : partOf(stored));
+      if (part !== nothing) {
         pieces.push(part.bytes);
         runs.push(runOf([part]));
         version.add(part);
@@ -231,137 +228,99 @@ export class RouteTable {
   }
 
   *#whole(): Steps<Strip> {
-    if (this.#strip !== undefined) return this.#strip;
+    const strip = this.#strip;
+    if (strip !== undefined && this.#stale.size === 0) return strip;
+    if (strip !== undefined && this.#stale.size * patchedShare < strip.keys.length) {
+      this.#strip = this.#patched(strip);
+      this.#stale.clear();
+      return this.#strip;
+    }
     const edition = this.#edition;
-    const keys = this.#keys();
+    // By code units, which is how strings are sorted where nothing else is asked for.
+    const keys = [...this.#claims.keys()].sort();
     yield;
     const parts: HostPiece[] = [];
-    const offsets = [0];
     const version = new SetVersion();
-    let end = 0;
     for (const key of keys) {
       const stored = this.#claims.get(key);
-      if (stored === undefined) continue;
-      const part = partOf(stored);
+      const part = stored === undefined ? nothing : partOf(stored);
       parts.push(part);
-      offsets.push((end += part.bytes.length));
       if (part !== nothing) version.add(part);
       yield;
     }
-    let bytes: Uint8Array | undefined;
-    const join = () => (bytes ??= joined(parts.map((part) => part.bytes)));
-    const strip = { keys, offsets, parts, bytes: join, version };
-    if (this.#isStill(edition)) this.#strip = strip;
-    return strip;
-  }
-
-  #keys(): readonly string[] {
-    // By code units, which is how strings are sorted where nothing else is asked for.
-    return (this.#sorted ??= [...this.#claims.keys()].sort());
-  }
-
-  /** All claims in the order of their keys: its own, and those of the table below that it leaves. */
-  *#inOrder(): Iterable<Stored> {
-    const own = this.#keys();
-    const below = this.#findBelow();
-    let next = 0;
-    for (const key of below === undefined ? [] : below.#keys()) {
-      for (let mine = own[next]; mine !== undefined && byCodeUnit(mine, key) < 0; mine = own[++next])
-        yield* this.#stored(mine);
-      if (!this.#hidden.has(key) && !this.#claims.has(key)) yield* below === undefined ? [] : below.#stored(key);
+    const made = stripOf(keys, parts, version);
+    if (this.#isStill(edition)) {
+      this.#strip = made;
+      this.#stale.clear();
     }
-    for (; next < own.length; next++) yield* this.#stored(own[next] ?? "");
+    return made;
   }
 
-  #stored(key: string): readonly Stored[] {
-    const stored = this.#claims.get(key);
-    return stored === undefined ? [] : [stored];
+  /** The strip with what changed. */
+  #patched(strip: Strip): Strip {
+    const keys = [...strip.keys];
+    const parts = [...strip.parts];
+    const version = strip.version.copy();
+    for (const key of this.#stale) {
+      const at = placeOf(key, keys);
+      const found = keys[at] === key;
+      const before = found ? parts[at] : undefined;
+      const stored = this.#claims.get(key);
+      const after = stored === undefined ? undefined : partOf(stored);
+      if (before !== undefined && before !== nothing) version.remove(before);
+      if (after !== undefined && after !== nothing) version.add(after);
+      keys.splice(at, Number(found), ...(after === undefined ? [] : [key]));
+      parts.splice(at, Number(found), ...(after === undefined ? [] : [after]));
+    }
+    return stripOf(keys, parts, version);
   }
 
-  #count({ domains }: Stored, by: 1 | -1): void {
-    for (const domain of domains) {
-      const key = domain.toLowerCase();
-      const before = this.#claimants.get(key) ?? 0;
-      const after = before + by;
-      if (before > 1 !== after > 1) this.#contested += by;
-      if (after === 0) this.#claimants.delete(key);
-      else this.#claimants.set(key, after);
+  #wish(key: string, domain: string): void {
+    const keys = this.#claimants.get(domain);
+    if (keys === undefined) this.#claimants.set(domain, key);
+    else {
+      if (typeof keys === "string") this.#claimants.set(domain, new Set([keys, key]));
+      else keys.add(key);
+      this.#contested.add(domain);
     }
   }
 
-  /** Might two claims want one domain? True also where a hidden claim makes it look so; the owners are right all the same. */
-  #isContested(): boolean {
-    const below = this.#findBelow();
-    if (this.#contested > 0 || below === undefined) return this.#contested > 0;
-    if (below.#contested > 0) return true;
-    const left = new Map<string, number>();
-    for (const key of new Set([...this.#hidden, ...this.#claims.keys()])) {
-      for (const { domains } of below.#stored(key))
-        for (const domain of domains) left.set(domain.toLowerCase(), (left.get(domain.toLowerCase()) ?? 0) + 1);
-    }
-    return [...this.#claimants.keys()].some((domain) => (below.#claimants.get(domain) ?? 0) > (left.get(domain) ?? 0));
+  #unclaim(key: string, domain: string): void {
+    const keys = this.#claimants.get(domain);
+    if (keys === key) this.#claimants.delete(domain);
+    if (keys === undefined || typeof keys === "string") return;
+    keys.delete(key);
+    const [only] = keys;
+    if (keys.size > 1 || only === undefined) return;
+    this.#claimants.set(domain, only);
+    this.#contested.delete(domain);
   }
 }
 
-/** Whose each domain is. */
-function* ownersOf(claims: readonly RouteClaim[]): Steps<ReadonlyMap<string, RouteClaim>> {
-  const owners = new Map<string, RouteClaim>();
-  const inOrder = [...claims].sort(
-    (a, b) => precedence(a.parts.service, b.parts.service) || a.port.number - b.port.number,
-  );
-  for (const part of ["full", "derived"] as const) {
-    for (const claim of inOrder) {
-      yield;
-      for (const domain of claim[part]) {
-        const key = domain.toLowerCase();
-        if (!owners.has(key)) owners.set(key, claim);
-      }
-    }
-  }
-  return owners;
+function* keysOf(keys: string | ReadonlySet<string> | undefined): Iterable<string> {
+  if (typeof keys === "string") yield keys;
+  else if (keys !== undefined) yield* keys;
 }
 
-/**
- * A route table that is put together when somebody reads it. Its version is made of the hashes of its virtual hosts, whose order follows
- * from their names: a change costs what changed, and tables that share most of their virtual hosts keep these once.
- */
-export class TableResource implements Resource {
-  readonly name: string;
-  readonly version: string;
-  readonly ignorePort: boolean;
-  readonly #pieces: readonly Uint8Array[];
-  readonly #runs: readonly Run[];
-  #bytes: WeakRef<Uint8Array> | undefined;
+function stripOf(keys: readonly string[], parts: readonly HostPiece[], version: SetVersion): Strip {
+  const offsets = [0];
+  let end = 0;
+  for (const { bytes } of parts) offsets.push((end += bytes.length));
+  let all: Uint8Array | undefined;
+  return { keys, offsets, parts, version, bytes: () => (all ??= joined(parts.map(({ bytes }) => bytes))) };
+}
 
-  /** What is given is kept: nobody may change it. */
-  constructor(name: string, { pieces, runs, version }: Pieces, ignorePort: boolean) {
-    this.name = name;
-    this.ignorePort = ignorePort;
-    this.#pieces = pieces;
-    this.#runs = runs;
-    this.version = resourceOf(
-      name,
-      new TextEncoder().encode(`${name} ${String(ignorePort)} ${version.toString()}`),
-    ).version;
+function withInstead({ keys, parts: whole, version: all }: Strip, instead: Instead): Pieces {
+  const parts = instead.size === 0 ? whole : [...whole];
+  const version = all.copy();
+  for (const [key, part] of instead) {
+    const at = placeOf(key, keys);
+    const before = parts[at];
+    if (before !== undefined && before !== nothing) version.remove(before);
+    if (part !== nothing) version.add(part);
+    (parts as HostPiece[])[at] = part;
   }
-
-  /** Its virtual hosts in their order. */
-  *hosts(): Iterable<HostPiece> {
-    for (const { pieces, from, to } of this.#runs)
-      for (let at = from; at < to; at++) {
-        const piece = pieces[at];
-        if (piece !== undefined && piece !== nothing) yield piece;
-      }
-  }
-
-  /** The same array for whoever writes it into a message now; nobody keeps it beside the pieces. */
-  get bytes(): Uint8Array {
-    const known = this.#bytes?.deref();
-    if (known !== undefined) return known;
-    const bytes = joinRouteConfiguration(this.name, this.#pieces, this.ignorePort);
-    this.#bytes = new WeakRef(bytes);
-    return bytes;
-  }
+  return { pieces: parts.map(({ bytes }) => bytes), runs: [runOf(parts)], version };
 }
 
 /** Do two claims of the same service come to the same bytes? The later one takes them over. */
@@ -382,41 +341,6 @@ function partOf(stored: Stored): HostPiece {
   if (domains.length === 0) return nothing;
   return (stored.part ??= pieceOfHost(claim.parts.virtualHost(claim.port, domains)));
 }
-
-const piecesOfHosts = new WeakMap<Uint8Array, HostPiece>();
-
-/** The same bytes give the same piece, in all tables. */
-function pieceOfHost(bytes: Uint8Array): HostPiece {
-  let piece = piecesOfHosts.get(bytes);
-  if (piece === undefined) {
-    piece = pieceOf(frameVirtualHost(bytes));
-    piecesOfHosts.set(bytes, piece);
-  }
-  return piece;
-}
-
-/** A virtual host as a table holds it. */
-export function pieceOf(bytes: Uint8Array): HostPiece {
-  return { name: "", version: resourceOf("", bytes).version, bytes };
-}
-
-function runOf(pieces: readonly HostPiece[]): Run {
-  return { pieces, from: 0, to: pieces.length };
-}
-
-const fallbacks = new Map<Fallback, HostPiece>();
-
-function fallbackPiece(fallback: Fallback): HostPiece {
-  let piece = fallbacks.get(fallback);
-  if (piece === undefined) {
-    piece = pieceOf(frameVirtualHost(encodeVirtualHost(fallbackHost(fallback))));
-    fallbacks.set(fallback, piece);
-  }
-  return piece;
-}
-
-/** What a claim without domains comes to: it is in no table. */
-const nothing = pieceOf(new Uint8Array());
 
 /** Where a key is in sorted keys, or would be. */
 function placeOf(key: string, keys: readonly string[]): number {

@@ -20,7 +20,8 @@ import {
 import { portKind } from "./port-kind.ts";
 import { encodeRouteConfiguration, serviceDomains, type Fallback } from "./routes.ts";
 import type { Sight } from "./sight.ts";
-import { RouteTable, type RouteClaim } from "./route-table.ts";
+import type { RouteClaim } from "./route-claim.ts";
+import { RouteTable } from "./route-table.ts";
 import type { Steps } from "@signalbox/slices";
 import { ResourceTable, type Table } from "./tables.ts";
 

@@ -49,8 +49,8 @@ export class SidecarScope implements Scope {
   readonly #ports: readonly EgressPort[];
   readonly #faults = new Map<number, TranslationFault>();
   #isFilled = false;
-  /** Something changed that `filling` may have published already. */
-  #isBehind = false;
+  /** Counts what changed while `filling` goes on: it may have published it already. */
+  #missed = 0;
 
   constructor(options: SidecarScopeOptions) {
     const { book, client, directory, flavour, scope, settings, sidecar } = options;
@@ -82,10 +82,11 @@ export class SidecarScope implements Scope {
   *filling(): Steps<undefined> {
     yield* this.tables.filling();
     if (this.#base !== undefined) yield* this.#base.filling();
+    let missed: number;
     do {
-      this.#isBehind = false;
+      missed = this.#missed;
       yield* this.#publishPorts();
-    } while (this.#isBehind);
+    } while (missed !== this.#missed);
     this.#isFilled = true;
     this.settle();
     return undefined;
@@ -101,7 +102,7 @@ export class SidecarScope implements Scope {
     if (this.#base !== undefined) yield* this.#base.updating(rest);
     for (const { sight } of this.#ports) sight.follow(touched);
     if (this.#isFilled) yield* this.#publishPorts();
-    else this.#isBehind = true;
+    else this.#missed++;
     return undefined;
   }
 

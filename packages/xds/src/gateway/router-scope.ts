@@ -67,8 +67,8 @@ export class RouterScope implements Scope {
   readonly #faults = new Map<string, TranslationFault>();
   readonly #passed = new Map<string, ReadonlySet<string>>();
   #isFilled = false;
-  /** Something changed that `filling` may have published already. */
-  #isBehind = false;
+  /** Counts what changed while `filling` goes on: it may have published it already. */
+  #missed = 0;
   #gateways: readonly Rule<Gateway>[] = [];
   #listen: Listeners = new Map();
   #served: ReadonlyMap<string, readonly MergedServer[]> = new Map();
@@ -92,10 +92,11 @@ export class RouterScope implements Scope {
   *filling(): Steps<undefined> {
     this.#merge();
     yield* this.#pass(this.#options.sight.hosts());
+    let missed: number;
     do {
-      this.#isBehind = false;
+      missed = this.#missed;
       yield* this.#publish(() => true);
-    } while (this.#isBehind);
+    } while (missed !== this.#missed);
     this.#isFilled = true;
     this.settle();
     return undefined;
@@ -112,7 +113,7 @@ export class RouterScope implements Scope {
     const moved = passedBefore.join(" ") !== this.#passedHosts.join(" ");
     const passing = yield* this.#pass(moved ? this.#options.sight.hosts() : hosts.keys());
     if (!this.#isFilled) {
-      this.#isBehind = true;
+      this.#missed++;
       return undefined;
     }
     yield* this.#publish(

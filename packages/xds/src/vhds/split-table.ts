@@ -5,12 +5,12 @@ import { atOnce, type Steps } from "@signalbox/slices";
 import { resourceOf, SetVersion, type Resource } from "@signalbox/xds-server";
 import { adsSource, encoded } from "../messages.ts";
 import { joined, joinRouteConfiguration } from "../routes.ts";
-import { pieceOf, TableResource, type HostPiece } from "../route-table.ts";
+import { pieceOf, TableResource, type HostPiece } from "../table-resource.ts";
 
 /** A route table that says where its virtual hosts come from, and these one by one. */
 interface SplitTable {
   readonly shell: Resource;
-  readonly hosts: readonly Resource[];
+  readonly hosts: readonly HostResource[];
 }
 
 const nameField = 1;
@@ -52,8 +52,7 @@ export function* splittingAhead(tables: Iterable<Resource>): Steps<undefined> {
     const { hosts } = yield* splitting(table);
     for (const host of hosts) {
       SetVersion.of([host]);
-      // Made by reading it.
-      void host.bytes;
+      host.encode();
       yield;
     }
   }
@@ -66,9 +65,9 @@ function shellOf(name: string, rest: Uint8Array): Resource {
   return resourceOf(name, toBinary(RouteConfigurationSchema, table));
 }
 
-function* named(table: string, pieces: Iterable<HostPiece>): Steps<readonly Resource[]> {
+function* named(table: string, pieces: Iterable<HostPiece>): Steps<readonly HostResource[]> {
   const taken = new Set<string>();
-  const hosts: Resource[] = [];
+  const hosts: HostResource[] = [];
   for (const piece of pieces) {
     let host = made.get(piece);
     if (host?.table !== table) {
@@ -104,6 +103,11 @@ class HostResource implements Resource {
 
   /** The virtual host under the name of the resource: what Envoy adds by the one it removes by the other. */
   get bytes(): Uint8Array {
+    return this.encode();
+  }
+
+  /** Makes the bytes, once. */
+  encode(): Uint8Array {
     if (this.#bytes === undefined) {
       const rest = fieldsOf(contentOf(this.#piece)).filter(({ field }) => field !== nameField);
       const head = new BinaryWriter().tag(nameField, WireType.LengthDelimited).string(this.name).finish();
