@@ -128,7 +128,8 @@ describe("the publisher", () => {
     const expected = new Map([[typeUrls.endpoint, new Set(["outbound|80||web.io"])]]);
     expect(early.changes.at(-1)).toEqual(expected);
     expect(late.changes).toEqual([expected]);
-    expect(publisher.status()).toMatchObject({ name: "xds", services: 1, clients: 2, views: 1, lastTranslation: 20 });
+    expect(publisher.status()).toMatchObject({ name: "xds", services: 1, clients: 2, views: 1 });
+    expect(publisher.status().lastTranslation).toBeGreaterThan(0);
   });
 
   it("says nothing to clients whose view did not change", async () => {

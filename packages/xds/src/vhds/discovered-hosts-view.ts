@@ -97,16 +97,16 @@ function newSplit(): Split {
 
 /** Brings one table up to date. */
 function* take({ hosts, names, tables }: Split, name: string, table: Resource | undefined): Steps<undefined> {
-    const before = names.get(name) ?? none;
-    if (table === undefined) {
-      hosts.replace(before, []);
-      tables.remove(name);
-      names.delete(name);
-      return undefined;
-    }
-    const split = yield* splitting(table);
-    tables.put(split.shell);
-    names.set(name, hosts.replace(before, split.hosts));
-    yield;
+  const before = names.get(name) ?? none;
+  if (table === undefined) {
+    hosts.replace(before, []);
+    tables.remove(name);
+    names.delete(name);
     return undefined;
   }
+  const split = yield* splitting(table);
+  tables.put(split.shell);
+  names.set(name, hosts.replace(before, split.hosts));
+  yield;
+  return undefined;
+}
