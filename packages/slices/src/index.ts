@@ -1,1 +1,1 @@
-export { Slices, type Steps } from "./slices.ts";
+export { atOnce, Slices, type Steps } from "./slices.ts";

@@ -3,6 +3,14 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 /** Work in small steps, between which anything else may happen. */
 export type Steps<T> = Generator<undefined, T, undefined>;
 
+/** Does all steps now, and gives their result. */
+export function atOnce<T>(steps: Steps<T>): T {
+  for (;;) {
+    const next = steps.next();
+    if (next.done === true) return next.value;
+  }
+}
+
 /** Milliseconds of work in one turn of the event loop. */
 const sliceMs = 8;
 

@@ -4,6 +4,7 @@ import type { Client } from "@signalbox/traffic";
 import type { Directory, Touched } from "./directory.ts";
 import type { TranslationFault } from "./translation-fault.ts";
 import { OverlayTable, uncovered, type Cover } from "./overlay-table.ts";
+import { atOnce, type Steps } from "@signalbox/slices";
 import { RouteTable } from "./route-table.ts";
 import {
   claimRoutes,
@@ -74,14 +75,20 @@ export class ScopeOverlay implements Scope {
   }
 
   /** Follows the shared scope, which must be brought up to date first. */
-  update({ hosts }: Touched): void {
+  update(touched: Touched): void {
+    atOnce(this.updating(touched));
+  }
+
+  *updating({ hosts }: Touched): Steps<undefined> {
     const dirty = new Set(this.#faults.keys());
     for (const [host, touch] of hosts) {
       if (touch === "service") this.#place(host, dirty);
       else this.#refresh(host, dirty);
+      yield;
     }
     for (const number of this.base.dirty) if (this.#ports.has(number)) dirty.add(number);
     this.#publishAll(dirty, this.base.dirty.size > 0);
+    return undefined;
   }
 
   settle(): void {

@@ -21,7 +21,7 @@ import { portKind } from "./port-kind.ts";
 import { encodeRouteConfiguration, serviceDomains, type Fallback } from "./routes.ts";
 import type { Sight } from "./sight.ts";
 import { RouteTable, type RouteClaim } from "./route-table.ts";
-import type { Steps } from "@signalbox/slices";
+import { atOnce, type Steps } from "@signalbox/slices";
 import { ResourceTable, type Table } from "./tables.ts";
 
 /** Listeners and routes that a set of equal clients shares. */
@@ -32,6 +32,8 @@ export interface Scope {
   readonly faults: Iterable<TranslationFault>;
   /** Brings both tables to what the directory says of the touched hosts, and tries again what failed before. */
   update(touched: Touched): void;
+  /** The same in steps. */
+  updating(touched: Touched): Steps<undefined>;
   /** Forgets what changed, once everybody has read it. */
   settle(): void;
 }
@@ -61,7 +63,7 @@ export interface PortGroup {
 
 /**
  * Listeners and routes of Envoys with one sight; those who see a few things otherwise share them too. A changed service
- * rebuilds its own ports; a changed endpoint only those of headless services.
+ * rebuilds its own ports; a changed endpoint only those of headless services. Made empty: what is in sight is put in by `filling`.
  */
 export class EnvoyScope implements Scope {
   readonly listeners = new ResourceTable();
@@ -75,29 +77,25 @@ export class EnvoyScope implements Scope {
   readonly #faults = new Map<number, TranslationFault>();
   #dirty: ReadonlySet<number> = new Set();
 
-  /** Without `hosts`, everything in sight is in it. */
-  constructor(sight: Sight, settings: MeshSettings, options: ScopeOptions, hosts = sight.hosts()) {
+  constructor(sight: Sight, settings: MeshSettings, options: ScopeOptions) {
     this.#sight = sight;
     this.settings = settings;
     this.options = options;
     if (settings.proxyHttpPort > 0) this.proxy = new RouteTable("http_proxy", options.fallback, false);
     if (options.style.captured) this.listeners.put(listenerResource(virtualOutbound(options.style, settings)));
-    this.#rebuild(hosts);
-    this.settle();
   }
 
-  /** The same in steps. What changes meanwhile may be missing. */
-  static *building(sight: Sight, settings: MeshSettings, options: ScopeOptions): Steps<EnvoyScope> {
-    const scope = new EnvoyScope(sight, settings, options, []);
+  /** Puts in everything in sight. What changes meanwhile has to be told to `updating`. */
+  *filling(): Steps<undefined> {
     const dirty = new Set<number>();
-    for (const host of [...sight.hosts()]) {
-      scope.#replace(host, dirty);
-      scope.#prepare(host);
+    for (const host of [...this.#sight.hosts()]) {
+      this.#replace(host, dirty);
+      this.#prepare(host);
       yield;
     }
-    scope.#publishAll(dirty);
-    scope.settle();
-    return scope;
+    this.#publishAll(dirty);
+    this.settle();
+    return undefined;
   }
 
   get faults(): Iterable<TranslationFault> {
@@ -119,14 +117,20 @@ export class EnvoyScope implements Scope {
     return this.#groups.get(port);
   }
 
-  update({ hosts }: Touched): void {
+  update(touched: Touched): void {
+    atOnce(this.updating(touched));
+  }
+
+  *updating({ hosts }: Touched): Steps<undefined> {
     const relevant: string[] = [];
     this.#dirty = new Set();
     for (const [host, touch] of hosts) {
       if (touch === "service" || this.#dependsOnEndpoints(host)) relevant.push(host);
       else this.#refresh(host);
+      yield;
     }
     if (relevant.length > 0 || this.#faults.size > 0) this.#rebuild(relevant);
+    return undefined;
   }
 
   settle(): void {

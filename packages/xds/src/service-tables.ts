@@ -9,7 +9,7 @@ import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import { OverlayTable, uncovered, type Cover } from "./overlay-table.ts";
 import type { Sight } from "./sight.ts";
-import type { Steps } from "@signalbox/slices";
+import { atOnce, type Steps } from "@signalbox/slices";
 import { ResourceTable } from "./tables.ts";
 
 interface Names {
@@ -38,15 +38,14 @@ export class SharedTables {
     this.settle();
   }
 
-  /** The same in steps. What changes meanwhile may be missing. */
-  static *building(sight: Sight, flavour: Flavour, settings: MeshSettings): Steps<SharedTables> {
-    const tables = new SharedTables(sight, flavour, settings, []);
-    for (const host of [...sight.hosts()]) {
-      tables.#update(host);
+  /** Puts everything in sight into tables that were made without. What changes meanwhile has to be told to `update`. */
+  *filling(): Steps<undefined> {
+    for (const host of [...this.#sight.hosts()]) {
+      this.#update(host);
       yield;
     }
-    tables.settle();
-    return tables;
+    this.settle();
+    return undefined;
   }
 
   /** What cannot be put into the tables now. */
@@ -55,8 +54,17 @@ export class SharedTables {
   }
 
   /** Brings the tables to what the directory says of the touched hosts, and of those that failed before. */
-  update({ hosts }: Touched): void {
-    for (const host of new Set([...this.#faults.keys(), ...hosts.keys()])) this.#update(host);
+  update(touched: Touched): void {
+    atOnce(this.updating(touched));
+  }
+
+  /** The same in steps. */
+  *updating({ hosts }: Touched): Steps<undefined> {
+    for (const host of new Set([...this.#faults.keys(), ...hosts.keys()])) {
+      this.#update(host);
+      yield;
+    }
+    return undefined;
   }
 
   /** Names of the resources of a host. */

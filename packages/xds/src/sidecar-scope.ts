@@ -1,7 +1,8 @@
 import type { EgressListener, Sidecar } from "@signalbox/istio-objects";
 import { parseProtocol } from "@signalbox/model";
 import type { Client, RuleBook, Rule } from "@signalbox/traffic";
-import type { Flavour } from "./compiled-service.ts";
+import { atOnce, type Steps } from "@signalbox/slices";
+import type { CompiledService, Flavour } from "./compiled-service.ts";
 import type { Directory, Touched } from "./directory.ts";
 import type { TranslationFault } from "./translation-fault.ts";
 import { ImportedSight } from "./imported-sight.ts";
@@ -29,13 +30,17 @@ interface EgressPort {
   readonly egress: EgressListener;
   readonly number: number;
   readonly sight: ImportedSight;
+  /** Services that have the port, by host. */
+  readonly members: Map<string, Member>;
+  readonly routes: RouteTable;
   listeners: Cover;
   tables: Cover;
+  isDirty: boolean;
 }
 
 /**
  * Everything that workloads behind a Sidecar with egress listeners get. Its imports cut clusters, assignments, routes and listeners. An egress
- * listener with a port has that port to itself; the one without a port has the others.
+ * listener with a port has that port to itself; the one without a port has the others. Made empty: what is in sight is put in by `filling`.
  */
 export class SidecarScope implements Scope {
   readonly tables: SharedTables;
@@ -47,6 +52,8 @@ export class SidecarScope implements Scope {
   readonly #base: EnvoyScope | undefined;
   readonly #ports: readonly EgressPort[];
   readonly #faults = new Map<number, TranslationFault>();
+  /** Until everything was put in, the ports are left to whoever does that. */
+  #isFilling = true;
 
   constructor(options: SidecarScopeOptions) {
     const { book, client, directory, flavour, scope, settings, sidecar } = options;
@@ -61,19 +68,33 @@ export class SidecarScope implements Scope {
     const { egress } = sidecar.spec;
     this.#all = sight(egress);
     this.#rest = sight(egress.filter((one) => !hasPort(one)));
-    this.tables = new SharedTables(this.#all, flavour, settings);
+    this.tables = new SharedTables(this.#all, flavour, settings, []);
     this.#ports = egress.filter(hasPort).map((one) => ({
       egress: one,
       number: one.port?.number ?? 0,
       sight: sight([one]),
+      members: new Map(),
+      routes: new RouteTable(String(one.port?.number ?? 0), scope?.fallback ?? "block", true),
       listeners: uncovered,
       tables: uncovered,
+      isDirty: true,
     }));
     this.#base = scope === undefined ? undefined : new EnvoyScope(this.#rest, settings, scope);
     this.listeners = new OverlayTable(this.#base?.listeners ?? new ResourceTable());
     this.routes = new OverlayTable(this.#base?.routes ?? new ResourceTable());
-    this.#publishPorts();
+  }
+
+  /** Puts in everything in sight. What changes meanwhile has to be told to `updating`: whatever comes last for a host reads how it is then. */
+  *filling(): Steps<undefined> {
+    yield* this.tables.filling();
+    if (this.#base !== undefined) {
+      yield* this.#base.filling();
+      for (const port of this.#ports) yield* this.#placeAll(port, port.sight.hosts());
+    }
+    this.#isFilling = false;
+    yield* this.#publishPorts();
     this.settle();
+    return undefined;
   }
 
   get faults(): Iterable<TranslationFault> {
@@ -81,10 +102,23 @@ export class SidecarScope implements Scope {
   }
 
   update(touched: Touched): void {
-    this.tables.update(this.#all.follow(touched));
-    this.#base?.update(this.#rest.follow(touched));
-    for (const { sight } of this.#ports) sight.follow(touched);
-    this.#publishPorts();
+    atOnce(this.updating(touched));
+  }
+
+  /** What came into sight of an egress listener is in sight of all parts of it before any of them is brought up to date. */
+  *updating(touched: Touched): Steps<undefined> {
+    const all = this.#all.follow(touched);
+    const rest = this.#rest.follow(touched);
+    const followed = this.#ports.map((port) => ({ port, hosts: port.sight.follow(touched).hosts.keys() }));
+    yield* this.tables.updating(all);
+    if (this.#base === undefined) return undefined;
+    yield* this.#base.updating(rest);
+    for (const { hosts, port } of followed) {
+      yield* this.#placeAll(port, hosts);
+      if (this.#base.dirty.has(port.number)) port.isDirty = true;
+    }
+    if (!this.#isFilling) yield* this.#publishPorts();
+    return undefined;
   }
 
   /** Forgets what changed. */
@@ -96,39 +130,72 @@ export class SidecarScope implements Scope {
     this.routes.settle();
   }
 
-  #publishPorts(): void {
-    if (this.#base === undefined) return;
-    for (const port of this.#ports) {
-      this.#faults.delete(port.number);
-      try {
-        this.#publish(port, this.#base);
-      } catch (cause) {
-        this.#faults.set(port.number, { subject: `port ${String(port.number)}`, cause });
-      }
+  /** Brings a port to what these hosts are now. */
+  *#placeAll(port: EgressPort, hosts: Iterable<string>): Steps<undefined> {
+    if (this.#base === undefined) return undefined;
+    const { options } = this.#base;
+    const portOptions = { ...options, style: styleOf(port.egress, options.style) };
+    for (const host of [...hosts]) {
+      this.#place(port, host, portOptions);
+      yield;
+    }
+    return undefined;
+  }
+
+  #place(port: EgressPort, host: string, options: ScopeOptions): void {
+    const { members, routes, sight } = port;
+    const before = members.get(host);
+    const member = memberOf(sight.visible(host), port);
+    if (before === undefined && member === undefined) return;
+    port.isDirty = true;
+    members.delete(host);
+    routes.claim(host, undefined);
+    if (member === undefined) return;
+    members.set(host, member);
+    claimRoutes(host, member, sight.aliases(member.service), options, routes, undefined);
+    try {
+      routes.prepare(host);
+    } catch {
+      // Reported when the port is published.
     }
   }
 
-  #publish(port: EgressPort, base: EnvoyScope): void {
-    const { number, sight } = port;
-    const { settings } = this.#options;
-    const options = { ...base.options, style: styleOf(port.egress, base.options.style) };
-    const routes = new RouteTable(String(number), options.fallback, true);
-    const members: Member[] = [];
-    for (const host of sight.hosts()) {
-      const service = sight.visible(host);
-      const found = service?.ports.find((one) => one.port.number === number);
-      if (service === undefined || found === undefined) continue;
-      const protocol = port.egress.port?.protocol ?? "";
-      const asked = protocol === "" ? found : { ...found, port: { ...found.port, protocol: parseProtocol(protocol) } };
-      const member = { service, port: asked };
-      members.push(member);
-      claimRoutes(host, member, sight.aliases(service), options, routes, undefined);
+  *#publishPorts(): Steps<undefined> {
+    for (const port of this.#base === undefined ? [] : this.#ports) {
+      if (!port.isDirty && !this.#faults.has(port.number)) continue;
+      this.#faults.delete(port.number);
+      try {
+        this.#publish(port);
+      } catch (cause) {
+        this.#faults.set(port.number, { subject: `port ${String(port.number)}`, cause });
+      }
+      yield;
     }
-    const made = portResources(number, members, routes, options.style, settings);
-    const group = base.group(number);
-    port.listeners = this.listeners.cover(port.listeners, group?.listeners ?? new Set(), made.listeners);
-    port.tables = this.routes.cover(port.tables, group?.tables ?? new Set(), made.tables);
+    return undefined;
   }
+
+  #publish(port: EgressPort): void {
+    const base = this.#base;
+    if (base === undefined) return;
+    port.isDirty = false;
+    const { number, routes } = port;
+    const style = styleOf(port.egress, base.options.style);
+    const made = portResources(number, [...port.members.values()], routes, style, this.#options.settings);
+    const group = base.group(number);
+    port.listeners = this.listeners.cover(port.listeners, group?.listeners ?? none, made.listeners);
+    port.tables = this.routes.cover(port.tables, group?.tables ?? none, made.tables);
+  }
+}
+
+const none: ReadonlySet<string> = new Set();
+
+/** A service as a member of an egress listener's port, whose protocol is that of the listener where it names one. */
+function memberOf(service: CompiledService | undefined, { egress, number }: EgressPort): Member | undefined {
+  const found = service?.ports.find(({ port }) => port.number === number);
+  if (service === undefined || found === undefined) return undefined;
+  const protocol = egress.port?.protocol ?? "";
+  if (protocol === "") return { service, port: found };
+  return { service, port: { ...found, port: { ...found.port, protocol: parseProtocol(protocol) } } };
 }
 
 function hasPort({ port }: EgressListener): boolean {

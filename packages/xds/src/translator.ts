@@ -33,6 +33,7 @@ import {
 import { NodeScopes, type NodeScope } from "./node-scope.ts";
 import type { ProxyNode } from "./node.ts";
 import { OverlayTable } from "./overlay-table.ts";
+import { PartsAhead } from "./parts-ahead.ts";
 import { PatchedView } from "./patches/patched-view.ts";
 import { faultOf, Patchers } from "./patches/patchers.ts";
 import { RuleUse } from "./rule-use.ts";
@@ -130,6 +131,9 @@ interface BuiltScope {
   readonly views: Map<string, ResourceView>;
 }
 
+/** A scope that belongs to one kind of views alone. */
+type OwnScope = GrpcScope | RouterScope | SidecarScope;
+
 /** So many views are kept that nobody holds: what clients say decides which views there are, so there must be a bound. */
 const maximumIdle = 64;
 
@@ -151,11 +155,12 @@ class CatalogTranslator implements Translator {
   readonly #owners = new Map<ResourceView, { readonly scope: string; readonly key: string }>();
   /** Views that nobody holds, the longest forgotten first. */
   readonly #idle = new Set<ResourceView>();
+  readonly #tablesAhead = new PartsAhead<SharedTables>();
+  readonly #sharedAhead = new PartsAhead<EnvoyScope>();
+  readonly #ownAhead = new PartsAhead<OwnScope>();
   /** Shared scopes that were made ahead, by key, the oldest first. */
   readonly #ahead = new Set<string>();
   #revision: Revision | undefined;
-  /** How many events were taken in. */
-  #events = 0;
 
   constructor(settings: MeshSettings, domain: string, shortNames: NameDomain) {
     this.#settings = settings;
@@ -199,11 +204,13 @@ class CatalogTranslator implements Translator {
       add(typeUrls.listener, listeners.resources.size);
       add(typeUrls.route, routes.resources.size);
     }
-    for (const { scope, secrets, views } of this.#scopes.values()) {
+    for (const { secrets, views } of this.#scopes.values()) {
       for (const view of views.values())
         if (view instanceof DiscoveredHostsView) add(typeUrls.virtualHost, view.resources(typeUrls.virtualHost).size);
       if (secrets !== undefined) add(typeUrls.secret, secrets.resources.size);
-      if (scope === undefined) continue;
+    }
+    const scopes = [...this.#scopes.values()].flatMap(({ scope }) => (scope === undefined ? [] : [scope]));
+    for (const scope of [...scopes, ...this.#ownAhead.full]) {
       const { listeners, routes } = scope;
       if (scope instanceof RouterScope) add(typeUrls.cluster, scope.clusters.resources.size);
       add(typeUrls.listener, (listeners instanceof OverlayTable ? listeners.own : listeners).resources.size);
@@ -221,7 +228,6 @@ class CatalogTranslator implements Translator {
   }
 
   apply(event: ChangeEvent, prepared?: PreparedServices): TranslationChanges {
-    this.#events += 1;
     const objects =
       event.type === "snapshot"
         ? this.#objects.takeAll(event.catalog.objects)
@@ -259,39 +265,46 @@ class CatalogTranslator implements Translator {
 
   preparingView(node: ProxyNode, trusted = false) {
     const wanted = this.#nodes.of(node, trusted);
-    // Behind a Sidecar with egress there may be next to nothing of all services.
-    if (this.#scopes.has(wanted.key) || (wanted.sidecar?.spec.egress.length ?? 0) > 0) return undefined;
-    const flavour = flavourOf(node);
-    const options = wanted.targets === undefined && node.type !== "grpc" ? scopeOptions(wanted) : undefined;
-    const { settings } = wanted;
-    const tables = this.#sharedTables.has(flavour);
-    const scope = options === undefined || this.#sharedScopes.has(sharedScopeKey(options, settings));
-    if (tables && scope) return undefined;
+    if (this.#scopes.has(wanted.key) || this.#isPrepared(wanted)) return undefined;
     // Nobody may ask for the view after all.
     if (![...this.#scopes.values()].some(({ clientKey }) => clientKey === wanted.clientKey))
       this.#nodes.forgetClient(wanted.clientKey);
-    const kind = JSON.stringify([flavour, options, settings.registryOnly]);
-    return { kind, steps: this.#preparingView(flavour, options, settings) };
+    const options = this.#sharedOptions(wanted);
+    const what = hasOwnScope(wanted) ? wanted.key : [options, wanted.settings.registryOnly];
+    return { kind: JSON.stringify([flavourOf(node), what]), steps: this.#preparingView(wanted) };
   }
 
-  /** Builds what is shared. It is of no use where an event came meanwhile, but for what was encoded on the way. */
-  *#preparingView(flavour: Flavour, options: ScopeOptions | undefined, settings: MeshSettings): Steps<undefined> {
-    const sight = this.#directory.sight(anyClient);
-    let event = this.#events;
-    if (!this.#sharedTables.has(flavour)) {
-      const tables = yield* SharedTables.building(sight, flavour, this.#settings);
-      if (event === this.#events && !this.#sharedTables.has(flavour)) this.#sharedTables.set(flavour, tables);
+  #isPrepared(wanted: NodeScope): boolean {
+    if (hasOwnScope(wanted) && !this.#ownAhead.has(wanted.key)) return false;
+    if (isBehindSidecar(wanted)) return true;
+    if (!this.#sharedTables.has(flavourOf(wanted.node))) return false;
+    const options = this.#sharedOptions(wanted);
+    return options === undefined || this.#sharedScopes.has(sharedScopeKey(options, wanted.settings));
+  }
+
+  /** Makes what is costly and hands it over where it is shared, or keeps it for the view. Events that come meanwhile change it as all the rest. */
+  *#preparingView(wanted: NodeScope): Steps<undefined> {
+    const { key, node, settings } = wanted;
+    const flavour = flavourOf(node);
+    if (!isBehindSidecar(wanted) && !this.#sharedTables.has(flavour)) {
+      yield* this.#tablesAhead.making(flavour, () => this.#emptyTables(flavour));
+      if (this.#tablesAhead.has(flavour)) this.#shareTables(flavour);
     }
+    if (hasOwnScope(wanted)) return yield* this.#ownAhead.making(key, () => this.#emptyScope(wanted));
+    const options = this.#sharedOptions(wanted);
     if (options === undefined) return undefined;
-    const key = sharedScopeKey(options, settings);
-    if (this.#sharedScopes.has(key)) return undefined;
-    event = this.#events;
-    const scope = yield* EnvoyScope.building(sight, settings, options);
-    if (event === this.#events && !this.#sharedScopes.has(key)) {
-      this.#sharedScopes.set(key, scope);
-      this.#keepAhead(key);
-    }
+    const sharedKey = sharedScopeKey(options, settings);
+    if (this.#sharedScopes.has(sharedKey)) return undefined;
+    yield* this.#sharedAhead.making(sharedKey, () => this.#emptySharedScope(options, settings));
+    if (!this.#sharedAhead.has(sharedKey)) return undefined;
+    this.#shareScope(options, settings);
+    this.#keepAhead(sharedKey);
     return undefined;
+  }
+
+  /** What is made ahead for views that are not there yet, what is shared first. All of it follows events. */
+  #underConstruction(): readonly (SharedTables | Scope)[] {
+    return [...this.#tablesAhead.all, ...this.#sharedAhead.all, ...this.#ownAhead.all];
   }
 
   #keepAhead(key: string): void {
@@ -373,7 +386,13 @@ class CatalogTranslator implements Translator {
   /** All parts in the order of their updates: what is shared comes first. */
   #parts(): readonly { update(touched: Touched): void; readonly faults: Iterable<TranslationFault> }[] {
     const scopes = [...this.#scopes.values()].flatMap(({ scope }) => (scope === undefined ? [] : [scope]));
-    return [...this.#sharedTables.values(), ...this.#tables.values(), ...this.#sharedScopes.values(), ...scopes];
+    return [
+      ...this.#sharedTables.values(),
+      ...this.#tables.values(),
+      ...this.#sharedScopes.values(),
+      ...scopes,
+      ...this.#underConstruction(),
+    ];
   }
 
   forget(view: ResourceView): void {
@@ -404,14 +423,14 @@ class CatalogTranslator implements Translator {
   }
 
   #build(wanted: NodeScope): BuiltScope {
-    const { client, clientKey, node, sidecar } = wanted;
-    if (sidecar !== undefined && sidecar.spec.egress.length > 0) {
-      const scope = this.#behindSidecar(wanted, sidecar);
+    const { client, clientKey, key, node } = wanted;
+    const own = hasOwnScope(wanted) ? this.#ownAhead.take(key, () => this.#emptyScope(wanted)) : undefined;
+    if (own instanceof SidecarScope) {
       return {
-        scope,
+        scope: own,
         tables: undefined,
         clientKey,
-        base: tableView(scope.tables, scope),
+        base: tableView(own.tables, own),
         secrets: undefined,
         views: new Map(),
       };
@@ -423,10 +442,27 @@ class CatalogTranslator implements Translator {
       tables = new ServiceTables(this.#directory, this.#shareTables(flavour), client);
       this.#tables.set(tablesKey, tables);
     }
-    const scope = this.#buildScope(wanted);
+    const scope = own ?? this.#buildScope(wanted);
     const secrets = wanted.secrets ? new SecretTable(this.#secrets, client) : undefined;
     const base = tableView(tables, scope, secrets);
     return { scope, secrets, tables: tablesKey, clientKey, base, views: new Map() };
+  }
+
+  /** A scope that its view does not share with other kinds of views. */
+  #emptyScope(wanted: NodeScope): OwnScope {
+    const { client, dnsDomain, node, settings, sidecar, targets } = wanted;
+    const sight = this.#directory.sight(client);
+    if (sidecar !== undefined && isBehindSidecar(wanted)) return this.#behindSidecar(wanted, sidecar);
+    if (targets === undefined) return new GrpcScope(sight, dnsDomain, settings);
+    return new RouterScope({
+      book: this.#book,
+      client,
+      sight,
+      find: (host) => this.#directory.reached(host, client.namespace),
+      settings,
+      targetPorts: targets,
+      style: { wildcards: wildcardsOf(node.addresses), privileged: node.privileged },
+    });
   }
 
   #behindSidecar({ client, dnsDomain, node, settings }: NodeScope, sidecar: Rule<Sidecar>): SidecarScope {
@@ -441,38 +477,44 @@ class CatalogTranslator implements Translator {
     });
   }
 
+  /** A scope on top of one that views share. */
   #buildScope(wanted: NodeScope): Scope | undefined {
-    const { client, dnsDomain, node, settings, targets } = wanted;
-    if (targets !== undefined) {
-      return new RouterScope({
-        book: this.#book,
-        client,
-        sight: this.#directory.sight(client),
-        find: (host) => this.#directory.reached(host, client.namespace),
-        settings,
-        targetPorts: targets,
-        style: { wildcards: wildcardsOf(node.addresses), privileged: node.privileged },
-      });
-    }
-    if (node.type === "grpc") return new GrpcScope(this.#directory.sight(client), dnsDomain, settings);
-    const options = scopeOptions(wanted);
+    const { client, dnsDomain, settings } = wanted;
+    const options = this.#sharedOptions(wanted);
     if (options === undefined) return undefined;
+    return new ScopeOverlay(this.#directory, this.#shareScope(options, settings), client, dnsDomain);
+  }
+
+  /** What the shared scope of a node depends on; undefined where it has none. */
+  #sharedOptions(wanted: NodeScope): ScopeOptions | undefined {
+    return hasOwnScope(wanted) ? undefined : scopeOptions(wanted);
+  }
+
+  #shareScope(options: ScopeOptions, settings: MeshSettings): EnvoyScope {
     const key = sharedScopeKey(options, settings);
-    let base = this.#sharedScopes.get(key);
-    if (base === undefined) {
-      base = new EnvoyScope(this.#directory.sight(anyClient), settings, options);
-      this.#sharedScopes.set(key, base);
+    let shared = this.#sharedScopes.get(key);
+    if (shared === undefined) {
+      shared = this.#sharedAhead.take(key, () => this.#emptySharedScope(options, settings));
+      this.#sharedScopes.set(key, shared);
     }
-    return new ScopeOverlay(this.#directory, base, client, dnsDomain);
+    return shared;
+  }
+
+  #emptySharedScope(options: ScopeOptions, settings: MeshSettings): EnvoyScope {
+    return new EnvoyScope(this.#directory.sight(anyClient), settings, options);
   }
 
   #shareTables(flavour: Flavour): SharedTables {
     let shared = this.#sharedTables.get(flavour);
     if (shared === undefined) {
-      shared = new SharedTables(this.#directory.sight(anyClient), flavour, this.#settings);
+      shared = this.#tablesAhead.take(flavour, () => this.#emptyTables(flavour));
       this.#sharedTables.set(flavour, shared);
     }
     return shared;
+  }
+
+  #emptyTables(flavour: Flavour): SharedTables {
+    return new SharedTables(this.#directory.sight(anyClient), flavour, this.#settings, []);
   }
 
   #takeChanges(): ReadonlyMap<ResourceView, ChangedNames> {
@@ -491,6 +533,8 @@ class CatalogTranslator implements Translator {
       scope?.settle();
       secrets?.settle();
     }
+    // Nobody has seen any of it: what changed in it is no change for whoever will have it.
+    for (const part of this.#underConstruction()) part.settle();
     return views;
   }
 }
@@ -513,6 +557,16 @@ function tableView(
       ...(secrets === undefined ? [] : ([[typeUrls.secret, secrets]] as const)),
     ]),
   );
+}
+
+/** Does a Sidecar with egress listeners decide all that a node gets? */
+function isBehindSidecar({ sidecar }: NodeScope): boolean {
+  return (sidecar?.spec.egress.length ?? 0) > 0;
+}
+
+/** Has the node a scope that it shares with nodes of equal scope only? */
+function hasOwnScope(wanted: NodeScope): boolean {
+  return isBehindSidecar(wanted) || wanted.targets !== undefined || wanted.node.type === "grpc";
 }
 
 /** What the listeners and routes depend on that all namespaces share; undefined for clients that take none. */

@@ -1,17 +1,16 @@
-import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import type { Gateway } from "@signalbox/istio-objects";
 import { byCodeUnit } from "@signalbox/model";
+import { atOnce, type Steps } from "@signalbox/slices";
 import type { Client, Rule, RuleBook } from "@signalbox/traffic";
 import { resourceOf } from "@signalbox/xds-server";
 import type { CompiledService } from "../compiled-service.ts";
 import type { Touched } from "../directory.ts";
 import type { TranslationFault } from "../translation-fault.ts";
 import type { MeshSettings } from "../mesh.ts";
-import { encoded } from "../messages.ts";
 import type { Scope } from "../scope.ts";
 import type { Sight } from "../sight.ts";
 import { ResourceTable } from "../tables.ts";
-import { gatewayListener, listenerName, type RouterStyle, type ServerRules } from "./gateway-listener.ts";
+import { encodingGatewayListener, listenerName, type RouterStyle, type ServerRules } from "./gateway-listener.ts";
 import { GatewayTable, RoutesError, type TableContext } from "./gateway-table.ts";
 import {
   isAuto,
@@ -47,11 +46,21 @@ interface Made {
 /** What a listener and the servers behind it are put together from. */
 type Listeners = ReadonlyMap<string, ListenPort>;
 
+/** What has to be made anew. */
+interface Due {
+  readonly tables: Set<string>;
+  readonly listeners: Set<string>;
+}
+
 const noServers: readonly MergedServer[] = [];
+
+/** So often is made again in steps what changes touch while everything is put in. */
+const maximumRounds = 3;
 
 /**
  * Listeners, route tables and AUTO_PASSTHROUGH clusters of routers that equal Gateways select. A change rebuilds the listeners and tables
- * whose servers, routes or destinations it touches; what cannot be built stays as it was and is a fault.
+ * whose servers, routes or destinations it touches; what cannot be built stays as it was and is a fault. Made empty: everything is put in by
+ * `filling`.
  */
 export class RouterScope implements Scope {
   readonly listeners = new ResourceTable();
@@ -70,6 +79,11 @@ export class RouterScope implements Scope {
   #served: ReadonlyMap<string, readonly MergedServer[]> = new Map();
   #passedHosts: readonly string[] = [];
   #rejected: readonly TranslationFault[] = [];
+  readonly #due: Due = { tables: new Set(), listeners: new Set() };
+  /** What is being made now, of a state that may be older than the newest. */
+  #underWay = "";
+  /** Until everything was put in, what changes is left to whoever does that. */
+  #isFilling = true;
 
   constructor(options: RouterScopeOptions) {
     const { book, client, settings, sight } = options;
@@ -82,27 +96,44 @@ export class RouterScope implements Scope {
       passed: (server) => this.#passedBy(server),
       dynamicDns: (table) => this.#dynamicDns(table),
     };
+  }
+
+  /** Puts everything in. What changes meanwhile has to be told to `updating`: what it touches is made again here, at last in one step. */
+  *filling(): Steps<undefined> {
     this.#merge();
-    this.#pass(sight.hosts());
-    this.#publish(() => true);
+    yield* this.#pass(this.#options.sight.hosts());
+    this.#mark(() => true);
+    for (let round = 0; this.#isDue; round++) {
+      if (round < maximumRounds) yield* this.#publish();
+      else atOnce(this.#publish());
+    }
+    this.#isFilling = false;
     this.settle();
+    return undefined;
   }
 
   get faults(): Iterable<TranslationFault> {
     return [...this.#faults.values(), ...this.#rejected];
   }
 
-  update({ hosts, rules }: Touched): void {
+  update(touched: Touched): void {
+    atOnce(this.updating(touched));
+  }
+
+  /** Between two steps some clusters, tables and listeners are as they were, and others as they are now. */
+  *updating({ hosts, rules }: Touched): Steps<undefined> {
     const changed = new Set([...hosts].flatMap(([host, touch]) => (touch === "service" ? [host] : [])));
     const passedBefore = this.#passedHosts;
     this.#merge();
     const moved = passedBefore.join(" ") !== this.#passedHosts.join(" ");
-    const passing = this.#pass(moved ? this.#options.sight.hosts() : hosts.keys());
-    this.#publish(
+    const passing = yield* this.#pass(moved ? this.#options.sight.hosts() : hosts.keys());
+    this.#mark(
       ({ destinations, servers }) =>
         servers.some((merged) => rules.gateways.has(merged.gateway) || (passing && isAuto(merged))) ||
         [...destinations].some((host) => changed.has(host)),
     );
+    if (!this.#isFilling) yield* this.#publish();
+    return undefined;
   }
 
   settle(): void {
@@ -132,7 +163,7 @@ export class RouterScope implements Scope {
   }
 
   /** Brings the clusters behind AUTO_PASSTHROUGH to what these hosts are now. Says whether any came or went. */
-  #pass(hosts: Iterable<string>): boolean {
+  *#pass(hosts: Iterable<string>): Steps<boolean> {
     if (this.#passedHosts.length === 0 && this.#passed.size === 0) return false;
     let moved = false;
     for (const host of new Set([...hosts, ...(this.#passedHosts.length === 0 ? this.#passed.keys() : [])])) {
@@ -148,11 +179,13 @@ export class RouterScope implements Scope {
       } catch (cause) {
         this.#faults.set(`passed ${host}`, { subject: `clusters of ${host} for AUTO_PASSTHROUGH`, cause });
       }
+      yield;
     }
     return moved;
   }
 
-  #publish(isTouched: (made: Made) => boolean): void {
+  /** Removes what is served no more, and notes what is due: what is new, what has other servers, what failed before, and what is touched. */
+  #mark(isTouched: (made: Made) => boolean): void {
     for (const name of this.#tables.keys()) {
       if (this.#served.has(name)) continue;
       this.#tables.delete(name);
@@ -165,48 +198,90 @@ export class RouterScope implements Scope {
       this.#faults.delete(`listener ${name}`);
       this.listeners.remove(name);
     }
-    for (const [name, servers] of this.#served) this.#publishTable(name, servers, isTouched);
-    for (const [name, port] of this.#listen) this.#publishListener(name, port, isTouched);
+    const isDue = (fault: string, made: Made | undefined, servers: readonly MergedServer[]) =>
+      made === undefined ||
+      this.#faults.has(fault) ||
+      this.#underWay === fault ||
+      !sameServers(made.servers, servers) ||
+      isTouched(made);
+    for (const [name, servers] of this.#served)
+      if (isDue(`table ${name}`, this.#tables.get(name)?.made, servers)) this.#due.tables.add(name);
+    for (const [name, { servers }] of this.#listen)
+      if (isDue(`listener ${name}`, this.#ports.get(name), servers)) this.#due.listeners.add(name);
   }
 
-  #publishTable(name: string, servers: readonly MergedServer[], isTouched: (made: Made) => boolean): void {
-    const known = this.#tables.get(name);
-    const fault = `table ${name}`;
-    if (known !== undefined && !this.#faults.has(fault) && sameServers(known.made.servers, servers)) {
-      if (!isTouched(known.made)) return;
+  get #isDue(): boolean {
+    return this.#due.tables.size + this.#due.listeners.size > 0;
+  }
+
+  /** Makes what is due now; what becomes due meanwhile stays so. Listeners read which destinations the tables have. */
+  *#publish(): Steps<undefined> {
+    const { listeners, tables } = this.#due;
+    for (const name of [...tables]) {
+      tables.delete(name);
+      this.#underWay = `table ${name}`;
+      yield* this.#publishTable(name);
     }
-    const table = known?.table ?? new GatewayTable(name, this.#context);
-    this.#attempt(fault, `route table ${name}`, servers, () => {
-      this.routes.put(table.build(servers));
-    });
+    for (const name of [...listeners]) {
+      listeners.delete(name);
+      this.#underWay = `listener ${name}`;
+      yield* this.#publishListener(name);
+    }
+    this.#underWay = "";
+    return undefined;
+  }
+
+  *#publishTable(name: string): Steps<undefined> {
+    const servers = this.#served.get(name);
+    if (servers === undefined) return undefined;
+    const table = this.#tables.get(name)?.table ?? new GatewayTable(name, this.#context);
     this.#tables.set(name, { table, made: { servers, destinations: table.destinations } });
-  }
-
-  #publishListener(name: string, port: ListenPort, isTouched: (made: Made) => boolean): void {
-    const known = this.#ports.get(name);
-    const fault = `listener ${name}`;
-    const { servers } = port;
-    if (known !== undefined && !this.#faults.has(fault) && sameServers(known.servers, servers) && !isTouched(known))
-      return;
-    this.#ports.set(name, { servers, destinations: known?.destinations ?? new Set() });
-    this.#attempt(fault, `listener ${name}`, servers, () => {
-      this.#ports.set(name, { servers, destinations: this.#destinationsAt(servers) });
-      const listener = gatewayListener(port, this.#options.style, this.#rules);
-      if (listener === undefined) this.listeners.remove(name);
-      else this.listeners.put(resourceOf(name, encoded(ListenerSchema, listener)));
+    yield* this.#attempt(`table ${name}`, `route table ${name}`, servers, function* building(scope) {
+      const resource = yield* table.building(servers);
+      // It may be served no more.
+      if (scope.#tables.get(name)?.table === table) scope.routes.put(resource);
+      return undefined;
     });
+    if (this.#tables.get(name)?.table === table)
+      this.#tables.set(name, { table, made: { servers, destinations: table.destinations } });
+    else this.#faults.delete(`table ${name}`);
+    return undefined;
   }
 
-  #attempt(fault: string, subject: string, servers: readonly MergedServer[], make: () => void): void {
+  *#publishListener(name: string): Steps<undefined> {
+    const port = this.#listen.get(name);
+    if (port === undefined) return undefined;
+    const { servers } = port;
+    this.#ports.set(name, { servers, destinations: this.#ports.get(name)?.destinations ?? new Set() });
+    yield* this.#attempt(`listener ${name}`, `listener ${name}`, servers, function* building(scope) {
+      const destinations = scope.#destinationsAt(servers);
+      scope.#ports.set(name, { servers, destinations });
+      const bytes = yield* encodingGatewayListener(port, scope.#options.style, scope.#rules);
+      // Nobody may listen there any more.
+      if (bytes === undefined || !scope.#ports.has(name)) scope.listeners.remove(name);
+      else scope.listeners.put(resourceOf(name, bytes));
+      return undefined;
+    });
+    if (!this.#ports.has(name)) this.#faults.delete(`listener ${name}`);
+    return undefined;
+  }
+
+  *#attempt(
+    fault: string,
+    subject: string,
+    servers: readonly MergedServer[],
+    making: (scope: this) => Steps<undefined>,
+  ): Steps<undefined> {
     this.#faults.delete(fault);
     try {
-      make();
+      yield* making(this);
     } catch (error) {
       const routes = error instanceof RoutesError ? error : undefined;
       const gateways = [...new Set(servers.map(({ gateway }) => `Gateway/${gateway}`))];
       const objects = routes === undefined ? gateways : [routes.object];
       this.#faults.set(fault, { subject, cause: routes === undefined ? error : routes.cause, objects });
     }
+    return undefined;
   }
 
   /** Hosts on which a listener depends: by rules for connections, and by names that its HTTP filters have to look up. */
@@ -215,12 +290,12 @@ export class RouterScope implements Scope {
     return new Set(routings.flatMap(({ destinations }) => destinations.map((host) => host.toLowerCase())));
   }
 
-  #passedBy({ hosts }: MergedServer): readonly string[] {
+  *#passedBy({ hosts }: MergedServer): Iterable<string> {
     const names = hostNames(hosts);
-    return [...this.#passed.keys()].sort(byCodeUnit).flatMap((host) => {
+    for (const host of [...this.#passed.keys()].sort(byCodeUnit)) {
       const service = this.#options.sight.visible(host);
-      return service !== undefined && isPassedTo(service, names) ? sniNames(service) : [];
-    });
+      if (service !== undefined && isPassedTo(service, names)) yield* sniNames(service);
+    }
   }
 
   #dynamicDns(table: string): readonly string[] {

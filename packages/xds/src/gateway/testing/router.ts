@@ -3,6 +3,7 @@ import { anyRegistry } from "@signalbox/envoy-api";
 import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import { objectKey, registryId, serviceKey, type ConfigObject } from "@signalbox/model";
+import { atOnce } from "@signalbox/slices";
 import { createRuleBook, type Client, type RuleBook } from "@signalbox/traffic";
 import { Directory } from "../../directory.ts";
 import { meshSettings } from "../../mesh.ts";
@@ -85,7 +86,7 @@ export class World {
       spoil = (book: RuleBook) => book,
       targetPorts = new Map<number, number>(),
     } = this.#options;
-    return new RouterScope({
+    const scope = new RouterScope({
       book: spoil(this.book),
       client: edge,
       sight: this.directory.sight(edge),
@@ -93,6 +94,8 @@ export class World {
       targetPorts,
       style: { wildcards: ["0.0.0.0"], privileged },
     });
+    atOnce(scope.filling());
+    return scope;
   }
 
   /** Takes in objects and services that came or changed, and forgets others. */
