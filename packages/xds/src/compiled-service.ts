@@ -4,7 +4,7 @@ import { portPolicy, type DestinationPolicy } from "@signalbox/traffic";
 import { resourceOf, type Resource } from "@signalbox/xds-server";
 import type { AppliedRules } from "./applied-rules.ts";
 import { clusterDiscovery, serviceCluster, type Capture, type ClusterDiscovery } from "./clusters.ts";
-import { encodeEdsCluster } from "./eds-cluster.ts";
+import { encodeEdsCluster, encodeGrpcEdsCluster } from "./eds-cluster.ts";
 import { encodeAssignment, localityGroups, type EndpointAddresses } from "./endpoints.ts";
 import { grpcCluster, grpcDiscovery } from "./grpc.ts";
 import type { MeshSettings } from "./mesh.ts";
@@ -187,6 +187,7 @@ export class CompiledService {
 
   #cluster(name: string, port: Port, flavour: Flavour, discovery: ClusterDiscovery): Uint8Array {
     const { service, instances } = this.entry;
+    if (flavour === "grpc" && discovery === "EDS") return encodeGrpcEdsCluster(name, service, port, this.#settings);
     if (flavour === "grpc")
       return encoded(ClusterSchema, grpcCluster(service, port, instances, this.#settings, discovery));
     if (discovery === "EDS") return encodeEdsCluster(name, service, port, this.#settings);

@@ -1,6 +1,8 @@
 import { Cluster_EdsClusterConfigSchema, ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import type { Port, Protocol, Service } from "@signalbox/model";
+import type { ClusterInit } from "./cluster-init.ts";
 import { serviceCluster } from "./clusters.ts";
+import { grpcCluster } from "./grpc.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { encoded } from "./messages.ts";
 import { ReverseWriter } from "./reverse-writer.ts";
@@ -15,13 +17,27 @@ interface Shared {
   readonly rest: Uint8Array;
 }
 
-const shared = new WeakMap<MeshSettings, Map<Protocol, Shared>>();
+const shared = new WeakMap<MeshSettings, Map<Protocol | "for gRPC clients", Shared>>();
 /** Nothing that is written gives way to anybody else before it is finished, so one is enough. */
 const writer = new ReverseWriter();
 
 /** The bytes of `serviceCluster` for a port with endpoints from EDS. Most clusters are such, and few differ in more than the name. */
 export function encodeEdsCluster(name: string, service: Service, port: Port, settings: MeshSettings): Uint8Array {
-  const { rest, source, type } = sharedParts(service, port, settings);
+  return named(
+    name,
+    sharedParts(settings, port.protocol, () => serviceCluster(service, port, [], settings, "EDS")),
+  );
+}
+
+/** The bytes of `grpcCluster` for a port with endpoints from EDS. */
+export function encodeGrpcEdsCluster(name: string, service: Service, port: Port, settings: MeshSettings): Uint8Array {
+  return named(
+    name,
+    sharedParts(settings, "for gRPC clients", () => grpcCluster(service, port, [], settings, "EDS")),
+  );
+}
+
+function named(name: string, { rest, source, type }: Shared): Uint8Array {
   writer.begin();
   writer.raw(rest);
   const before = writer.length;
@@ -33,19 +49,18 @@ export function encodeEdsCluster(name: string, service: Service, port: Port, set
   return writer.finish();
 }
 
-function sharedParts(service: Service, port: Port, settings: MeshSettings): Shared {
-  const byProtocol = shared.get(settings) ?? new Map<Protocol, Shared>();
-  shared.set(settings, byProtocol);
-  let parts = byProtocol.get(port.protocol);
+function sharedParts(settings: MeshSettings, kind: Protocol | "for gRPC clients", make: () => ClusterInit): Shared {
+  const byKind = shared.get(settings) ?? new Map<Protocol | "for gRPC clients", Shared>();
+  shared.set(settings, byKind);
+  let parts = byKind.get(kind);
   if (parts === undefined) {
-    const cluster = serviceCluster(service, port, [], settings, "EDS");
-    const { clusterDiscoveryType, edsClusterConfig, name: _, ...rest } = cluster;
+    const { clusterDiscoveryType, edsClusterConfig, name: _, ...rest } = make();
     parts = {
       type: encoded(ClusterSchema, { ...(clusterDiscoveryType && { clusterDiscoveryType }) }),
       source: encoded(Cluster_EdsClusterConfigSchema, { ...edsClusterConfig, serviceName: "" }),
       rest: encoded(ClusterSchema, rest),
     };
-    byProtocol.set(port.protocol, parts);
+    byKind.set(kind, parts);
   }
   return parts;
 }

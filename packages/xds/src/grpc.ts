@@ -51,13 +51,18 @@ export function grpcListener(name: string, routeTable: string, faults = false): 
   return {
     name,
     apiListener: {
-      apiListener: packed(HttpConnectionManagerSchema, {
-        statPrefix: name,
-        routeSpecifier: { case: "rds", value: { configSource: adsSource(), routeConfigName: routeTable } },
-        httpFilters: [...(faults ? [faultFilter()] : []), routerFilter()],
-      }),
+      apiListener: packed(HttpConnectionManagerSchema, grpcConnectionManager(name, routeTable, faults)),
     },
   };
+}
+
+/** What stands in a listener: where the routes are, and the filters that every gRPC library has. */
+export function grpcConnectionManager(name: string, routeTable: string, faults: boolean) {
+  return {
+    statPrefix: name,
+    routeSpecifier: { case: "rds", value: { configSource: adsSource(), routeConfigName: routeTable } },
+    httpFilters: [...(faults ? [faultFilter()] : []), routerFilter()],
+  } satisfies Init<typeof HttpConnectionManagerSchema>;
 }
 
 /**
@@ -74,18 +79,24 @@ export function grpcRoutes(
     name,
     virtualHosts: [
       {
-        name: `${service.hostname}:${String(port.number)}`,
+        name: grpcHostName(service, port),
         domains: ["*"],
-        routes: routes === undefined ? [defaultRoute(name)] : [...routes],
+        routes: routes === undefined ? [grpcDefaultRoute(name)] : [...routes],
       },
     ],
   };
 }
 
-function defaultRoute(cluster: string): RouteInit {
+/** The name of the one virtual host in a route table. */
+export function grpcHostName({ hostname }: Service, port: Port): string {
+  return `${hostname}:${String(port.number)}`;
+}
+
+/** The route of a port without rules: all calls go to its cluster. */
+export function grpcDefaultRoute(cluster: string) {
   return {
     name: "default",
     match: { pathSpecifier: { case: "prefix", value: "" } },
     action: { case: "route", value: clusterAction(cluster) },
-  };
+  } satisfies RouteInit;
 }

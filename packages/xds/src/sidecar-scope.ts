@@ -1,7 +1,8 @@
 import type { EgressListener, Sidecar } from "@signalbox/istio-objects";
 import { parseProtocol } from "@signalbox/model";
 import type { Client, RuleBook, Rule } from "@signalbox/traffic";
-import type { Flavour } from "./compiled-service.ts";
+import type { Steps } from "@signalbox/slices";
+import type { CompiledService, Flavour } from "./compiled-service.ts";
 import type { Directory, Touched } from "./directory.ts";
 import type { TranslationFault } from "./translation-fault.ts";
 import { ImportedSight } from "./imported-sight.ts";
@@ -9,7 +10,6 @@ import type { MeshSettings } from "./mesh.ts";
 import type { ListenerStyle } from "./outbound-listeners.ts";
 import { OverlayTable, uncovered, type Cover } from "./overlay-table.ts";
 import { RouteTable } from "./route-table.ts";
-import type { Steps } from "@signalbox/slices";
 import { claimRoutes, EnvoyScope, portResources, type Member, type Scope, type ScopeOptions } from "./scope.ts";
 import { SharedTables } from "./service-tables.ts";
 import { ResourceTable } from "./tables.ts";
@@ -30,13 +30,17 @@ interface EgressPort {
   readonly egress: EgressListener;
   readonly number: number;
   readonly sight: ImportedSight;
+  /** Services that have the port, by host. */
+  readonly members: Map<string, Member>;
+  readonly routes: RouteTable;
   listeners: Cover;
   tables: Cover;
+  isDirty: boolean;
 }
 
 /**
  * Everything that workloads behind a Sidecar with egress listeners get. Its imports cut clusters, assignments, routes and listeners. An egress
- * listener with a port has that port to itself; the one without a port has the others. Made empty.
+ * listener with a port has that port to itself; the one without a port has the others. Made empty: what is in sight is put in by `filling`.
  */
 export class SidecarScope implements Scope {
   readonly tables: SharedTables;
@@ -48,9 +52,8 @@ export class SidecarScope implements Scope {
   readonly #base: EnvoyScope | undefined;
   readonly #ports: readonly EgressPort[];
   readonly #faults = new Map<number, TranslationFault>();
-  #isFilled = false;
-  /** Counts what changed while `filling` goes on: it may have published it already. */
-  #missed = 0;
+  /** Until everything was put in, the ports are left to whoever does that. */
+  #isFilling = true;
 
   constructor(options: SidecarScopeOptions) {
     const { book, client, directory, flavour, scope, settings, sidecar } = options;
@@ -70,24 +73,26 @@ export class SidecarScope implements Scope {
       egress: one,
       number: one.port?.number ?? 0,
       sight: sight([one]),
+      members: new Map(),
+      routes: new RouteTable(String(one.port?.number ?? 0), scope?.fallback ?? "block", true),
       listeners: uncovered,
       tables: uncovered,
+      isDirty: true,
     }));
     this.#base = scope === undefined ? undefined : new EnvoyScope(this.#rest, settings, scope);
     this.listeners = new OverlayTable(this.#base?.listeners ?? new ResourceTable());
     this.routes = new OverlayTable(this.#base?.routes ?? new ResourceTable());
   }
 
-  /** Puts in everything in sight. What changes meanwhile has to be told to `updating`. */
+  /** Puts in everything in sight. What changes meanwhile has to be told to `updating`: whatever comes last for a host reads how it is then. */
   *filling(): Steps<undefined> {
     yield* this.tables.filling();
-    if (this.#base !== undefined) yield* this.#base.filling();
-    let missed: number;
-    do {
-      missed = this.#missed;
-      yield* this.#publishPorts();
-    } while (missed !== this.#missed);
-    this.#isFilled = true;
+    if (this.#base !== undefined) {
+      yield* this.#base.filling();
+      for (const port of this.#ports) yield* this.#placeAll(port, port.sight.hosts());
+    }
+    this.#isFilling = false;
+    yield* this.#publishPorts();
     this.settle();
     return undefined;
   }
@@ -96,13 +101,19 @@ export class SidecarScope implements Scope {
     return [...this.tables.faults, ...(this.#base?.faults ?? []), ...this.#faults.values()];
   }
 
+  /** What came into sight of an egress listener is in sight of all parts of it before any of them is brought up to date. */
   *updating(touched: Touched): Steps<undefined> {
-    yield* this.tables.updating(this.#all.follow(touched));
+    const all = this.#all.follow(touched);
     const rest = this.#rest.follow(touched);
-    if (this.#base !== undefined) yield* this.#base.updating(rest);
-    for (const { sight } of this.#ports) sight.follow(touched);
-    if (this.#isFilled) yield* this.#publishPorts();
-    else this.#missed++;
+    const followed = this.#ports.map((port) => ({ port, hosts: port.sight.follow(touched).hosts.keys() }));
+    yield* this.tables.updating(all);
+    if (this.#base === undefined) return undefined;
+    yield* this.#base.updating(rest);
+    for (const { hosts, port } of followed) {
+      yield* this.#placeAll(port, hosts);
+      if (this.#base.dirty.has(port.number)) port.isDirty = true;
+    }
+    if (!this.#isFilling) yield* this.#publishPorts();
     return undefined;
   }
 
@@ -114,43 +125,74 @@ export class SidecarScope implements Scope {
     this.routes.settle();
   }
 
-  *#publishPorts(): Steps<undefined> {
+  /** Brings a port to what these hosts are now. */
+  *#placeAll(port: EgressPort, hosts: Iterable<string>): Steps<undefined> {
     if (this.#base === undefined) return undefined;
-    for (const port of this.#ports) {
-      this.#faults.delete(port.number);
-      try {
-        yield* this.#publish(port, this.#base);
-      } catch (cause) {
-        this.#faults.set(port.number, { subject: `port ${String(port.number)}`, cause });
-      }
+    const { options } = this.#base;
+    const portOptions = { ...options, style: styleOf(port.egress, options.style) };
+    for (const host of [...hosts]) {
+      this.#place(port, host, portOptions);
+      yield;
     }
     return undefined;
   }
 
-  *#publish(port: EgressPort, base: EnvoyScope): Steps<undefined> {
-    const { number, sight } = port;
-    const { settings } = this.#options;
-    const options = { ...base.options, style: styleOf(port.egress, base.options.style) };
-    const routes = new RouteTable(String(number), options.fallback, true);
-    const members: Member[] = [];
-    for (const host of [...sight.hosts()]) {
-      yield;
-      const service = sight.visible(host);
-      const found = service?.ports.find((one) => one.port.number === number);
-      if (service === undefined || found === undefined) continue;
-      const protocol = port.egress.port?.protocol ?? "";
-      const asked = protocol === "" ? found : { ...found, port: { ...found.port, protocol: parseProtocol(protocol) } };
-      const member = { service, port: asked };
-      members.push(member);
-      claimRoutes(host, member, sight.aliases(service), options, routes, undefined);
+  #place(port: EgressPort, host: string, options: ScopeOptions): void {
+    const { members, routes, sight } = port;
+    const before = members.get(host);
+    const member = memberOf(sight.visible(host), port);
+    if (before === undefined && member === undefined) return;
+    port.isDirty = true;
+    members.delete(host);
+    routes.claim(host, undefined);
+    if (member === undefined) return;
+    members.set(host, member);
+    claimRoutes(host, member, sight.aliases(member.service), options, routes, undefined);
+    try {
+      routes.prepare(host);
+    } catch {
+      // Reported when the port is published.
     }
-    if (!routes.isEmpty) yield* routes.making();
-    const made = portResources(number, members, routes, options.style, settings);
-    const group = base.group(number);
-    port.listeners = this.listeners.cover(port.listeners, group?.listeners ?? new Set(), made.listeners);
-    port.tables = this.routes.cover(port.tables, group?.tables ?? new Set(), made.tables);
+  }
+
+  *#publishPorts(): Steps<undefined> {
+    for (const port of this.#base === undefined ? [] : this.#ports) {
+      if (!port.isDirty && !this.#faults.has(port.number)) continue;
+      this.#faults.delete(port.number);
+      try {
+        // Made ahead, for whoever asks for it below.
+        if (!port.routes.isEmpty) yield* port.routes.making();
+        this.#publish(port);
+      } catch (cause) {
+        this.#faults.set(port.number, { subject: `port ${String(port.number)}`, cause });
+      }
+      yield;
+    }
     return undefined;
   }
+
+  #publish(port: EgressPort): void {
+    const base = this.#base;
+    if (base === undefined) return;
+    port.isDirty = false;
+    const { number, routes } = port;
+    const style = styleOf(port.egress, base.options.style);
+    const made = portResources(number, [...port.members.values()], routes, style, this.#options.settings);
+    const group = base.group(number);
+    port.listeners = this.listeners.cover(port.listeners, group?.listeners ?? none, made.listeners);
+    port.tables = this.routes.cover(port.tables, group?.tables ?? none, made.tables);
+  }
+}
+
+const none: ReadonlySet<string> = new Set();
+
+/** A service as a member of an egress listener's port, whose protocol is that of the listener where it names one. */
+function memberOf(service: CompiledService | undefined, { egress, number }: EgressPort): Member | undefined {
+  const found = service?.ports.find(({ port }) => port.number === number);
+  if (service === undefined || found === undefined) return undefined;
+  const protocol = egress.port?.protocol ?? "";
+  if (protocol === "") return { service, port: found };
+  return { service, port: { ...found, port: { ...found.port, protocol: parseProtocol(protocol) } } };
 }
 
 function hasPort({ port }: EgressListener): boolean {

@@ -1,6 +1,7 @@
 import { VirtualHost_TlsRequirementType } from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
 import { byCodeUnit } from "@signalbox/model";
 import type { Client, Routing, RuleBook } from "@signalbox/traffic";
+import type { Steps } from "@signalbox/slices";
 import { resourceOf, type Resource } from "@signalbox/xds-server";
 import type { MeshSettings } from "../mesh.ts";
 import { encodeRouteConfiguration, encodeVirtualHost, virtualHost, type RouteInit } from "../routes.ts";
@@ -47,7 +48,10 @@ interface Host {
   redirects: boolean;
 }
 
-/** One route table of a router. What was encoded stays until the rules or the services behind it change. */
+/**
+ * One route table of a router. What was encoded stays until the rules or the services behind it change. It is made of what is there when it is
+ * built: after a change in the midst of that it is to be built again, which costs little.
+ */
 export class GatewayTable {
   readonly #name: string;
   readonly #context: TableContext;
@@ -66,32 +70,46 @@ export class GatewayTable {
   }
 
   /**
-   * The table with the virtual hosts of these servers. Where several VirtualServices have a host at a server, the routes of all are tried in
-   * order of precedence, those that take every request last. Without any virtual host it answers 404. Throws when a route cannot be made.
+   * The table with the virtual hosts of these servers, in steps. Where several VirtualServices have a host at a server, the routes of all are
+   * tried in order of precedence, those that take every request last. Without any virtual host it answers 404. Throws when a route cannot be
+   * made.
    */
-  build(servers: readonly MergedServer[]): Resource {
+  *building(servers: readonly MergedServer[]): Steps<Resource> {
     const parts = new Map<string, Part>();
-    const destinations = new Set<string>();
-    const hosts = this.#hosts(servers, parts, destinations);
-    this.#destinations = destinations;
     const encoded = new Map<string, Uint8Array>();
-    const bytes = virtualHostsOf(hosts, servers[0]?.port ?? 0).map(({ domains, host, name }) => {
+    try {
+      return yield* this.#table(servers, parts, encoded);
+    } finally {
+      // Of what was encoded before, only what is in use stays.
+      this.#parts = parts;
+      if (encoded.size > 0) this.#encoded = encoded;
+    }
+  }
+
+  *#table(
+    servers: readonly MergedServer[],
+    parts: Map<string, Part>,
+    encoded: Map<string, Uint8Array>,
+  ): Steps<Resource> {
+    const destinations = new Set<string>();
+    const hosts = yield* this.#hosts(servers, parts, destinations);
+    this.#destinations = destinations;
+    const bytes: Uint8Array[] = [];
+    for (const { domains, host, name } of yield* virtualHostsOf(hosts, servers[0]?.port ?? 0)) {
       const key = JSON.stringify([name, domains, host.redirects, ...keysOf(host)]);
       const known = this.#encoded.get(key) ?? encodeHost(name, domains, host);
       encoded.set(key, known);
-      return known;
-    });
-    const table = resourceOf(this.#name, encodeRouteConfiguration(this.#name, bytes, true));
-    this.#parts = parts;
-    this.#encoded = encoded;
-    return table;
+      bytes.push(known);
+      yield;
+    }
+    return resourceOf(this.#name, encodeRouteConfiguration(this.#name, bytes, true));
   }
 
-  #hosts(
+  *#hosts(
     servers: readonly MergedServer[],
     parts: Map<string, Part>,
     destinations: Set<string>,
-  ): ReadonlyMap<string, Host> {
+  ): Steps<ReadonlyMap<string, Host>> {
     const { book, client } = this.#context;
     const hosts = new Map<string, Host>();
     const hostOf = (host: string, { port }: MergedServer): Host => {
@@ -102,6 +120,7 @@ export class GatewayTable {
     for (const merged of servers) {
       const redirects = merged.server.tls?.httpsRedirect === true;
       for (const routing of book.gatewayRoutings(merged.gateway, client)) {
+        yield;
         const common = commonHosts(merged.hosts, routing.namespace, routing.hosts);
         if (common.length === 0) continue;
         for (const host of routing.destinations) destinations.add(host.toLowerCase());
@@ -148,7 +167,7 @@ interface NamedHost {
 }
 
 /** Hosts with the same routes share a virtual host, which has the name of the most specific one. Sorted by name. */
-function virtualHostsOf(hosts: ReadonlyMap<string, Host>, port: number): readonly NamedHost[] {
+function* virtualHostsOf(hosts: ReadonlyMap<string, Host>, port: number): Steps<readonly NamedHost[]> {
   if (hosts.size === 0) {
     const name = `blackhole:${String(port)}`;
     return [{ name, domains: ["*"], host: { name, parts: new Map(), redirects: false } }];
@@ -159,6 +178,7 @@ function virtualHostsOf(hosts: ReadonlyMap<string, Host>, port: number): readonl
     const same = found.get(key);
     if (same === undefined) found.set(key, { name: host.name, domains: [domain], host });
     else same.domains.push(domain);
+    yield;
   }
   return [...found.values()].sort((a, b) => byCodeUnit(a.name, b.name));
 }

@@ -1,18 +1,16 @@
-import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import type { Gateway } from "@signalbox/istio-objects";
 import { byCodeUnit } from "@signalbox/model";
+import { atOnce, type Steps } from "@signalbox/slices";
 import type { Client, Rule, RuleBook } from "@signalbox/traffic";
-import type { Steps } from "@signalbox/slices";
 import { resourceOf } from "@signalbox/xds-server";
 import type { CompiledService } from "../compiled-service.ts";
 import type { Touched } from "../directory.ts";
 import type { TranslationFault } from "../translation-fault.ts";
 import type { MeshSettings } from "../mesh.ts";
-import { encoded } from "../messages.ts";
 import type { Scope } from "../scope.ts";
 import type { Sight } from "../sight.ts";
 import { ResourceTable } from "../tables.ts";
-import { gatewayListener, listenerName, type RouterStyle, type ServerRules } from "./gateway-listener.ts";
+import { encodingGatewayListener, listenerName, type RouterStyle, type ServerRules } from "./gateway-listener.ts";
 import { GatewayTable, RoutesError, type TableContext } from "./gateway-table.ts";
 import {
   isAuto,
@@ -48,11 +46,21 @@ interface Made {
 /** What a listener and the servers behind it are put together from. */
 type Listeners = ReadonlyMap<string, ListenPort>;
 
+/** What has to be made anew. */
+interface Due {
+  readonly tables: Set<string>;
+  readonly listeners: Set<string>;
+}
+
 const noServers: readonly MergedServer[] = [];
+
+/** So often is made again in steps what changes touch while everything is put in. */
+const maximumRounds = 3;
 
 /**
  * Listeners, route tables and AUTO_PASSTHROUGH clusters of routers that equal Gateways select. A change rebuilds the listeners and tables
- * whose servers, routes or destinations it touches; what cannot be built stays as it was and is a fault. Made empty.
+ * whose servers, routes or destinations it touches; what cannot be built stays as it was and is a fault. Made empty: everything is put in by
+ * `filling`.
  */
 export class RouterScope implements Scope {
   readonly listeners = new ResourceTable();
@@ -66,14 +74,16 @@ export class RouterScope implements Scope {
   readonly #ports = new Map<string, Made>();
   readonly #faults = new Map<string, TranslationFault>();
   readonly #passed = new Map<string, ReadonlySet<string>>();
-  #isFilled = false;
-  /** Counts what changed while `filling` goes on: it may have published it already. */
-  #missed = 0;
   #gateways: readonly Rule<Gateway>[] = [];
   #listen: Listeners = new Map();
   #served: ReadonlyMap<string, readonly MergedServer[]> = new Map();
   #passedHosts: readonly string[] = [];
   #rejected: readonly TranslationFault[] = [];
+  readonly #due: Due = { tables: new Set(), listeners: new Set() };
+  /** What is being made now, of a state that may be older than the newest. */
+  #underWay = "";
+  /** Until everything was put in, what changes is left to whoever does that. */
+  #isFilling = true;
 
   constructor(options: RouterScopeOptions) {
     const { book, client, settings, sight } = options;
@@ -88,16 +98,16 @@ export class RouterScope implements Scope {
     };
   }
 
-  /** Puts in what the Gateways ask for. What changes meanwhile has to be told to `updating`. */
+  /** Puts everything in. What changes meanwhile has to be told to `updating`: what it touches is made again here, at last in one step. */
   *filling(): Steps<undefined> {
     this.#merge();
     yield* this.#pass(this.#options.sight.hosts());
-    let missed: number;
-    do {
-      missed = this.#missed;
-      yield* this.#publish(() => true);
-    } while (missed !== this.#missed);
-    this.#isFilled = true;
+    this.#mark(() => true);
+    for (let round = 0; this.#isDue; round++) {
+      if (round < maximumRounds) yield* this.#publish();
+      else atOnce(this.#publish());
+    }
+    this.#isFilling = false;
     this.settle();
     return undefined;
   }
@@ -106,21 +116,19 @@ export class RouterScope implements Scope {
     return [...this.#faults.values(), ...this.#rejected];
   }
 
+  /** Between two steps some clusters, tables and listeners are as they were, and others as they are now. */
   *updating({ hosts, rules }: Touched): Steps<undefined> {
     const changed = new Set([...hosts].flatMap(([host, touch]) => (touch === "service" ? [host] : [])));
     const passedBefore = this.#passedHosts;
     this.#merge();
     const moved = passedBefore.join(" ") !== this.#passedHosts.join(" ");
     const passing = yield* this.#pass(moved ? this.#options.sight.hosts() : hosts.keys());
-    if (!this.#isFilled) {
-      this.#missed++;
-      return undefined;
-    }
-    yield* this.#publish(
+    this.#mark(
       ({ destinations, servers }) =>
         servers.some((merged) => rules.gateways.has(merged.gateway) || (passing && isAuto(merged))) ||
         [...destinations].some((host) => changed.has(host)),
     );
+    if (!this.#isFilling) yield* this.#publish();
     return undefined;
   }
 
@@ -172,7 +180,8 @@ export class RouterScope implements Scope {
     return moved;
   }
 
-  *#publish(isTouched: (made: Made) => boolean): Steps<undefined> {
+  /** Removes what is served no more, and notes what is due: what is new, what has other servers, what failed before, and what is touched. */
+  #mark(isTouched: (made: Made) => boolean): void {
     for (const name of this.#tables.keys()) {
       if (this.#served.has(name)) continue;
       this.#tables.delete(name);
@@ -185,55 +194,90 @@ export class RouterScope implements Scope {
       this.#faults.delete(`listener ${name}`);
       this.listeners.remove(name);
     }
-    for (const [name, servers] of this.#served) {
-      this.#publishTable(name, servers, isTouched);
-      yield;
+    const isDue = (fault: string, made: Made | undefined, servers: readonly MergedServer[]) =>
+      made === undefined ||
+      this.#faults.has(fault) ||
+      this.#underWay === fault ||
+      !sameServers(made.servers, servers) ||
+      isTouched(made);
+    for (const [name, servers] of this.#served)
+      if (isDue(`table ${name}`, this.#tables.get(name)?.made, servers)) this.#due.tables.add(name);
+    for (const [name, { servers }] of this.#listen)
+      if (isDue(`listener ${name}`, this.#ports.get(name), servers)) this.#due.listeners.add(name);
+  }
+
+  get #isDue(): boolean {
+    return this.#due.tables.size + this.#due.listeners.size > 0;
+  }
+
+  /** Makes what is due now; what becomes due meanwhile stays so. Listeners read which destinations the tables have. */
+  *#publish(): Steps<undefined> {
+    const { listeners, tables } = this.#due;
+    for (const name of [...tables]) {
+      tables.delete(name);
+      this.#underWay = `table ${name}`;
+      yield* this.#publishTable(name);
     }
-    for (const [name, port] of this.#listen) {
-      this.#publishListener(name, port, isTouched);
-      yield;
+    for (const name of [...listeners]) {
+      listeners.delete(name);
+      this.#underWay = `listener ${name}`;
+      yield* this.#publishListener(name);
     }
+    this.#underWay = "";
     return undefined;
   }
 
-  #publishTable(name: string, servers: readonly MergedServer[], isTouched: (made: Made) => boolean): void {
-    const known = this.#tables.get(name);
-    const fault = `table ${name}`;
-    if (known !== undefined && !this.#faults.has(fault) && sameServers(known.made.servers, servers)) {
-      if (!isTouched(known.made)) return;
-    }
-    const table = known?.table ?? new GatewayTable(name, this.#context);
-    this.#attempt(fault, `route table ${name}`, servers, () => {
-      this.routes.put(table.build(servers));
-    });
+  *#publishTable(name: string): Steps<undefined> {
+    const servers = this.#served.get(name);
+    if (servers === undefined) return undefined;
+    const table = this.#tables.get(name)?.table ?? new GatewayTable(name, this.#context);
     this.#tables.set(name, { table, made: { servers, destinations: table.destinations } });
-  }
-
-  #publishListener(name: string, port: ListenPort, isTouched: (made: Made) => boolean): void {
-    const known = this.#ports.get(name);
-    const fault = `listener ${name}`;
-    const { servers } = port;
-    if (known !== undefined && !this.#faults.has(fault) && sameServers(known.servers, servers) && !isTouched(known))
-      return;
-    this.#ports.set(name, { servers, destinations: known?.destinations ?? new Set() });
-    this.#attempt(fault, `listener ${name}`, servers, () => {
-      this.#ports.set(name, { servers, destinations: this.#destinationsAt(servers) });
-      const listener = gatewayListener(port, this.#options.style, this.#rules);
-      if (listener === undefined) this.listeners.remove(name);
-      else this.listeners.put(resourceOf(name, encoded(ListenerSchema, listener)));
+    yield* this.#attempt(`table ${name}`, `route table ${name}`, servers, function* building(scope) {
+      const resource = yield* table.building(servers);
+      // It may be served no more.
+      if (scope.#tables.get(name)?.table === table) scope.routes.put(resource);
+      return undefined;
     });
+    if (this.#tables.get(name)?.table === table)
+      this.#tables.set(name, { table, made: { servers, destinations: table.destinations } });
+    else this.#faults.delete(`table ${name}`);
+    return undefined;
   }
 
-  #attempt(fault: string, subject: string, servers: readonly MergedServer[], make: () => void): void {
+  *#publishListener(name: string): Steps<undefined> {
+    const port = this.#listen.get(name);
+    if (port === undefined) return undefined;
+    const { servers } = port;
+    this.#ports.set(name, { servers, destinations: this.#ports.get(name)?.destinations ?? new Set() });
+    yield* this.#attempt(`listener ${name}`, `listener ${name}`, servers, function* building(scope) {
+      const destinations = scope.#destinationsAt(servers);
+      scope.#ports.set(name, { servers, destinations });
+      const bytes = yield* encodingGatewayListener(port, scope.#options.style, scope.#rules);
+      // Nobody may listen there any more.
+      if (bytes === undefined || !scope.#ports.has(name)) scope.listeners.remove(name);
+      else scope.listeners.put(resourceOf(name, bytes));
+      return undefined;
+    });
+    if (!this.#ports.has(name)) this.#faults.delete(`listener ${name}`);
+    return undefined;
+  }
+
+  *#attempt(
+    fault: string,
+    subject: string,
+    servers: readonly MergedServer[],
+    making: (scope: this) => Steps<undefined>,
+  ): Steps<undefined> {
     this.#faults.delete(fault);
     try {
-      make();
+      yield* making(this);
     } catch (error) {
       const routes = error instanceof RoutesError ? error : undefined;
       const gateways = [...new Set(servers.map(({ gateway }) => `Gateway/${gateway}`))];
       const objects = routes === undefined ? gateways : [routes.object];
       this.#faults.set(fault, { subject, cause: routes === undefined ? error : routes.cause, objects });
     }
+    return undefined;
   }
 
   /** Hosts on which a listener depends: by rules for connections, and by names that its HTTP filters have to look up. */
@@ -242,12 +286,12 @@ export class RouterScope implements Scope {
     return new Set(routings.flatMap(({ destinations }) => destinations.map((host) => host.toLowerCase())));
   }
 
-  #passedBy({ hosts }: MergedServer): readonly string[] {
+  *#passedBy({ hosts }: MergedServer): Iterable<string> {
     const names = hostNames(hosts);
-    return [...this.#passed.keys()].sort(byCodeUnit).flatMap((host) => {
+    for (const host of [...this.#passed.keys()].sort(byCodeUnit)) {
       const service = this.#options.sight.visible(host);
-      return service !== undefined && isPassedTo(service, names) ? sniNames(service) : [];
-    });
+      if (service !== undefined && isPassedTo(service, names)) yield* sniNames(service);
+    }
   }
 
   #dynamicDns(table: string): readonly string[] {
