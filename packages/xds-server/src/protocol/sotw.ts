@@ -21,7 +21,7 @@ export interface ReceiveContext {
  */
 export function subscribeSotw(sub: Subscription, request: SotwRequest, first: boolean, context: ReceiveContext): void {
   const { change, now } = context;
-  if (sub.run !== undefined && Buffer.compare(sub.run.run, request.names) === 0) {
+  if (sub.run !== undefined && isSame(sub.run.run, request.names)) {
     // Without a nonce it is no ACK: the client lost what it was sent.
     if (request.nonce === "" && sub.answered && noneOut(sub) && request.versionInfo !== sub.answers.sentVersion) {
       sub.ask(undefined, change, now, true);
@@ -39,6 +39,11 @@ export function subscribeSotw(sub: Subscription, request: SotwRequest, first: bo
     if (added.length > 0) sub.ask(added, change, now, true);
   }
   sub.prune();
+}
+
+/** Names that came again are mostly the same object, see `readSotwRequest`. */
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a === b || Buffer.compare(a, b) === 0;
 }
 
 function noneOut(sub: Subscription): boolean {
