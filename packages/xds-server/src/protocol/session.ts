@@ -320,7 +320,7 @@ export class Session implements StreamHandler, NameHolder {
     this.#wake = undefined;
     const now = this.#shared.clock.now();
     let wakeAt = Infinity;
-    for (const sub of this.#ordered) {
+    for (const sub of this.#inOrder()) {
       const due = dueOf(sub, this.#ordered, this.#shared.answerTimeoutMs, now);
       if (due.at > now) wakeAt = Math.min(wakeAt, due.at);
       if (due.changes || due.removals) {
@@ -335,6 +335,14 @@ export class Session implements StreamHandler, NameHolder {
     }
     if (wakeAt < Infinity) this.#wake = this.#shared.clock.after(wakeAt - now, () => this.#contained(() => {}));
     return false;
+  }
+
+  /** Subscriptions in the order in which what is due of them goes. */
+  #inOrder(): readonly Subscription[] {
+    const hosts = this.#subscriptions.get(typeUrls.virtualHost);
+    const tables = this.#subscriptions.get(typeUrls.route);
+    if (hosts === undefined || tables === undefined || !(tables.owed || tables.pending.size > 0)) return this.#ordered;
+    return this.#hosts?.goFirst(hosts) === true ? [hosts, ...this.#ordered] : this.#ordered;
   }
 
   #build(sub: Subscription, removals: boolean, now: number): Outgoing | undefined {
@@ -401,7 +409,11 @@ export class Session implements StreamHandler, NameHolder {
       const forgotten = this.#hosts.tablesAsked(sub, request, first, hosts);
       // At once: should the client ask for the table again, it must not believe that it still holds what was in it.
       hosts?.hurry(forgotten, this.#change, this.#shared.clock.now());
-    } else if (sub.kind.type === typeUrls.virtualHost && first) this.#hurryHosts(this.#hosts);
+      if (first) this.#hurryHosts(this.#hosts);
+    } else if (sub.kind.type === typeUrls.virtualHost && first) {
+      this.#hosts.hostsAsked(request.initialVersions);
+      this.#hurryHosts(this.#hosts);
+    }
   }
 
   /** Virtual hosts follow a route table that was sent, at once. */
