@@ -127,6 +127,7 @@ class Server implements XdsServer {
     this.#protocol = createXdsProtocol({
       source,
       turns: new Turns(() => performance.now()),
+      monotonic: () => performance.now(),
       ...(limits === undefined ? {} : { limits }),
       ...(answerTimeoutMs === undefined ? {} : { answerTimeoutMs }),
       ...(authorize === undefined ? {} : { authorize }),

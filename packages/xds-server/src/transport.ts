@@ -36,7 +36,7 @@ export interface StreamCall {
 
 /** What a stream tells the protocol code. */
 export interface StreamHandler {
-  /** One message from the client, without its prefix. The bytes may be kept. */
+  /** One message from the client, without its prefix. Whoever keeps bytes of it copies them: they may be a window on much more. */
   message(bytes: Uint8Array): void;
   /** The client half-closed, reset or vanished, or the server ended the stream. Called exactly once. */
   closed(): void;

@@ -3,7 +3,7 @@ import type { PartialBudget } from "./message-reader.ts";
 
 /** The stream that an inbox belongs to. */
 export interface InboxOwner {
-  /** Takes one message. Throws nothing. */
+  /** Takes one message, which may be a window on more. Throws nothing. */
   deliver(bytes: Uint8Array): void;
   /** Reads nothing more for now. */
   pause(): void;
@@ -41,7 +41,8 @@ export class Inbox {
       this.#owner.deliver(bytes);
     } else {
       this.#budget.held += bytes.length;
-      this.#waiting.push(bytes);
+      // A copy: it may be a window on a much larger buffer of the socket.
+      this.#waiting.push(Uint8Array.from(bytes));
       if (this.#waiting.length > 1) return;
       this.#owner.pause();
       this.#turns.later(() => this.#next());

@@ -2,7 +2,7 @@
 export interface TransportLimits {
   /** Largest message that a client may send. A larger one ends its stream with RESOURCE_EXHAUSTED before it is stored. */
   readonly receiveBytes: number;
-  /** Bytes of unfinished messages that one connection may hold, over all its streams. */
+  /** Memory for unfinished messages that one connection may hold, over all its streams. It grows with what has come of them. */
   readonly partialBytes: number;
   /** Open streams on one connection. */
   readonly streamsPerConnection: number;

@@ -21,7 +21,7 @@ it("gives back all messages, however the bytes are cut, and holds nothing afterw
         const read: Uint8Array[] = [];
         for (let at = 0, cut = 0; at < bytes.length; cut += 1) {
           const next = at + (cuts[cut % cuts.length] ?? 1);
-          reader.push(bytes.subarray(at, next), (message) => read.push(message));
+          reader.push(bytes.subarray(at, next), (message) => read.push(Uint8Array.from(message)));
           at = next;
         }
         expect(read).toEqual(messages);
@@ -51,4 +51,34 @@ it("never throws anything but its own error, and never holds more than the budge
     }),
     { numRuns: 200 },
   );
+});
+
+it("gives a message that is whole in one chunk as a window on the chunk, and holds nothing for it", () => {
+  const budget = { held: 0, max: 0 };
+  const reader = new MessageReader(50, budget);
+  const chunk = Buffer.concat([frame(Uint8Array.of(1, 2)), frame(Uint8Array.of(3)), frame(new Uint8Array())]);
+  const read: Uint8Array[] = [];
+  reader.push(chunk, (message) => read.push(message));
+  expect(read.map(({ length }) => length)).toEqual([2, 1, 0]);
+  expect(new Set(read.map(({ buffer }) => buffer))).toEqual(new Set([chunk.buffer]));
+});
+
+it.each([
+  { cuts: [16_384, 16_384, 1_232], sizes: [16_384, 34_000] },
+  { cuts: [16_384, 16_384, 16_384, 50_848], sizes: [16_384, 65_536, 100_000] },
+  { cuts: [10, 10, 10, 70], sizes: [10, 20, 40, 100] },
+])("of a message in pieces of $cuts bytes holds $sizes bytes", ({ cuts, sizes }) => {
+  const budget = { held: 0, max: 1_000_000 };
+  const reader = new MessageReader(1_000_000, budget);
+  const length = cuts.reduce((sum, cut) => sum + cut, 0);
+  const bytes = frame(new Uint8Array(length).map((_, at) => at % 251));
+  const held = new Set<number>();
+  let read: Uint8Array | undefined;
+  reader.push(bytes.subarray(0, 5), () => {});
+  for (let at = 5, cut = 0; at < bytes.length; at += cuts[cut++] ?? 0) {
+    reader.push(bytes.subarray(at, at + (cuts[cut] ?? 0)), (message) => (read = message));
+    if (budget.held > 0) held.add(budget.held);
+  }
+  expect(Uint8Array.from(read ?? [])).toEqual(bytes.subarray(5));
+  expect([...held.add(length)]).toEqual(sizes);
 });

@@ -1,6 +1,7 @@
 import { grpcStatus } from "../transport.ts";
 
 const prefixBytes = 5;
+const noBytes = new Uint8Array();
 
 /** Thrown when the bytes of a client are no gRPC message that the server takes. `status` is the gRPC status to end with. */
 export class MessageError extends Error {
@@ -14,7 +15,12 @@ export class MessageError extends Error {
   }
 }
 
-/** Bytes that the streams of one connection hold in unfinished messages. */
+/** Of a message that is so small the rest has room as soon as a frame of it came, so that it moves once. */
+const smallMessage = 64 * 1024;
+/** Of what HTTP/2 frames carry. Source: RFC 9113, 6.5.2, SETTINGS_MAX_FRAME_SIZE, whose least is what clients use. */
+const frameBytes = 16 * 1024;
+
+/** Memory that the streams of one connection hold for unfinished messages. */
 export interface PartialBudget {
   held: number;
   readonly max: number;
@@ -30,7 +36,7 @@ export class MessageReader {
   readonly #budget: PartialBudget;
   readonly #prefix = new Uint8Array(prefixBytes);
   #prefixFill = 0;
-  #body: Uint8Array = new Uint8Array();
+  #body: Uint8Array = noBytes;
   #bodyFill = 0;
   #bodyLength = 0;
 
@@ -44,7 +50,10 @@ export class MessageReader {
     return this.#prefixFill > 0;
   }
 
-  /** Takes the next bytes and calls `onMessage` for each message that they complete. Throws `MessageError`. */
+  /**
+   * Takes the next bytes and calls `onMessage` for each message that they complete. A message that is whole in one chunk is
+   * not copied but a window on it: whoever keeps the message keeps the chunk. Throws `MessageError`.
+   */
   push(chunk: Uint8Array, onMessage: (bytes: Uint8Array) => void): void {
     let offset = 0;
     while (offset < chunk.length) {
@@ -56,6 +65,13 @@ export class MessageReader {
         if (this.#prefixFill < prefixBytes) return;
         this.#bodyLength = this.#readLength();
       }
+      if (this.#bodyFill === 0 && chunk.length - offset >= this.#bodyLength) {
+        const message = chunk.subarray(offset, offset + this.#bodyLength);
+        offset += this.#bodyLength;
+        this.#prefixFill = 0;
+        onMessage(message);
+        continue;
+      }
       const taken = Math.min(this.#bodyLength - this.#bodyFill, chunk.length - offset);
       if (taken > 0) this.#keep(chunk.subarray(offset, offset + taken));
       offset += taken;
@@ -66,8 +82,8 @@ export class MessageReader {
 
   /** Forgets an unfinished message and gives its bytes back to the budget. */
   clear(): void {
-    this.#budget.held -= this.#bodyFill;
-    this.#body = new Uint8Array();
+    this.#budget.held -= this.#body.length;
+    this.#body = noBytes;
     this.#bodyFill = 0;
     this.#prefixFill = 0;
   }
@@ -87,20 +103,27 @@ export class MessageReader {
   }
 
   #keep(bytes: Uint8Array): void {
-    if (this.#budget.held + bytes.length > this.#budget.max) {
-      throw new MessageError(grpcStatus.resourceExhausted, "the connection holds too many unfinished messages");
-    }
     const fill = this.#bodyFill + bytes.length;
-    if (fill > this.#body.length) {
-      // Grows with what arrived, not with what was announced, and never keeps the chunks: each is a window on a larger
-      // socket buffer, and a client may send them byte by byte.
-      const grown = new Uint8Array(Math.min(this.#bodyLength, Math.max(fill, this.#body.length * 2)));
-      grown.set(this.#body.subarray(0, this.#bodyFill));
-      this.#body = grown;
-    }
+    if (fill > this.#body.length) this.#grow(fill);
     this.#body.set(bytes, this.#bodyFill);
     this.#bodyFill = fill;
-    this.#budget.held += bytes.length;
+  }
+
+  /**
+   * Grows with what arrived, not with what was announced, and never keeps the chunks: each is a window on a larger socket
+   * buffer, and a client may send them byte by byte.
+   */
+  #grow(fill: number): void {
+    const room = this.#body.length >= frameBytes ? smallMessage : 0;
+    const size = Math.min(this.#bodyLength, Math.max(fill, this.#body.length * 2, room));
+    if (this.#budget.held + size - this.#body.length > this.#budget.max) {
+      throw new MessageError(grpcStatus.resourceExhausted, "the connection holds too many unfinished messages");
+    }
+    // Not cleared first: nothing is read of it beyond what was written.
+    const grown = Buffer.allocUnsafeSlow(size);
+    grown.set(this.#body.subarray(0, this.#bodyFill));
+    this.#budget.held += size - this.#body.length;
+    this.#body = grown;
   }
 
   #take(): Uint8Array {

@@ -1,12 +1,14 @@
+import type { Steps } from "@signalbox/slices";
 import { byCodeUnits } from "../code-units.ts";
 import type { Resource } from "../resource.ts";
 import { deltaFrame } from "./frame.ts";
+import { each } from "./joint-work.ts";
 import { NameOverlay } from "./names.ts";
 import { sortedByName, type BuildContext, type Outgoing } from "./outgoing.ts";
 import { LimitExceededError, type DeltaRequest } from "./request.ts";
 import type { ReceiveContext } from "./sotw.ts";
 import type { Subscription } from "./subscription.ts";
-import { deltaKey, type TypeState, type Whole } from "./view-state.ts";
+import { deltaKey, type Part, type TypeState } from "./view-state.ts";
 
 /**
  * Takes a DeltaDiscoveryRequest into the subscription. Every name subscribed is answered, known to the client or not:
@@ -81,45 +83,47 @@ function leave(sub: Subscription, name: string, context: ReceiveContext): void {
  * are names whose removal is due now. A client's first wildcard on an empty set is answered with an empty response, so
  * that it does not wait.
  */
-export function buildDelta(
+export function* buildDelta(
   sub: Subscription,
   state: TypeState,
   dropped: readonly string[],
   context: BuildContext,
-): Outgoing | undefined {
-  const whole = dropped.length === 0 ? wholeOf(sub, state) : undefined;
-  if (whole !== undefined) {
-    if (whole.resources.length + whole.missing.length === 0 && !opensEmpty(sub)) return undefined;
-    return outgoing(sub, state, context, whole.resources, whole.missing, whole.key);
+): Steps<Outgoing | undefined> {
+  const shared = dropped.length === 0 ? yield* sharedOf(sub, state) : undefined;
+  if (shared !== undefined) {
+    if (shared.resources.length + shared.gone.length === 0 && !opensEmpty(sub)) return undefined;
+    return yield* outgoing(sub, state, context, shared.resources, shared.gone, shared.key);
   }
   const upserts = new Map<string, Resource>();
   const removed = new Set<string>();
-  for (const name of [...sub.next, ...dropped]) {
-    const resource = sub.visible(name);
-    if (resource === undefined) removed.add(name);
-    else upserts.set(name, resource);
+  for (const names of [sub.next, dropped]) {
+    yield* each(names, (name) => {
+      const resource = sub.visible(name);
+      if (resource === undefined) removed.add(name);
+      else upserts.set(name, resource);
+    });
   }
-  if (sub.owed) owe(sub, state, context, upserts, removed);
+  if (sub.owed) yield* owe(sub, state, context, upserts, removed);
   const gone = [...(sub.filter?.told(removed) ?? removed)].sort(byCodeUnits);
   if (upserts.size === 0 && gone.length === 0 && !opensEmpty(sub)) return undefined;
-  const fresh = [...upserts.values()];
-  return outgoing(sub, state, context, fresh, gone, deltaKey(fresh, gone));
+  const fresh = yield* sortedByName(upserts.values());
+  return yield* outgoing(sub, state, context, fresh, gone, yield* deltaKey(fresh, gone));
 }
 
-function outgoing(
+function* outgoing(
   sub: Subscription,
   state: TypeState,
   context: BuildContext,
   fresh: readonly Resource[],
   removed: readonly string[],
   key: string,
-): Outgoing {
-  const frame = state.frame(key, sub.answers, () =>
+): Steps<Outgoing> {
+  const frame = yield* state.frame(key, sub.answers, () =>
     deltaFrame({
       type: sub.kind.type,
       version: state.version.toString(),
       nonce: context.nextNonce(),
-      resources: sortedByName(fresh),
+      resources: fresh,
       removed,
       controlPlane: context.controlPlane,
     }),
@@ -127,29 +131,35 @@ function outgoing(
   return { frame, fresh };
 }
 
-/** What is due, when that is what equal subscriptions of all streams that hold nothing are told. */
-function wholeOf(sub: Subscription, state: TypeState): Whole | undefined {
-  if (sub.filter !== undefined || !sub.owed || sub.pending.size > 0 || (sub.claim instanceof Map && sub.claim.size > 0))
+/** What is due, when it is what equal subscriptions of all streams are told: those that hold nothing, or that hear of one change. */
+function* sharedOf(sub: Subscription, state: TypeState): Steps<Pick<Part, "resources" | "gone" | "key"> | undefined> {
+  if (!sub.owed) return yield* sub.part();
+  if (sub.filter !== undefined || sub.pending.size > 0 || (sub.claim instanceof Map && sub.claim.size > 0))
     return undefined;
-  if (sub.wildcard) return sub.names.size === 0 ? state.whole(undefined) : undefined;
-  const shared = sub.overlay?.shared;
-  return shared === undefined ? undefined : state.whole(shared);
+  const names = sub.wildcard ? undefined : sub.overlay?.shared;
+  if (sub.wildcard ? sub.names.size > 0 : names === undefined) return undefined;
+  const { resources, missing, key } = yield* state.whole(names);
+  return { resources, gone: missing, key };
 }
 
-function owe(
+function* owe(
   sub: Subscription,
   state: TypeState,
   context: BuildContext,
   upserts: Map<string, Resource>,
   removed: Set<string>,
-): void {
+): Steps<void> {
   const held = sub.claim instanceof Map ? (sub.claim as ReadonlyMap<string, string>) : new Map<string, string>();
-  for (const resource of sub.existing()) {
-    if (held.get(resource.name) === resource.version && !context.warming.has(resource.name)) continue;
+  yield* each(sub.existing(), (resource) => {
+    if (held.get(resource.name) === resource.version && !context.warming.has(resource.name)) return;
     upserts.set(resource.name, resource);
-  }
-  for (const name of held.keys()) if (sub.wants(name) && sub.visible(name) === undefined) removed.add(name);
-  for (const name of sub.names) if (!state.known.has(name)) removed.add(name);
+  });
+  yield* each(held.keys(), (name) => {
+    if (sub.wants(name) && sub.visible(name) === undefined) removed.add(name);
+  });
+  yield* each(sub.names, (name) => {
+    if (!state.known.has(name)) removed.add(name);
+  });
 }
 
 function opensEmpty(sub: Subscription): boolean {

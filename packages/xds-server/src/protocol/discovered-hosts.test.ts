@@ -348,6 +348,57 @@ describe("virtual hosts that the client brings from an earlier stream", () => {
   });
 });
 
+describe("virtual hosts of a table after which the stream broke, before they came", () => {
+  const initialTables = { "80": tableVersion("80", "vhds, new") };
+  const old = versionOf("80/a", "0");
+
+  it.each([
+    { has: "none of them", there: { "80/a": "1", "80/b": "1" }, held: {}, told: "+80/a=1 +80/b=1" },
+    { has: "an old one", there: { "80/a": "1", "80/b": "1" }, held: { "80/a": old }, told: "+80/a=1 +80/b=1" },
+    { has: "one that is gone", there: { "80/b": "1" }, held: { "80/a": old }, told: "+80/b=1 -80/a" },
+    { has: "none, as there are none", there: {}, held: {}, told: "-80/none" },
+    { has: "one, and there are none", there: {}, held: { "80/a": old }, told: "-80/a" },
+    { has: "one of another table", there: {}, held: { "8080/x": old }, told: "-80/none -8080/x" },
+  ])("come when the client comes back with the table and has $has", ({ there, held, told }) => {
+    tables({ "80": "vhds, new" });
+    hosts(there);
+    for (const tablesFirst of [true, false]) {
+      const client = stream();
+      const asks = [
+        { node, typeUrl: RDS, resourceNamesSubscribe: ["80"], initialResourceVersions: initialTables },
+        { node, typeUrl: VHDS, initialResourceVersions: held },
+      ];
+      for (const ask of tablesFirst ? asks : asks.reverse()) client.delta(ask);
+      expect(took(client)).toEqual([`VirtualHost: ${told}`]);
+    }
+  });
+
+  it("are told to be gone before the table is sent that the client left and wants again, so that it never has the table and believes to have them", () => {
+    const client = settledClient();
+    client.stuck = true;
+    tables({ "80": "vhds, new" });
+    client.delta({ typeUrl: RDS, resourceNamesUnsubscribe: ["80"] });
+    client.delta({ typeUrl: RDS, resourceNamesSubscribe: ["80"] });
+    client.stuck = false;
+    client.finishWrite();
+    expect(took(client)).toEqual([
+      "RouteConfiguration: +80=vhds, new",
+      "VirtualHost: -80/a -80/b",
+      "RouteConfiguration: +80=vhds, new",
+      "VirtualHost: +80/a=1 +80/b=1",
+    ]);
+  });
+
+  it("are told to be gone before the table is sent that the client does not bring, where it says first that it has them", () => {
+    tables({ "80": "vhds" });
+    hosts({ "80/a": "1" });
+    const client = stream();
+    client.delta({ node, typeUrl: VHDS, initialResourceVersions: { "80/a": versionOf("80/a", "1") } });
+    client.delta({ typeUrl: RDS, resourceNamesSubscribe: ["80"] });
+    expect(took(client)).toEqual(["VirtualHost: -80/a", "RouteConfiguration: +80=vhds", "VirtualHost: +80/a=1"]);
+  });
+});
+
 describe("virtual hosts that the client refused", () => {
   it("are not repeated, and keep none from it that change afterwards", () => {
     const client = settledClient();

@@ -23,6 +23,10 @@ export class DiscoveredHosts implements WildcardFilter {
   readonly #owed = new Set<string>();
   /** By table that is gone: virtual hosts that are gone with it, and of which the client was not told. */
   readonly #kept = new Map<string, Set<string>>();
+  /** Tables that it brought, and of whose virtual hosts it has not been asked yet whether it brought any. */
+  readonly #brought = new Set<string>();
+  /** Tables of the virtual hosts that it brought; `undefined` before it asked for virtual hosts. */
+  #claimed: ReadonlySet<string> | undefined;
   #routes: Subscription | undefined;
 
   /** False before the client's first request for tables: what it holds of their virtual hosts cannot be judged. */
@@ -50,10 +54,39 @@ export class DiscoveredHosts implements WildcardFilter {
       this.#owed.delete(table);
     }
     for (const table of request.subscribe) {
-      if (first && request.initialVersions.has(table)) this.#tables.add(table);
+      if (first && request.initialVersions.has(table)) this.#brought.add(table);
       else this.#doubted.add(table);
     }
+    for (const table of this.#brought) this.#tables.add(table);
+    this.#judgeBrought();
     return [...namesIn(hosts?.state?.known.keys() ?? [], left), ...this.#takeKept(left)];
+  }
+
+  /** The client asked for virtual hosts, for the first time on this stream, and brought these. */
+  hostsAsked(held: ReadonlyMap<string, string>): void {
+    this.#claimed = new Set([...held.keys()].map(tableOf));
+    this.#judgeBrought();
+  }
+
+  /**
+   * A stream may break between a table and its virtual hosts. What the client lacks of them is found by its versions; but if it has none, it
+   * may still wait to hear of one.
+   */
+  #judgeBrought(): void {
+    if (this.#claimed === undefined) return;
+    for (const table of this.#brought) if (!this.#claimed.has(table)) this.#owed.add(table);
+    this.#brought.clear();
+  }
+
+  /**
+   * Whether the client is to be told of virtual hosts that they are gone before it is sent a table: it believes to have some of a table that
+   * it does not have. Were the table sent first, and the stream to break behind it, then nobody could tell that it lacks them.
+   */
+  goFirst(hosts: Subscription): boolean {
+    const believed =
+      hosts.owed && hosts.claim instanceof Map ? (hosts.claim as ReadonlyMap<string, string>).keys() : [];
+    for (const names of [hosts.urgent, believed]) for (const name of names) if (!this.has(name)) return true;
+    return false;
   }
 
   told(gone: ReadonlySet<string>): Iterable<string> {

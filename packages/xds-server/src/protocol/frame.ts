@@ -1,5 +1,7 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
+import type { Steps } from "@signalbox/slices";
 import type { Resource } from "../resource.ts";
+import { each } from "./joint-work.ts";
 
 /** A response ready for any stream: encoded once, never copied. */
 export interface Frame {
@@ -100,20 +102,22 @@ function finish(writer: FrameWriter, content: ResponseContent): Frame {
 }
 
 /** Encodes a DiscoveryResponse from stored resource bytes: the same bytes as protobuf-es gives. */
-export function sotwFrame(content: ResponseContent): Frame {
+export function* sotwFrame(content: ResponseContent): Steps<Frame> {
   const type = Buffer.byteLength(content.type);
   const version = Buffer.byteLength(content.version);
   const nonce = Buffer.byteLength(content.nonce);
   const identifier = Buffer.byteLength(content.controlPlane);
   let size = optionalSize(version) + fieldSize(type) + optionalSize(nonce);
   if (identifier > 0) size += fieldSize(fieldSize(identifier));
-  for (const resource of content.resources) size += fieldSize(anySize(type, resource));
+  yield* each(content.resources, (resource) => {
+    size += fieldSize(anySize(type, resource));
+  });
   const writer = new FrameWriter(size);
   writer.optional(1, content.version, version);
-  for (const resource of content.resources) {
+  yield* each(content.resources, (resource) => {
     writer.open(2, anySize(type, resource));
     writeAny(writer, content.type, type, resource);
-  }
+  });
   writer.text(4, content.type, type);
   writer.optional(5, content.nonce, nonce);
   if (identifier > 0) {
@@ -123,23 +127,28 @@ export function sotwFrame(content: ResponseContent): Frame {
   return finish(writer, content);
 }
 
+/** A resource of a delta response, and the bytes of its parts. */
+interface Entry {
+  readonly resource: Resource;
+  readonly name: number;
+  readonly resourceVersion: number;
+  readonly any: number;
+  readonly size: number;
+}
+
 /** Encodes a DeltaDiscoveryResponse from stored resource bytes: the same bytes as protobuf-es gives. */
-export function deltaFrame(content: ResponseContent): Frame {
+export function* deltaFrame(content: ResponseContent): Steps<Frame> {
   const type = Buffer.byteLength(content.type);
   const version = Buffer.byteLength(content.version);
   const nonce = Buffer.byteLength(content.nonce);
   const identifier = Buffer.byteLength(content.controlPlane);
-  const entries = content.resources.map((resource) => {
+  const entries: Entry[] = [];
+  yield* each(content.resources, (resource) => {
     const name = Buffer.byteLength(resource.name);
     const resourceVersion = Buffer.byteLength(resource.version);
     const any = anySize(type, resource);
-    return {
-      resource,
-      name,
-      resourceVersion,
-      any,
-      size: optionalSize(resourceVersion) + fieldSize(any) + optionalSize(name),
-    };
+    const entrySize = optionalSize(resourceVersion) + fieldSize(any) + optionalSize(name);
+    entries.push({ resource, name, resourceVersion, any, size: entrySize });
   });
   const removed = content.removed.map((name) => ({ name, size: Buffer.byteLength(name) }));
   let size = optionalSize(version) + fieldSize(type) + optionalSize(nonce);
@@ -148,13 +157,13 @@ export function deltaFrame(content: ResponseContent): Frame {
   for (const entry of removed) size += fieldSize(entry.size);
   const writer = new FrameWriter(size);
   writer.optional(1, content.version, version);
-  for (const entry of entries) {
+  yield* each(entries, (entry) => {
     writer.open(2, entry.size);
     writer.optional(1, entry.resource.version, entry.resourceVersion);
     writer.open(2, entry.any);
     writeAny(writer, content.type, type, entry.resource);
     writer.optional(3, entry.resource.name, entry.name);
-  }
+  });
   writer.text(4, content.type, type);
   writer.optional(5, content.nonce, nonce);
   for (const entry of removed) writer.text(6, entry.name, entry.size);

@@ -15,7 +15,7 @@ export interface RequestHead {
 /** A DiscoveryRequest whose names are still raw: most requests are ACKs that repeat the names of the last one. */
 export interface SotwRequest extends RequestHead {
   readonly versionInfo: string;
-  /** The `resource_names` fields as they came, tags included; empty when there are none. */
+  /** The `resource_names` fields as they came, tags included; empty when there are none. The expected or known run itself where it came again. */
   readonly names: Uint8Array;
 }
 
@@ -84,19 +84,21 @@ export function readSotwRequest(
   let nonce = "";
   let node: Uint8Array | undefined;
   let error: string | undefined;
-  const runs: { start: number; end: number }[] = [];
+  const runs: { start: number; end: number; known?: Uint8Array }[] = [];
   while (reader.next()) {
     if (reader.field === 1) versionInfo = reader.text();
     else if (reader.field === 2) node = reader.content();
     else if (reader.field === 3) {
       reader.content();
       const last = runs.at(-1);
-      if (last?.end === reader.tagStart) last.end = reader.end;
-      else {
+      if (last?.end === reader.tagStart) {
+        last.end = reader.end;
+        delete last.known;
+      } else {
         const start = reader.tagStart;
         const known = expected.find((run) => startsWith(bytes, start, run)) ?? longRunAt(bytes, start, runsKnown)?.run;
         if (known !== undefined) reader.skipTo(start + known.length);
-        runs.push({ start, end: known === undefined ? reader.end : start + known.length });
+        runs.push(known === undefined ? { start, end: reader.end } : { start, end: start + known.length, known });
       }
     } else if (reader.field === 4) typeUrl = reader.text();
     else if (reader.field === 5) nonce = reader.text();
@@ -107,7 +109,7 @@ export function readSotwRequest(
     only === undefined
       ? noBytes
       : runs.length === 1
-        ? bytes.subarray(only.start, only.end)
+        ? (only.known ?? bytes.subarray(only.start, only.end))
         : Buffer.concat(runs.map((run) => bytes.subarray(run.start, run.end)));
   return { versionInfo, typeUrl, nonce, node, error, names };
 }

@@ -1,4 +1,5 @@
 import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
+import type { Steps } from "@signalbox/slices";
 import type { Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { XdsClock } from "../clock.ts";
 import type { ClientStatus, XdsEvent } from "../events.ts";
@@ -12,7 +13,7 @@ import { DiscoveredHosts, withRefused } from "./discovered-hosts.ts";
 import { dueOf, removesDespiteRefusal } from "./gate.ts";
 import type { NameBudget, NameHolder } from "./name-budget.ts";
 import type { NameTable } from "./names.ts";
-import type { BuildContext, Outgoing } from "./outgoing.ts";
+import type { BuildContext, Outgoing, OutgoingFrame } from "./outgoing.ts";
 import {
   ClientRefusedError,
   LimitExceededError,
@@ -26,8 +27,8 @@ import {
 import { isKnownType, resourceKind, typeOfRequest, type XdsMethod } from "./resource-kinds.ts";
 import { buildSotw, subscribeSotw, type ReceiveContext } from "./sotw.ts";
 import { Subscription } from "./subscription.ts";
-import type { ViewStates } from "./view-state.ts";
-import { Warming } from "./warming.ts";
+import type { TypeState, ViewStates } from "./view-state.ts";
+import { Warming, withEndpointNames } from "./warming.ts";
 import { MalformedRequestError } from "./wire.ts";
 
 /** What all streams of one server share. */
@@ -36,6 +37,8 @@ export interface SessionShared {
   readonly clock: XdsClock;
   /** When a change that goes to many streams is written to each. */
   readonly turns: Turns;
+  /** Monotonic milliseconds, by which large responses are made in slices; a clock that stands still makes them at once. */
+  readonly monotonic: () => number;
   readonly names: NameTable;
   readonly views: ViewStates;
   readonly budget: NameBudget;
@@ -50,7 +53,29 @@ export interface SessionShared {
   readonly onClosed: (stream: number) => void;
 }
 
+/** A change of the view, as it was when the stream heard of it. */
+interface ViewChange {
+  /** `undefined`: the view is another one. */
+  readonly changed: ChangedNames | undefined;
+  /** Content of what is gone, by type. */
+  readonly removed: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>>;
+  readonly change: number;
+  readonly now: number;
+}
+
+/** A response that is made in steps, none of which changes what the stream knows: it may be given up. */
+interface Making {
+  readonly sub: Subscription;
+  readonly dropped: readonly string[];
+  readonly steps: Steps<Outgoing | undefined>;
+}
+
 const noNames: ReadonlySet<string> = new Set();
+const noneRemoved: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>> = new Map();
+/** Milliseconds of one turn of the event loop for the making of a response. */
+const sliceMs = 8;
+/** A response is made at once after it was given up so often, so that a stream under changes without a pause gets one. */
+const patience = 3;
 /** Names of a type that neither the protocol nor the source knows: a client may try, but not fill the server with them. */
 const maxUnknownNames = 1_000;
 
@@ -67,6 +92,12 @@ export class Session implements StreamHandler, NameHolder {
   #node: NodeFacts | undefined;
   #lease: ViewLease | undefined;
   #change = 0;
+  /** Changes of the view that were heard of and not looked at yet, oldest first. */
+  #unread: ViewChange[] = [];
+  /** The response that is being made. */
+  #making: Making | undefined;
+  /** Responses given up in a row, because something came meanwhile. */
+  #givenUp = 0;
   /** Names that the budget knows of. */
   #named = 0;
   readonly #warming = new Warming();
@@ -90,6 +121,7 @@ export class Session implements StreamHandler, NameHolder {
 
   message(bytes: Uint8Array): void {
     this.#contained(() => {
+      this.#giveUp();
       if (this.#method.protocol === "sotw") this.#receiveSotw(bytes);
       else this.#receiveDelta(bytes);
     });
@@ -126,6 +158,7 @@ export class Session implements StreamHandler, NameHolder {
   #contained(task: () => void): void {
     if (this.#closed) return;
     try {
+      this.#catchUp();
       task();
       this.#pump();
     } catch (error) {
@@ -159,6 +192,8 @@ export class Session implements StreamHandler, NameHolder {
   #close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#unread = [];
+    this.#making = undefined;
     this.#wake?.();
     this.#lease?.release();
     for (const sub of this.#ordered) sub.close(this.#shared.views, this.#shared.names);
@@ -269,39 +304,62 @@ export class Session implements StreamHandler, NameHolder {
     return { stream: this.id, node: this.#node?.id ?? "", resourceType: sub.kind.type };
   }
 
-  /** Notes a change now, and writes it when it is this stream's turn. */
+  /** Notes that there is a change, and looks at it when it is this stream's turn: it may be one of ten thousand names for a thousand streams. */
   #viewChanged(changed: ChangedNames | undefined): void {
     if (this.#closed) return;
     try {
-      this.#changed(changed);
+      this.#unread.push({ changed, removed: this.#sync(changed), change: ++this.#change, now: this.#shared.clock.now() });
     } catch (error) {
       this.refuse(error);
       return;
     }
     if (this.#waitsForTurn) return;
     this.#waitsForTurn = true;
-    this.#shared.turns.run(() => {
-      this.#waitsForTurn = false;
-      this.#contained(() => {});
-    });
+    this.#shared.turns.run(() => this.#turn());
   }
 
-  #changed(changed: ChangedNames | undefined): void {
-    const now = this.#shared.clock.now();
-    this.#change++;
-    if (changed === undefined) {
-      const view = this.#lease?.current();
-      for (const sub of this.#ordered) {
-        if (sub.view !== view) sub.moveTo(view, this.#shared.views, this.#change, now);
+  #turn(): void {
+    this.#waitsForTurn = false;
+    this.#contained(() => {});
+  }
+
+  /** What all streams of the view share follows it at once, by whichever stream hears of the change first. */
+  #sync(changed: ChangedNames | undefined): ViewChange["removed"] {
+    if (changed === undefined) return noneRemoved;
+    const removed = new Map<TypeUrl, ReadonlyMap<string, Resource>>();
+    for (const [type, names] of changed) {
+      const state = this.#subscriptions.get(type)?.state;
+      if (state === undefined) continue;
+      state.sync(names);
+      removed.set(type, state.removed);
+    }
+    return removed;
+  }
+
+  /** Takes what changed into the subscriptions. */
+  #catchUp(): void {
+    if (this.#unread.length === 0) return;
+    this.#giveUp();
+    for (const { changed, removed, change, now } of this.#unread.splice(0)) {
+      if (changed === undefined) {
+        const view = this.#lease?.current();
+        for (const sub of this.#ordered) {
+          if (sub.view !== view) sub.moveTo(view, this.#shared.views, change, now);
+        }
+        continue;
       }
-    } else {
       for (const [type, names] of changed) {
         const sub = this.#subscriptions.get(type);
-        if (sub === undefined) continue;
-        sub.state?.sync(names);
-        sub.change(names, this.#change, now);
+        sub?.change(names, change, now, removed.get(type));
       }
     }
+  }
+
+  /** The response that is being made is not the newest any more, or may not be what is due. What streams share of it is kept. */
+  #giveUp(): void {
+    if (this.#making === undefined) return;
+    this.#making = undefined;
+    this.#givenUp++;
   }
 
   /** Writes what is due, one response at a time, until the transport is busy or nothing is due. */
@@ -319,27 +377,30 @@ export class Session implements StreamHandler, NameHolder {
     this.#wake?.();
     this.#wake = undefined;
     const now = this.#shared.clock.now();
+    if (this.#making !== undefined) return this.#make(now);
     let wakeAt = Infinity;
-    for (const sub of this.#ordered) {
+    for (const sub of this.#inOrder()) {
       const due = dueOf(sub, this.#ordered, this.#shared.answerTimeoutMs, now);
       if (due.at > now) wakeAt = Math.min(wakeAt, due.at);
       if (due.changes || due.removals) {
-        const outgoing = this.#build(sub, due.removals, now);
-        if (outgoing !== undefined) {
-          this.#write(sub, outgoing, now);
-          return true;
-        }
-        // Only what was urgent came to nothing: the rest may be due as well.
-        if (sub.pending.size > 0) return true;
+        if (sub.state === undefined) continue;
+        this.#making = this.#begin(sub, sub.state, due.removals, now);
+        return this.#make(now);
       }
     }
     if (wakeAt < Infinity) this.#wake = this.#shared.clock.after(wakeAt - now, () => this.#contained(() => {}));
     return false;
   }
 
-  #build(sub: Subscription, removals: boolean, now: number): Outgoing | undefined {
-    const { state } = sub;
-    if (state === undefined) return undefined;
+  /** Subscriptions in the order in which what is due of them goes. */
+  #inOrder(): readonly Subscription[] {
+    const hosts = this.#subscriptions.get(typeUrls.virtualHost);
+    const tables = this.#subscriptions.get(typeUrls.route);
+    if (hosts === undefined || tables === undefined || !(tables.owed || tables.pending.size > 0)) return this.#ordered;
+    return this.#hosts?.goFirst(hosts) === true ? [hosts, ...this.#ordered] : this.#ordered;
+  }
+
+  #begin(sub: Subscription, state: TypeState, removals: boolean, now: number): Making {
     state.sync();
     const context: BuildContext = {
       now,
@@ -347,28 +408,71 @@ export class Session implements StreamHandler, NameHolder {
       warming: sub.kind.type === typeUrls.endpoint ? this.#warming.names : noNames,
       nextNonce: this.#shared.nextNonce,
     };
-    const dropped = removals ? this.#takeRetired(sub) : [];
+    // Names of which the client may be told now that they are gone.
+    const dropped = removals ? [...sub.retired.keys()] : [];
     if (sub.filter !== undefined) withRefused(sub);
-    const outgoing =
+    const steps =
       sub.protocol === "sotw"
         ? buildSotw(sub, state, dropped.length > 0, context)
         : buildDelta(sub, state, dropped, context);
-    if (outgoing === undefined) sub.settle();
-    return outgoing;
+    return { sub, dropped, steps: sub.kind.type === typeUrls.cluster ? withEndpointNames(steps) : steps };
   }
 
-  /** Names of which the client may be told now that they are gone. */
-  #takeRetired(sub: Subscription): string[] {
+  /** Goes on with the response that is being made. Returns whether there may be more to do now. */
+  #make(now: number): boolean {
+    const making = this.#making;
+    if (making === undefined) return true;
+    const made = this.#slice(making.steps);
+    if (made === undefined) {
+      this.#later();
+      return false;
+    }
+    this.#making = undefined;
+    this.#givenUp = 0;
+    const { sub, dropped } = making;
+    if (dropped.length > 0) this.#dropRetired(sub);
+    const outgoing = made.value;
+    if (outgoing !== undefined && "frame" in outgoing) {
+      this.#write(sub, outgoing, now);
+      return true;
+    }
+    if (outgoing !== undefined) {
+      sub.answered = true;
+      sub.answers.holds(outgoing.holds, now);
+    }
+    sub.settle();
+    return true;
+  }
+
+  /** Does steps for one slice; `undefined` where some are left. */
+  #slice<T>(steps: Steps<T>): { readonly value: T } | undefined {
+    const { monotonic } = this.#shared;
+    const began = monotonic();
+    for (;;) {
+      const next = steps.next();
+      if (next.done === true) return { value: next.value };
+      const spent = monotonic() - began;
+      if ((spent >= sliceMs || spent < 0) && this.#givenUp < patience) return undefined;
+    }
+  }
+
+  #later(): void {
+    if (this.#waitsForTurn) return;
+    this.#waitsForTurn = true;
+    this.#shared.turns.later(() => this.#turn());
+  }
+
+  /** The client is told now that these are gone. */
+  #dropRetired(sub: Subscription): void {
     const forced = removesDespiteRefusal(sub, this.#ordered);
     const names = sub.takeRetired();
     if (sub.kind.type === typeUrls.cluster) this.#warming.clustersGone(names);
     if (forced && names.length > 0) {
       this.#shared.onEvent({ type: "removed-despite-refusal", ...this.#about(sub), names: names.length });
     }
-    return names;
   }
 
-  #write(sub: Subscription, { frame, fresh }: Outgoing, now: number): void {
+  #write(sub: Subscription, { frame, fresh }: OutgoingFrame, now: number): void {
     sub.answered = true;
     sub.answers.sent(frame, now + this.#shared.answerTimeoutMs, sub.backlog?.oldest ?? this.#change, now);
     sub.settle();
@@ -401,7 +505,11 @@ export class Session implements StreamHandler, NameHolder {
       const forgotten = this.#hosts.tablesAsked(sub, request, first, hosts);
       // At once: should the client ask for the table again, it must not believe that it still holds what was in it.
       hosts?.hurry(forgotten, this.#change, this.#shared.clock.now());
-    } else if (sub.kind.type === typeUrls.virtualHost && first) this.#hurryHosts(this.#hosts);
+      if (first) this.#hurryHosts(this.#hosts);
+    } else if (sub.kind.type === typeUrls.virtualHost && first) {
+      this.#hosts.hostsAsked(request.initialVersions);
+      this.#hurryHosts(this.#hosts);
+    }
   }
 
   /** Virtual hosts follow a route table that was sent, at once. */

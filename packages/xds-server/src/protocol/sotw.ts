@@ -1,3 +1,4 @@
+import type { Steps } from "@signalbox/slices";
 import type { Resource } from "../resource.ts";
 import { SetVersion } from "../set-version.ts";
 import { sotwFrame } from "./frame.ts";
@@ -5,7 +6,7 @@ import type { NameRun, NameTable } from "./names.ts";
 import { sortedByName, type BuildContext, type Outgoing } from "./outgoing.ts";
 import type { NameLimits, SotwRequest } from "./request.ts";
 import type { Subscription } from "./subscription.ts";
-import type { TypeState } from "./view-state.ts";
+import { versionOfAll, type TypeState } from "./view-state.ts";
 
 /** What reading a request needs from the stream and the server. */
 export interface ReceiveContext {
@@ -21,7 +22,7 @@ export interface ReceiveContext {
  */
 export function subscribeSotw(sub: Subscription, request: SotwRequest, first: boolean, context: ReceiveContext): void {
   const { change, now } = context;
-  if (sub.run !== undefined && Buffer.compare(sub.run.run, request.names) === 0) {
+  if (sub.run !== undefined && isSame(sub.run.run, request.names)) {
     // Without a nonce it is no ACK: the client lost what it was sent.
     if (request.nonce === "" && sub.answered && noneOut(sub) && request.versionInfo !== sub.answers.sentVersion) {
       sub.ask(undefined, change, now, true);
@@ -39,6 +40,11 @@ export function subscribeSotw(sub: Subscription, request: SotwRequest, first: bo
     if (added.length > 0) sub.ask(added, change, now, true);
   }
   sub.prune();
+}
+
+/** Names that came again are mostly the same object, see `readSotwRequest`. */
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a === b || Buffer.compare(a, b) === 0;
 }
 
 function noneOut(sub: Subscription): boolean {
@@ -59,48 +65,49 @@ function adopt(sub: Subscription, run: NameRun, named: boolean, table: NameTable
  * The DiscoveryResponse that is due, from the newest content; `undefined` when there is nothing to say. The version is
  * that of all existing resources subscribed, also when the response carries only some of them, so that a client that
  * brings it back on its next stream is known to hold them all. While the client refuses some, the version is another one,
- * which no stream starts with: a client that brings it back is sent everything.
+ * which no stream starts with: a client that brings it back is sent everything. With `dropping`, what is retired is left out.
+ * Changes nothing, so that it may be given up between two steps.
  */
-export function buildSotw(
+export function* buildSotw(
   sub: Subscription,
   state: TypeState,
-  dropped: boolean,
+  dropping: boolean,
   context: BuildContext,
-): Outgoing | undefined {
-  const version = versionOf(sub, state);
-  if (sub.owed && sub.claim === version && !sub.all().some(({ name }) => context.warming.has(name))) {
-    sub.answered = true;
-    sub.answers.holds(version, context.now);
-    return undefined;
+): Steps<Outgoing | undefined> {
+  // What is dropped now is in no response any more.
+  const tombstones = dropping ? [] : sub.tombstones();
+  const version = yield* versionOf(sub, state, tombstones);
+  if (sub.owed && sub.claim === version && !(yield* sub.all()).some(({ name }) => context.warming.has(name))) {
+    return { holds: version };
   }
-  const content = sub.kind.wholeState ? wholeState(sub, dropped) : someOf(sub, state);
+  const content = sub.kind.wholeState ? yield* wholeState(sub, dropping, tombstones) : yield* someOf(sub, state);
   if (content === undefined) return undefined;
-  const fresh = sub.owed ? content.resources : state.existing(sub.pending);
+  const fresh = sub.owed ? content.resources : yield* pendingOf(sub, state);
   const marked = content.whole ? version : markDoubted(sub, version);
-  const key = content.whole ? version : `${marked}/${SetVersion.of(content.resources).toString()}`;
-  const frame = state.frame(key, sub.answers, () =>
-    sotwFrame({
+  const key = content.whole ? version : `${marked}/${content.version}`;
+  const frame = yield* state.frame(key, sub.answers, function* () {
+    return yield* sotwFrame({
       type: sub.kind.type,
       version: marked,
       nonce: context.nextNonce(),
-      resources: sortedByName(content.resources),
+      resources: yield* sortedByName(content.resources),
       removed: [],
       controlPlane: context.controlPlane,
-    }),
-  );
+    });
+  });
   return { frame, fresh };
 }
 
-interface Content {
-  readonly resources: readonly Resource[];
-  readonly whole: boolean;
-}
+type Content =
+  | { readonly resources: readonly Resource[]; readonly whole: true }
+  | { readonly resources: readonly Resource[]; readonly whole: false; readonly version: string };
 
-function versionOf(sub: Subscription, state: TypeState): string {
-  const base = sub.wildcard || sub.selection === undefined ? state.version : sub.selection.version;
-  if (sub.retired.size === 0) return base.toString();
+function* versionOf(sub: Subscription, state: TypeState, tombstones: readonly Resource[]): Steps<string> {
+  const { selection } = sub;
+  const base = sub.wildcard || selection === undefined ? state.version : yield* state.versionOf(selection);
+  if (tombstones.length === 0) return base.toString();
   const version = base.copy();
-  for (const resource of sub.tombstones()) version.add(resource);
+  for (const resource of tombstones) version.add(resource);
   return version.toString();
 }
 
@@ -115,18 +122,30 @@ function mayHoldSome(sub: Subscription): boolean {
 }
 
 /** All that is subscribed, with what is retired but not yet dropped. A named subscription to nothing waits unanswered. */
-function wholeState(sub: Subscription, dropped: boolean): Content | undefined {
-  if (!sub.owed && !dropped && sub.pending.size === 0) return undefined;
-  const resources = sub.retired.size === 0 ? sub.all() : [...sub.all(), ...sub.tombstones()];
+function* wholeState(
+  sub: Subscription,
+  dropping: boolean,
+  tombstones: readonly Resource[],
+): Steps<Content | undefined> {
+  if (!sub.owed && !dropping && sub.pending.size === 0) return undefined;
+  const all = yield* sub.all();
+  const resources = tombstones.length === 0 ? all : [...all, ...tombstones];
   if (resources.length === 0 && !sub.wildcard && !mayHoldSome(sub)) return undefined;
   return { resources, whole: true };
 }
 
-function someOf(sub: Subscription, state: TypeState): Content | undefined {
+function* someOf(sub: Subscription, state: TypeState): Steps<Content | undefined> {
   if (sub.owed) {
-    const resources = sub.all();
+    const resources = yield* sub.all();
     return resources.length === 0 ? undefined : { resources, whole: true };
   }
-  const resources = state.existing(sub.pending);
-  return resources.length === 0 ? undefined : { resources, whole: false };
+  const part = yield* sub.part();
+  const resources = part?.resources ?? state.existing(sub.pending);
+  if (resources.length === 0) return undefined;
+  const version = part?.version ?? (yield* versionOfAll(resources)).toString();
+  return { resources, whole: false, version };
+}
+
+function* pendingOf(sub: Subscription, state: TypeState): Steps<readonly Resource[]> {
+  return (yield* sub.part())?.resources ?? state.existing(sub.pending);
 }

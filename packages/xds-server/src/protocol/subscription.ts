@@ -1,10 +1,11 @@
+import type { Steps } from "@signalbox/slices";
 import { byCodeUnits } from "../code-units.ts";
 import type { SubscriptionStatus } from "../events.ts";
 import type { Resource, ResourceView } from "../resource.ts";
 import { Answers } from "./answers.ts";
 import type { NameCollection, NameOverlay, NameRun, NameTable, SharedNames } from "./names.ts";
 import type { ResourceKind } from "./resource-kinds.ts";
-import type { Selection, TypeState, ViewStates } from "./view-state.ts";
+import type { Part, Selection, TypeState, ViewStates } from "./view-state.ts";
 
 /** Changes that wait to be sent. Numbers are the stream's change counter. */
 interface Backlog {
@@ -15,6 +16,38 @@ interface Backlog {
 }
 
 const noNames: NameCollection = new Set<string>();
+
+/** Names that are to be sent, and where they come from. */
+class PendingNames extends Set<string> {
+  #origin: ReadonlySet<string> | undefined;
+
+  /** The names that changed, where exactly those of them are pending that the client is to be told of. */
+  get origin(): ReadonlySet<string> | undefined {
+    return this.#origin;
+  }
+
+  /** Does something that makes names pending because of `changed`. */
+  follow(changed: ReadonlySet<string>, task: () => void): void {
+    const alone = this.size === 0;
+    task();
+    this.#origin = alone && this.size > 0 ? changed : undefined;
+  }
+
+  override add(name: string): this {
+    this.#origin = undefined;
+    return super.add(name);
+  }
+
+  override delete(name: string): boolean {
+    this.#origin = undefined;
+    return super.delete(name);
+  }
+
+  override clear(): void {
+    this.#origin = undefined;
+    super.clear();
+  }
+}
 
 /** What a wildcard means where it does not mean everything. */
 export interface WildcardFilter {
@@ -52,7 +85,7 @@ export class Subscription {
   claim: string | ReadonlyMap<string, string> | undefined;
   /** A request asks for what is pending: it is answered without waiting for order or an ACK. */
   solicited = false;
-  readonly pending = new Set<string>();
+  readonly pending = new PendingNames();
   /** Of what is pending, names that the client waits for: they go at once, before and without the rest. */
   readonly urgent = new Set<string>();
   backlog: Backlog | undefined;
@@ -104,11 +137,20 @@ export class Subscription {
   }
 
   /** The same, sorted by name when it is shared with equal subscriptions: not to be changed. */
-  all(): readonly Resource[] {
+  *all(): Steps<readonly Resource[]> {
     if (this.state === undefined) return [];
     if (this.filter !== undefined) return this.existing();
-    if (this.wildcard) return this.state.whole(undefined).resources;
-    return this.run === undefined ? this.existing() : this.state.whole(this.run.shared).resources;
+    if (this.wildcard) return (yield* this.state.whole(undefined)).resources;
+    return this.run === undefined ? this.existing() : (yield* this.state.whole(this.run.shared)).resources;
+  }
+
+  /** What is pending, where one change that equal subscriptions share is all that it is; `undefined` where it is more, or less. */
+  *part(): Steps<Part | undefined> {
+    const { origin } = this.pending;
+    if (origin === undefined || this.state === undefined || this.filter !== undefined || this.#inParts) return undefined;
+    if (this.wildcard) return this.names.size === 0 ? yield* this.state.part(origin, undefined) : undefined;
+    const shared = this.sharedNames;
+    return shared === undefined ? undefined : yield* this.state.part(origin, shared);
   }
 
   attach(view: ResourceView, states: ViewStates): void {
@@ -183,11 +225,13 @@ export class Subscription {
     if (state === undefined) return;
     this.#seenEpoch = state.epoch;
     const content = gone ?? state.removed;
-    if (this.wildcard || changed.size <= this.names.size) {
-      for (const name of changed) if (this.covers(name)) this.#take(name, state, content, change, now);
-    } else {
-      for (const name of this.names) if (changed.has(name)) this.#take(name, state, content, change, now);
-    }
+    this.pending.follow(changed, () => {
+      if (this.wildcard || changed.size <= this.names.size) {
+        for (const name of changed) if (this.covers(name)) this.#take(name, state, content, change, now);
+      } else {
+        for (const name of this.names) if (changed.has(name)) this.#take(name, state, content, change, now);
+      }
+    });
     this.tidy();
   }
 
@@ -199,7 +243,7 @@ export class Subscription {
       this.pending.delete(name);
       if (this.protocol === "sotw") this.answers.forget(name);
       if (this.protocol === "sotw" && (!this.kind.wholeState || !this.answered)) return;
-      this.retired.set(name, this.protocol === "sotw" ? gone.get(name) : undefined);
+      this.retired.set(name, this.protocol === "sotw" ? (gone.get(name) ?? this.retired.get(name)) : undefined);
       this.retiredBacklog ??= { oldest: change, latest: change, since: now };
       this.retiredBacklog.latest = change;
       return;
@@ -271,7 +315,7 @@ export class Subscription {
     this.backlog.latest = change;
   }
 
-  /** Lets go of the retired resources and returns their names. */
+  /** Lets go of the retired resources and returns their names, in the order in which they went. */
   takeRetired(): string[] {
     const names = [...this.retired.keys()];
     this.retired.clear();

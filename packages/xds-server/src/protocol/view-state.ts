@@ -1,18 +1,23 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
+import type { Steps } from "@signalbox/slices";
 import type { Resource, ResourceView } from "../resource.ts";
 import { byCodeUnits } from "../code-units.ts";
 import { SetVersion } from "../set-version.ts";
 import type { Frame } from "./frame.ts";
+import { each, JointWork } from "./joint-work.ts";
 import type { SharedNames } from "./names.ts";
 import { sortedByName } from "./outgoing.ts";
+import { resourceKind } from "./resource-kinds.ts";
 
 /** The part of a type that equal named subscriptions see: only its version, the content is in the type's state. */
 export interface Selection {
   readonly names: ReadonlySet<string>;
-  readonly version: SetVersion;
+  /** `undefined` until somebody asked for it. */
+  readonly version: SetVersion | undefined;
 }
 
 interface CountedSelection extends Selection {
+  version: SetVersion | undefined;
   uses: number;
 }
 
@@ -26,14 +31,41 @@ export interface Whole {
   readonly key: string;
 }
 
+/** What a change is to equal subscriptions that have nothing else to be told. */
+export interface Part {
+  /** Sorted by name. */
+  readonly resources: readonly Resource[];
+  /** Of the names that changed, those that do not exist, sorted; none of a type whose removals are told later. */
+  readonly gone: readonly string[];
+  /** Of `resources`. */
+  readonly version: string;
+  /** Versions of both, as in the key of a delta response. */
+  readonly key: string;
+}
+
+/** The version of a set of contents. */
+export function* versionOfAll(resources: Iterable<Resource>): Steps<SetVersion> {
+  const version = new SetVersion();
+  yield* each(resources, (resource) => {
+    version.add(resource);
+  });
+  return version;
+}
+
 /** The key of a delta response with this content. */
-export function deltaKey(resources: readonly Resource[], gone: readonly string[]): string {
+export function* deltaKey(resources: readonly Resource[], gone: readonly string[]): Steps<string> {
+  return keyOf(yield* versionOfAll(resources), gone);
+}
+
+function keyOf(version: SetVersion, gone: readonly string[]): string {
   const goneVersion = gone.length === 0 ? "" : SetVersion.of(gone.map((name) => ({ name, version: "" }))).toString();
-  return `delta/${SetVersion.of(resources).toString()}/${goneVersion}`;
+  return `delta/${version.toString()}/${goneVersion}`;
 }
 
 const maxFrames = 32;
 const maxWholes = 32;
+const maxParts = 8;
+const maxEncoding = 4;
 const maxFrameBytes = 32 * 1024 * 1024;
 
 /**
@@ -46,10 +78,15 @@ export class TypeState {
   readonly #known = new Map<string, Resource>();
   readonly #all = new SetVersion();
   readonly #selections = new Map<SharedNames, CountedSelection>();
-  readonly #removed = new Map<string, Resource>();
+  /** Another object with each change: streams that hear of the change later keep it until then. */
+  #removed = new Map<string, Resource>();
   readonly #frames = new Map<string, Frame>();
   /** By the names; `undefined` is the wildcard. */
-  readonly #wholes = new Map<SharedNames | undefined, Whole>();
+  readonly #wholes = new Map<SharedNames | undefined, JointWork<Whole>>();
+  /** By the names that changed, then by those that are subscribed. */
+  readonly #parts = new Map<ReadonlySet<string>, Map<SharedNames | undefined, JointWork<Part>>>();
+  /** Responses that somebody encodes. */
+  readonly #encoding = new Map<string, JointWork<Frame>>();
   #frameBytes = 0;
   #viewVersion: string | undefined;
   /** Grows with every change of content. */
@@ -97,9 +134,11 @@ export class TypeState {
     if (before === after || before?.version === after?.version) return;
     if (this.epoch === epochBefore) {
       this.epoch++;
-      this.#removed.clear();
+      this.#removed = new Map();
       this.#frames.clear();
+      this.#encoding.clear();
       this.#wholes.clear();
+      this.#parts.clear();
       this.#frameBytes = 0;
     }
     if (after === undefined) this.#known.delete(name);
@@ -107,7 +146,7 @@ export class TypeState {
     if (before !== undefined && after === undefined) this.#removed.set(name, before);
     this.#all.replace(before, after);
     for (const selection of this.#selections.values()) {
-      if (selection.names.has(name)) selection.version.replace(before, after);
+      if (selection.version !== undefined && selection.names.has(name)) selection.version.replace(before, after);
     }
   }
 
@@ -115,7 +154,7 @@ export class TypeState {
   select(shared: SharedNames): Selection {
     let selection = this.#selections.get(shared);
     if (selection === undefined) {
-      selection = { names: shared.names, version: SetVersion.of(this.existing(shared.names)), uses: 0 };
+      selection = { names: shared.names, version: undefined, uses: 0 };
       this.#selections.set(shared, selection);
     }
     selection.uses++;
@@ -139,33 +178,98 @@ export class TypeState {
     return found;
   }
 
-  /** What a client that holds nothing has to be told when it asks for these names, or for everything. */
-  whole(shared: SharedNames | undefined): Whole {
-    const known = this.#wholes.get(shared);
-    if (known !== undefined) return known;
-    const resources = sortedByName(shared === undefined ? this.#known.values() : this.existing(shared.names));
-    const missing = [...(shared?.names ?? [])].filter((name) => !this.#known.has(name)).sort(byCodeUnits);
-    const whole = { resources, missing, key: deltaKey(resources, missing) };
-    this.#wholes.set(shared, whole);
-    const [oldest] = this.#wholes.keys();
-    if (this.#wholes.size > maxWholes) this.#wholes.delete(oldest);
-    return whole;
+  /** The version of a subset. Nothing may change between its steps. */
+  *versionOf(selection: Selection): Steps<SetVersion> {
+    const counted = selection as CountedSelection;
+    if (counted.version !== undefined) return counted.version;
+    const { epoch } = this;
+    const version = yield* versionOfAll(this.existing(selection.names));
+    if (this.epoch === epoch) counted.version = version;
+    return version;
   }
 
-  /** The response with this content, encoded at the first call, with a nonce that is not in use on the stream. */
-  frame(key: string, nonces: { inUse(nonce: string): boolean }, encode: () => Frame): Frame {
+  /** What a client that holds nothing has to be told when it asks for these names, or for everything. */
+  whole(shared: SharedNames | undefined): Steps<Whole> {
+    let work = this.#wholes.get(shared);
+    if (work === undefined) {
+      work = new JointWork(this.#makeWhole(shared));
+      this.#wholes.set(shared, work);
+      const [oldest] = this.#wholes.keys();
+      if (this.#wholes.size > maxWholes) this.#wholes.delete(oldest);
+    }
+    return work.take();
+  }
+
+  *#makeWhole(shared: SharedNames | undefined): Steps<Whole> {
+    const existing = shared === undefined ? [...this.#known.values()] : this.existing(shared.names);
+    const missing = [...(shared?.names ?? [])].filter((name) => !this.#known.has(name)).sort(byCodeUnits);
+    yield;
+    const resources = yield* sortedByName(existing);
+    return { resources, missing, key: yield* deltaKey(resources, missing) };
+  }
+
+  /** What the change of these names is to a client that asks for `shared`, or for everything. */
+  part(changed: ReadonlySet<string>, shared: SharedNames | undefined): Steps<Part> {
+    let parts = this.#parts.get(changed);
+    if (parts === undefined) {
+      if (this.#parts.size >= maxParts) this.#parts.clear();
+      this.#parts.set(changed, (parts = new Map()));
+    }
+    let work = parts.get(shared);
+    if (work === undefined) {
+      if (parts.size >= maxWholes) parts.clear();
+      parts.set(shared, (work = new JointWork(this.#makePart(changed, shared))));
+    }
+    return work.take();
+  }
+
+  *#makePart(changed: ReadonlySet<string>, shared: SharedNames | undefined): Steps<Part> {
+    const existing: Resource[] = [];
+    const gone: string[] = [];
+    const { removedLast } = resourceKind(this.type);
+    yield* each(changed, (name) => {
+      if (shared !== undefined && !shared.names.has(name)) return;
+      const resource = this.#known.get(name);
+      if (resource !== undefined) existing.push(resource);
+      else if (!removedLast) gone.push(name);
+    });
+    gone.sort(byCodeUnits);
+    const resources = yield* sortedByName(existing);
+    const version = yield* versionOfAll(resources);
+    return { resources, gone, version: version.toString(), key: keyOf(version, gone) };
+  }
+
+  /**
+   * The response with this content, encoded by whoever asks first, with a nonce that is not in use on the stream. The
+   * content must change when anything does that `encode` reads.
+   */
+  *frame(key: string, nonces: { inUse(nonce: string): boolean }, encode: () => Steps<Frame>): Steps<Frame> {
     const cached = this.#frames.get(key);
     if (cached !== undefined && !nonces.inUse(cached.nonce)) return cached;
-    const frame = encode();
+    const { epoch } = this;
+    const known = cached === undefined ? this.#encoding.get(key) : undefined;
+    const work = known ?? new JointWork(encode());
+    if (cached === undefined) {
+      // What nobody goes on with, because its streams are gone, must not stay.
+      if (known === undefined && this.#encoding.size >= maxEncoding) this.#encoding.clear();
+      this.#encoding.set(key, work);
+    }
+    const frame = yield* work.take();
+    if (this.#encoding.get(key) === work) this.#encoding.delete(key);
+    if (this.epoch !== epoch || this.#frames.get(key) === frame) return frame;
+    this.#keepFrame(key, frame);
+    return frame;
+  }
+
+  #keepFrame(key: string, frame: Frame): void {
+    this.#frameBytes += frame.bytes.length - (this.#frames.get(key)?.bytes.length ?? 0);
     this.#frames.delete(key);
     this.#frames.set(key, frame);
-    this.#frameBytes += frame.bytes.length - (cached?.bytes.length ?? 0);
     for (const [oldest, { bytes }] of this.#frames) {
       if (oldest === key || (this.#frames.size <= maxFrames && this.#frameBytes <= maxFrameBytes)) break;
       this.#frames.delete(oldest);
       this.#frameBytes -= bytes.length;
     }
-    return frame;
   }
 }
 

@@ -1,6 +1,9 @@
+import type { Steps } from "@signalbox/slices";
 import { endpointNameOf } from "../references.ts";
 import type { Resource } from "../resource.ts";
+import { each } from "./joint-work.ts";
 import type { SharedNames } from "./names.ts";
+import type { Outgoing } from "./outgoing.ts";
 import { warmingSetOf, type WarmingSet } from "./warming-set.ts";
 
 /** Which endpoints a client asks for. */
@@ -8,6 +11,13 @@ export interface AskedEndpoints {
   covers(name: string): boolean;
   /** The names, where they are a set that equal subscriptions share; `undefined` also for everything. */
   readonly sharedNames: SharedNames | undefined;
+}
+
+/** Reads the names of the endpoints of the clusters in a response, in steps, so that they are known when it is written. */
+export function* withEndpointNames(making: Steps<Outgoing | undefined>): Steps<Outgoing | undefined> {
+  const outgoing = yield* making;
+  if (outgoing !== undefined && "frame" in outgoing) yield* each(outgoing.fresh, endpointNameOf);
+  return outgoing;
 }
 
 /** Shorter lists are walked faster than they are found. */

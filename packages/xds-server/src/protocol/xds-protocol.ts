@@ -49,6 +49,8 @@ export interface XdsProtocolOptions {
   readonly clock?: XdsClock;
   /** Divides the event loop between streams when a change goes to many of them. Without it each change is written to all at once. */
   readonly turns?: Turns;
+  /** Monotonic milliseconds: with it, a large response is made in slices of 8 ms, between which the event loop turns. Without it, at once. */
+  readonly monotonic?: () => number;
   readonly limits?: Partial<XdsLimits>;
   /**
    * How long to wait for a client's ACK or NACK before its next response of that type, and for one type before another
@@ -92,6 +94,7 @@ export function createXdsProtocol(options: XdsProtocolOptions): XdsProtocol {
     source: options.source,
     clock,
     turns: options.turns ?? new Turns(() => 0),
+    monotonic: options.monotonic ?? (() => 0),
     names,
     budget: new NameBudget(
       limits,

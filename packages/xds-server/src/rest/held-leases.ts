@@ -3,7 +3,8 @@ import { NodeSchema, type Node } from "@signalbox/envoy-api/envoy/config/core/v3
 import { hash } from "node:crypto";
 import type { XdsClock } from "../clock.ts";
 import type { ResourceView } from "../resource.ts";
-import type { ResourceSource, ViewLease } from "../source.ts";
+import type { ResourceSource } from "../source.ts";
+import { WatchedLease } from "./watched-lease.ts";
 
 /** How to hold leases. */
 export interface HeldLeasesOptions {
@@ -11,11 +12,13 @@ export interface HeldLeasesOptions {
   /** Milliseconds after the last use. */
   readonly holdMs: number;
   readonly maxHeld: number;
+  /** Milliseconds for which a view that is not there yet is waited for. */
+  readonly waitMs: number;
   readonly clock: XdsClock;
 }
 
 interface Held {
-  readonly lease: ViewLease;
+  readonly lease: WatchedLease;
   readonly usedAt: number;
 }
 
@@ -34,18 +37,20 @@ export class HeldLeases {
     this.#options = options;
   }
 
-  /** Calls `task` with what the source has for the node. */
-  use<Result>(node: Node | undefined, task: (view: ResourceView | undefined) => Result): Result {
+  /** What the source has for the node: at once, or as soon as it has it, or `undefined` when it has nothing in time. */
+  async view(node: Node | undefined): Promise<ResourceView | undefined> {
     const known = node ?? create(NodeSchema);
-    if (!this.#closed && this.#options.maxHeld > 0) return task(this.#hold(known).current());
-    const lease = this.#options.source.acquire(known, () => {});
+    const { source, clock, waitMs, maxHeld } = this.#options;
+    if (!this.#closed && maxHeld > 0) return this.#hold(known).view(waitMs);
+    const lease = new WatchedLease(source, known, clock);
     try {
-      return task(lease.current());
+      return await lease.view(this.#closed ? 0 : waitMs);
     } finally {
       lease.release();
     }
   }
 
+  /** Lets go of all leases. Who waits is told that there is nothing. */
   close(): void {
     this.#closed = true;
     this.#cancel?.();
@@ -53,11 +58,10 @@ export class HeldLeases {
     for (const key of [...this.#held.keys()]) this.#release(key);
   }
 
-  #hold(node: Node): ViewLease {
+  #hold(node: Node): WatchedLease {
     const { source, clock, holdMs, maxHeld } = this.#options;
     const key = hash("sha256", toBinary(NodeSchema, node), "base64url");
-    // The view is asked for at each poll, so its changes are of no interest.
-    const lease = this.#held.get(key)?.lease ?? source.acquire(node, () => {});
+    const lease = this.#held.get(key)?.lease ?? new WatchedLease(source, node, clock);
     this.#held.delete(key);
     this.#held.set(key, { lease, usedAt: clock.now() });
     const [oldest] = this.#held.keys();

@@ -1,4 +1,4 @@
-import { create, fromJsonString, toBinary } from "@bufbuild/protobuf";
+import { create, fromJsonString, toBinary, toJson } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { beforeEach, describe, expect, it } from "vitest";
 import { anyRegistry, typeUrls } from "@signalbox/envoy-api";
@@ -22,16 +22,24 @@ cache.setSnapshot(
     [typeUrls.endpoint, [endpoints("a"), endpoints("b")]],
   ]),
 );
-const rest = createRestDiscovery({ source: cache, maxNames: 3 });
+const rest = createRestDiscovery({ source: cache, maxNames: 3, waitMs: 1 });
 
-async function post(what: string, request: unknown): Promise<RestResponse> {
-  const body = typeof request === "string" ? request : JSON.stringify(request);
-  const answer = await rest(`/v3/discovery:${what}`, Buffer.from(body));
-  if (answer === undefined) throw new Error("not served");
-  return answer;
+interface TextResponse extends RestResponse {
+  readonly body: string;
 }
 
-function names(response: RestResponse): (string | undefined)[] {
+function readable(answer: RestResponse | undefined): TextResponse {
+  if (answer === undefined) throw new Error("not served");
+  return { ...answer, body: Buffer.from(answer.body).toString() };
+}
+
+async function post(what: string, request: unknown): Promise<TextResponse> {
+  const body = typeof request === "string" ? request : JSON.stringify(request);
+  const answer = await rest(`/v3/discovery:${what}`, Buffer.from(body));
+  return readable(answer);
+}
+
+function names(response: TextResponse): (string | undefined)[] {
   const { resources } = fromJsonString(DiscoveryResponseSchema, response.body, { registry: anyRegistry });
   return resources.map((any) => {
     const message = anyUnpack(any, anyRegistry) as { name?: string; clusterName?: string } | undefined;
@@ -79,8 +87,68 @@ describe("REST discovery", () => {
     expect(response.body).toMatch(reason);
   });
 
-  it("answers 503 while the node is unknown", async () => {
+  it("answers 503 when the node stays unknown", async () => {
     expect(await post("clusters", { node: { id: "unknown" } })).toMatchObject({ status: 503 });
+  });
+
+  it("says for many resources what a message of all of them says", async () => {
+    const many = Array.from({ length: 3_000 }, (_, at) => cluster(`service-${at}.ünïcode`));
+    cache.setSnapshot("many", new Map([[typeUrls.cluster, many]]));
+    const [response, again] = await Promise.all([1, 2].map(() => post("clusters", { node: { id: "many" } })));
+    const message = create(DiscoveryResponseSchema, {
+      versionInfo: cache.view("many")?.version(typeUrls.cluster) ?? "",
+      typeUrl: typeUrls.cluster,
+      resources: [...many]
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map(({ bytes }) => ({ typeUrl: typeUrls.cluster, value: bytes })),
+    });
+    expect(JSON.parse(response?.body ?? "")).toEqual(
+      toJson(DiscoveryResponseSchema, message, { registry: anyRegistry }),
+    );
+    expect(again?.body).toBe(response?.body);
+  });
+
+  describe("for a client whose view is not there yet", () => {
+    const body = Buffer.from(JSON.stringify({ node: { id: "later" } }));
+    let clock: FakeXdsClock;
+    let waiting: RestDiscovery;
+    beforeEach(() => {
+      cache.clearSnapshot("later");
+      clock = new FakeXdsClock();
+      waiting = createRestDiscovery({ source: cache, clock });
+    });
+
+    /** Asks for clusters and endpoints, and lets both requests come as far as they come. */
+    async function asks(): Promise<Promise<RestResponse | undefined>[]> {
+      const answers = ["clusters", "endpoints"].map((what) => waiting(`/v3/discovery:${what}`, body));
+      await Promise.resolve();
+      return answers;
+    }
+
+    it("waits, and answers as soon as it is", async () => {
+      const answers = await asks();
+      clock.advance(899);
+      cache.setSnapshot("later", new Map([[typeUrls.cluster, [cluster("a")]]]));
+      const [clusters, endpointAnswer] = await Promise.all(answers);
+      expect(names(readable(clusters))).toEqual(["a"]);
+      expect(names(readable(endpointAnswer))).toEqual([]);
+    });
+
+    it("answers 503 before Envoy gives up", async () => {
+      const answers = await asks();
+      clock.advance(900);
+      expect((await Promise.all(answers)).map((answer) => answer?.status)).toEqual([503, 503]);
+    });
+
+    it.each([0, 1])("answers 503 when the service closes, with %i views kept", async (maxHeld) => {
+      waiting = createRestDiscovery({ source: cache, clock, maxHeld });
+      const answers = await asks();
+      waiting.close();
+      clock.advance(maxHeld === 0 ? 900 : 0);
+      expect((await Promise.all(answers)).map((answer) => answer?.status)).toEqual([503, 503]);
+      expect((await waiting("/v3/discovery:clusters", body))?.status).toBe(503);
+      expect(clock.timers).toBe(0);
+    });
   });
 
   it.each(["/v3/discovery:runtime", "/v2/discovery:clusters", "/"])("does not serve %s", async (path) => {
@@ -127,7 +195,7 @@ describe("REST discovery", () => {
     });
 
     it("each with its own time, and only so many of them", async () => {
-      const polled = createRestDiscovery({ source, clock, maxHeld: 2, holdMs: 1000 });
+      const polled = createRestDiscovery({ source, clock, maxHeld: 2, holdMs: 1000, waitMs: 0 });
       await poll(polled, "a");
       clock.advance(500);
       await poll(polled, "b");
@@ -143,7 +211,7 @@ describe("REST discovery", () => {
     });
 
     it("is let go when the service closes, and answered afterwards all the same", async () => {
-      const polled = createRestDiscovery({ source, clock });
+      const polled = createRestDiscovery({ source, clock, waitMs: 0 });
       await poll(polled, "n");
       await poll(polled, "m");
       polled.close();
@@ -158,7 +226,7 @@ describe("REST discovery", () => {
       const before = await poll(polled, "moving");
       cache.setSnapshot("moving", new Map([[typeUrls.cluster, [cluster("b")]]]));
       const after = await poll(polled, "moving");
-      expect([before, after].map((response) => response && names(response))).toEqual([["a"], ["b"]]);
+      expect([before, after].map((response) => names(readable(response)))).toEqual([["a"], ["b"]]);
     });
   });
 

@@ -22,7 +22,7 @@ export function echoHandler(call: StreamCall): StreamHandler {
   };
   return {
     message(bytes) {
-      queue.push(bytes);
+      queue.push(Uint8Array.from(bytes));
       if (!writing) next();
     },
     closed() {
