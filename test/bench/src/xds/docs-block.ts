@@ -32,6 +32,6 @@ export function withBlock(text: string, block: string): string {
 /** The figures with a line that says when and where they were measured. */
 export function blockOf({ machine, runs, summaries }: DocsFigures, date: string): string {
   const most = Math.max(0, ...summaries.map((summary) => summary.runs));
-  const many = runs === 1 ? "one run" : `medians of ${most} runs, of long cells fewer`;
+  const many = runs === 1 ? "one run" : `medians of ${most} runs unless a row says fewer`;
   return `Measured ${date} on ${machine.text}; ${many}.\n\n${xdsMarkdown(summaries)}`;
 }

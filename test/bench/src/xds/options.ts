@@ -89,7 +89,8 @@ export function runsOf({ mostRuns }: Cell, runs: number): number {
 }
 
 function secondsOf(cell: Cell, runs: number): number {
-  return cell.seconds * runsOf(cell, runs);
+  const found = runsOf(cell, runs);
+  return cell.seconds * found + (cell.besideSeconds ?? 0) * Math.min(found, cell.mostBesideRuns ?? found);
 }
 
 function marked({ onlyByName }: Cell): string {
