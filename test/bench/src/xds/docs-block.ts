@@ -4,8 +4,10 @@ import type { Machine } from "./machine.ts";
 import type { XdsSummary } from "./summary.ts";
 import { xdsMarkdown } from "./xds-table.ts";
 
-const xdsBegin = "<!-- figures of npm run bench -- xds --markdown -->";
-const ablationsBegin = "<!-- figures of npm run bench -- ablations --markdown -->";
+/** Where the figures of the cells begin. */
+export const xdsBegin = "<!-- figures of npm run bench -- xds --markdown -->";
+/** Where those of the ablations begin. */
+export const ablationsBegin = "<!-- figures of npm run bench -- ablations --markdown -->";
 const end = "<!-- end of these figures -->";
 const benchmarks = fileURLToPath(new URL("../../../../docs/benchmarks.md", import.meta.url));
 const performance = fileURLToPath(new URL("../../../../docs/performance.md", import.meta.url));
@@ -38,7 +40,7 @@ async function replaceBlock(page: string, begin: string, block: string): Promise
 }
 
 /** The page with another text between the comment `begin` and the next end. Throws a RangeError where they are missing. */
-export function withBlock(text: string, block: string, begin = xdsBegin): string {
+export function withBlock(text: string, block: string, begin: string): string {
   const from = text.indexOf(begin);
   const to = text.indexOf(end, from);
   if (from < 0 || to < from) throw new RangeError("the page has no place for the figures");

@@ -15,13 +15,18 @@ export interface Turn extends Stretch {
  * Waiting that may have been within a collection is taken off once. Zero without turns.
  */
 export function longestSlice(turns: readonly Turn[], collections: readonly Stretch[]): number {
-  return turns.reduce((longest, turn) => Math.max(longest, ownMs(turn, collections)), 0);
+  const inOrder = [...collections].sort((a, b) => a.from - b.from);
+  return turns.reduce((longest, turn) => Math.max(longest, ownMs(turn, inOrder)), 0);
 }
 
 function ownMs({ from, until, waited }: Turn, collections: readonly Stretch[]): number {
-  const collecting = collections.reduce(
-    (sum, one) => sum + Math.max(0, Math.min(until, one.until) - Math.max(from, one.from)),
-    0,
-  );
+  let collecting = 0;
+  let reached = from;
+  for (const one of collections) {
+    // One may begin another one, and that time counts once.
+    const end = Math.min(until, one.until);
+    collecting += Math.max(0, end - Math.max(reached, one.from));
+    reached = Math.max(reached, end);
+  }
   return Math.max(0, until - from - collecting - Math.max(0, waited - collecting));
 }

@@ -66,13 +66,13 @@ export function watchLoop(): LoopWatch {
 }
 
 /**
- * Reads for how many milliseconds in all the main thread could have run and got no core. Zero where the system does not say.
+ * Reads for how many milliseconds in all this thread could have run and got no core. Zero where the system does not say.
  * Source: sched-stats.rst of the Linux kernel, `/proc/<pid>/schedstat`, second field.
  */
 function readWaited(): () => number {
   let file: number;
   try {
-    file = openSync(`/proc/self/task/${process.pid}/schedstat`, "r");
+    file = openSync("/proc/thread-self/schedstat", "r");
   } catch {
     return () => 0;
   }
