@@ -47,6 +47,7 @@ function stopwatch(): () => number {
 function remarksOf({ name, wanted }: Cell, { report: { samples } }: SceneReport): readonly string[] {
   const named = (parts: readonly Part[]) => parts.map((part) => `${part.what} ${part.ms.toFixed(1)} ms`).join(", ");
   const phases = [
+    ["start", samples.before],
     ["sync", samples.settled],
     ["changes", samples.after_changes ?? samples.after_churn],
   ] as const;
@@ -56,7 +57,7 @@ function remarksOf({ name, wanted }: Cell, { report: { samples } }: SceneReport)
     return [
       ...(delays
         ? [
-            `${name}, ${phase}: event loop delay p50 ${delays.p50.toFixed(1)} ms, p99 ${delays.p99.toFixed(1)} ms, longest ${delays.max.toFixed(1)} ms`,
+            `${name}, ${phase}: event loop delay p50 ${delays.p50.toFixed(1)} ms, p99 ${delays.p99.toFixed(1)} ms, longest ${delays.max.toFixed(1)} ms; longest slice ${delays.slice.toFixed(1)} ms`,
           ]
         : []),
       ...slices.map(

@@ -66,6 +66,18 @@ describe("the options", () => {
     );
   });
 
+  it("have another probe take the place of a cell's own, without the figures that only that one tells", () => {
+    const [cell] = parseXdsOptions(["--cell", "loop-10000", "--probe", "slices"], cells).cells;
+    expect(cell?.scene.probe).toBe("slices");
+    expect(cell?.wanted.map(({ figure }) => figure)).toEqual(["change to client, lost"]);
+  });
+
+  it("have daemons watched as well, by what they can be watched by", () => {
+    const probeOf = (probe: string) =>
+      parseXdsOptions(["--cell", "files-100", "--probe", probe], cells).cells[0]?.scene.probe;
+    expect([probeOf("loop"), probeOf("slices")]).toEqual(["loop", undefined]);
+  });
+
   it.each([
     [["--probe", "thermometer"], "--probe must be loop or slices"],
     [["--cell", "trains"], 'there is no cell "trains"; there are sync-restart, '],

@@ -28,7 +28,7 @@ export function loadArguments(
     "expect-clusters": mesh.services,
     pid,
     // What a sync leaves to be done is no part of an idle time.
-    settle: load.idle === undefined ? "500ms" : "2s",
+    settle: load.idle === undefined ? "300ms" : "2s",
     // Together longer than changes are gathered for.
     quiet: "100ms",
     interval: "10ms",
