@@ -234,6 +234,12 @@ func (c *client) run(ctx context.Context, cc *grpc.ClientConn) error {
 	if err := c.open(ctx, cc); err != nil {
 		return err
 	}
+	if c.l.o.style == "grpc" {
+		if err := c.subscribe(resource.ListenerType, targetsOf(c.n, c.l.o.targets, c.l.o.targetsAll, c.l.o.targetTmpl)); err != nil {
+			return err
+		}
+		return c.receive(ctx)
+	}
 	first := resource.ClusterType
 	if !c.l.want["cds"] {
 		first = resource.ListenerType
@@ -316,6 +322,26 @@ func (c *client) handle(raw []byte, now time.Time) error {
 		return err
 	}
 
+	if c.l.o.style == "grpc" {
+		err = c.followGRPC(r)
+	} else {
+		err = c.followEnvoy(r)
+	}
+	if err != nil {
+		return err
+	}
+	if !c.inSync && c.ready() {
+		c.inSync = true
+		c.syncAt = now.Sub(c.l.start)
+		c.l.synced <- c.n
+	}
+	return nil
+}
+
+// followEnvoy takes in a response and asks for what it names, as Envoy does:
+// clusters and listeners by wildcard, the rest by name.
+func (c *client) followEnvoy(r *response) error {
+	s := c.subs[r.typeURL]
 	wild := r.typeURL == resource.ClusterType || r.typeURL == resource.ListenerType
 	if wild {
 		deps := c.depsBy[r.typeURL]
@@ -365,14 +391,7 @@ func (c *client) handle(raw []byte, now time.Time) error {
 	}
 	// Envoy asks for listeners only once clusters and their endpoints are there.
 	if lds := c.subs[resource.ListenerType]; lds != nil && !lds.started && c.clustersReady() {
-		if err := c.subscribe(resource.ListenerType, nil); err != nil {
-			return err
-		}
-	}
-	if !c.inSync && c.ready() {
-		c.inSync = true
-		c.syncAt = now.Sub(c.l.start)
-		c.l.synced <- c.n
+		return c.subscribe(resource.ListenerType, nil)
 	}
 	return nil
 }
@@ -460,6 +479,9 @@ func (c *client) clustersReady() bool {
 }
 
 func (c *client) ready() bool {
+	if c.l.o.style == "grpc" {
+		return c.grpcReady()
+	}
 	if !c.clustersReady() {
 		return false
 	}

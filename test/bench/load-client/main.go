@@ -219,6 +219,9 @@ func (l *load) run(ctx context.Context, rep *report) error {
 			return e
 		case <-ctx.Done():
 		}
+		if err := l.sample(rep, "after_hold"); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -15,6 +15,10 @@ type options struct {
 	conns      int
 	mode       string
 	order      string
+	style      string
+	targets    int
+	targetsAll int
+	targetTmpl string
 	nodeID     string
 	nodeClust  string
 	nodeMeta   string
@@ -69,6 +73,10 @@ func parseFlags() *options {
 	flag.IntVar(&o.conns, "conns", 0, "number of TCP connections shared by the streams; 0 = one per stream, as proxies do")
 	flag.StringVar(&o.mode, "mode", "sotw", "protocol variant: sotw or delta")
 	flag.StringVar(&o.order, "order", "envoy", "subscription order: envoy (CDS, EDS, LDS, RDS one after the other) or parallel (CDS and LDS at once)")
+	flag.StringVar(&o.style, "style", "envoy", "who the clients are: envoy, or grpc, which dials -targets names and takes the listener, routes, cluster and endpoints of each by name (sotw only)")
+	flag.IntVar(&o.targets, "targets", 10, "what each gRPC client dials: target 0 and others that its neighbours do not dial")
+	flag.IntVar(&o.targetsAll, "targets-of", 1, "number of targets that there are")
+	flag.StringVar(&o.targetTmpl, "target", "svc-{t}.mesh.internal:80", "name of the listener of a target; {t} = its number")
 	flag.StringVar(&o.nodeID, "node-id", "client-{n}", "node id template; {n} = client number, {ip} = a unique 10.x address, {ns} = client number modulo -namespaces")
 	flag.IntVar(&o.namespaces, "namespaces", 1, "what {ns} counts to")
 	flag.StringVar(&o.agent, "user-agent", "envoy", "user agent name of the node")
@@ -126,6 +134,12 @@ func parseFlags() *options {
 	}
 	if o.order != "envoy" && o.order != "parallel" {
 		fatal("-order must be envoy or parallel")
+	}
+	if o.style != "envoy" && o.style != "grpc" {
+		fatal("-style must be envoy or grpc")
+	}
+	if o.style == "grpc" && (o.mode != "sotw" || o.targets < 1 || o.targetsAll < 1) {
+		fatal("-style grpc needs -mode sotw, and -targets and -targets-of from 1")
 	}
 	if o.iters > 0 && o.trigURL == "" {
 		fatal("-iterations needs -trigger-url")

@@ -1,5 +1,6 @@
 import { extname } from "node:path";
 import { parseArgs } from "node:util";
+import { ablationsCommand } from "./ablations-command.ts";
 import { adaptersCommand } from "./adapters-command.ts";
 import { busCommand } from "./bus-command.ts";
 import { catalogCommand } from "./catalog-command.ts";
@@ -20,6 +21,7 @@ const parts: ReadonlyMap<string, (args: readonly string[]) => Promise<number>> =
 ]);
 /** Commands that are no part of a whole measurement. */
 const others: ReadonlyMap<string, (args: readonly string[]) => Promise<number>> = new Map([
+  ["ablations", ablationsCommand],
   ["quick", quickCommand],
   ["profile", profileCommand],
 ]);
@@ -29,6 +31,7 @@ const usage = `npm run bench -- [part] [options]
   --runs N        how often everything is measured; medians are shown (1)
   --json FILE     writes all figures to files as well; the part becomes part of their names
 npm run bench -- quick          tries a few tiny ones: it fails when something is lost or broken, never on time
+npm run bench -- ablations      what each optimisation carries: figures of the product with it and without it
 npm run bench -- profile CELL   where the product spends time and memory in a cell of the part xds
 `;
 

@@ -5,11 +5,12 @@ import { parseArgs } from "node:util";
 import { runInterruptible } from "./interruptible.ts";
 import { parsed, UsageError } from "./option-values.ts";
 import type { Scene } from "./xds/cell.ts";
-import { cells, quickCells } from "./xds/cells.ts";
+import { cells } from "./xds/cells.ts";
 import { cellOf } from "./xds/options.ts";
 import { profileFiles } from "./xds/product/messages.ts";
 import { profileReport } from "./xds/profile/profile-report.ts";
 import { providePrograms } from "./xds/programs.ts";
+import { quickCells } from "./xds/quick-cells.ts";
 import { runScene } from "./xds/run-scene.ts";
 
 const usage = `npm run bench -- profile CELL [options]

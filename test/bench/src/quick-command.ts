@@ -1,6 +1,6 @@
 import { runInterruptible } from "./interruptible.ts";
 import { benchXds } from "./xds/bench-xds.ts";
-import { quickCells } from "./xds/cells.ts";
+import { quickCells } from "./xds/quick-cells.ts";
 import { summariseXds } from "./xds/summary.ts";
 import { xdsTable } from "./xds/xds-table.ts";
 

@@ -19,22 +19,35 @@ export async function benchXds(cells: readonly Cell[], runs: number, signal: Abo
   const remarks: string[] = [];
   for (let run = 1; run <= runs; run++) {
     for (const cell of cells.filter((one) => run <= runsOf(one, runs))) {
-      const started = performance.now();
+      const timer = stopwatch();
       const seen = await runScene(cell.scene, programs, signal);
-      const beside = cell.beside && (await runScene(cell.beside, programs, signal));
+      const own = timer();
+      const both = run <= (cell.mostBesideRuns ?? run);
+      const beside = cell.beside && both ? await runScene(cell.beside, programs, signal) : undefined;
       rows.push(...rowsOf(cell, run, seen, beside));
       remarks.push(...remarksOf(cell, seen));
-      const seconds = Math.round((performance.now() - started) / 1000);
-      process.stderr.write(`xds: ${cell.name}, run ${run} of ${runsOf(cell, runs)}, ${seconds} s\n`);
+      const took = beside ? `${own} s and ${timer()} s beside it` : `${own} s`;
+      process.stderr.write(`xds: ${cell.name}, run ${run} of ${runsOf(cell, runs)}, ${took}\n`);
     }
   }
   return { rows, remarks };
+}
+
+/** Whole seconds since the last call, and at first since this one. */
+function stopwatch(): () => number {
+  let last = performance.now();
+  return () => {
+    const from = last;
+    last = performance.now();
+    return Math.round((last - from) / 1000);
+  };
 }
 
 /** What the product's process says about itself, for each phase of the load. */
 function remarksOf({ name, wanted }: Cell, { report: { samples } }: SceneReport): readonly string[] {
   const named = (parts: readonly Part[]) => parts.map((part) => `${part.what} ${part.ms.toFixed(1)} ms`).join(", ");
   const phases = [
+    ["start", samples.before],
     ["sync", samples.settled],
     ["changes", samples.after_changes ?? samples.after_churn],
   ] as const;
@@ -44,7 +57,7 @@ function remarksOf({ name, wanted }: Cell, { report: { samples } }: SceneReport)
     return [
       ...(delays
         ? [
-            `${name}, ${phase}: event loop delay p50 ${delays.p50.toFixed(1)} ms, p99 ${delays.p99.toFixed(1)} ms, longest ${delays.max.toFixed(1)} ms`,
+            `${name}, ${phase}: event loop delay p50 ${delays.p50.toFixed(1)} ms, p99 ${delays.p99.toFixed(1)} ms, longest ${delays.max.toFixed(1)} ms; longest slice ${delays.slice.toFixed(1)} ms`,
           ]
         : []),
       ...slices.map(

@@ -13,7 +13,12 @@ export type ServerKind =
   /** The product in one process, with a registry of its own in memory. */
   | { readonly type: "product" }
   /** The daemon that reads YAML files. Over a bus it is two: one reads, the other one serves. */
-  | { readonly type: "files"; readonly bus: "in-process" | "nats" | "redis" }
+  | {
+      readonly type: "files";
+      readonly bus: "in-process" | "nats" | "redis";
+      /** Services in a file; 100 without it. */
+      readonly inFile?: number;
+    }
   /** A server on go-control-plane's caches. */
   | { readonly type: "peer"; readonly cache: "linear" | "snapshot" };
 
@@ -21,7 +26,12 @@ export type ServerKind =
 export type Action =
   | { readonly type: "none" }
   /** One change after the other; each has reached everybody before the next one. */
-  | { readonly type: "endpoint" | "rule" | "service"; readonly changes: number; readonly warmup?: number }
+  | {
+      /** `all`: every endpoint of every service, at once. */
+      readonly type: "endpoint" | "rule" | "service" | "all";
+      readonly changes: number;
+      readonly warmup?: number;
+    }
   /** A steady stream. */
   | { readonly type: "churn"; readonly changes: number; readonly perSecond: number };
 
@@ -30,6 +40,10 @@ export interface Load {
   readonly clients: number;
   readonly mode: "delta" | "sotw";
   readonly action: Action;
+  /** They are no sidecars but gRPC clients, which dial so many targets each, and take what belongs to them by name. */
+  readonly grpcTargets?: number;
+  /** After all of it, the clients stay for so many seconds in which nothing happens. */
+  readonly idle?: number;
   /** They ask for virtual hosts by VHDS; a server that does not know how sends them as always. */
   readonly vhds?: boolean;
   /** So many of them read nothing while a churn goes on. */
@@ -47,7 +61,7 @@ export interface Scene {
   readonly before?: Pick<Load, "clients">;
   /** In the end all clients go to a second, fresh server of the same kind, as after a restart, with what they hold. */
   readonly resume?: boolean;
-  /** What the process of the product measures about itself, which costs it something. */
+  /** What the process of the product measures about itself, which costs it something; a daemon knows `loop` only. */
   readonly probe?: "loop" | "slices" | "profile";
 }
 
@@ -71,6 +85,13 @@ export type FigureName =
   | "event loop delay, p50"
   | "event loop delay, p99"
   | "event loop delay, longest"
+  | "longest slice, start"
+  | "longest slice, clients come"
+  | "longest slice, changes"
+  | "start until ready"
+  | "start until first client has all"
+  | "resident memory after start"
+  | "CPU when idle"
   | "clients with VHDS"
   | "clusters sent per change"
   | "assignments sent per change"
@@ -95,10 +116,14 @@ export interface Cell {
   /** What is measured right after it, to compare with. */
   readonly beside?: Scene;
   readonly wanted: readonly Wanted[];
-  /** Seconds that one run takes on two quiet cores, both sides together. */
+  /** Seconds that one run takes on two quiet cores, without what is beside it. */
   readonly seconds: number;
+  /** Seconds that one run of what is beside it takes. */
+  readonly besideSeconds?: number;
   /** It is measured so often at most, however often the others are. */
   readonly mostRuns?: number;
+  /** What is beside it is measured so often at most: a peer that takes long and changes little. */
+  readonly mostBesideRuns?: number;
   /** Measured only when it is asked for. */
   readonly onlyByName?: boolean;
 }

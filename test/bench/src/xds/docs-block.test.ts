@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
-import { blockOf, withBlock } from "./docs-block.ts";
+import { ablationsBegin, blockOf, withBlock, xdsBegin } from "./docs-block.ts";
 import { versionIn } from "./machine.ts";
 
 const machine = {
@@ -13,17 +13,20 @@ const machine = {
   text: "Z80, 2 cores, 24 GiB; Node v20.20.2, go1.26.8, go-control-plane v0.14.0",
 };
 
-it("puts the figures into the page and leaves the rest as it is, again and again", async () => {
-  const page = await readFile(new URL("../../../../docs/benchmarks.md", import.meta.url), "utf8");
-  const once = withBlock(page, "FIGURES");
+it.each([
+  ["benchmarks.md", xdsBegin],
+  ["performance.md", ablationsBegin],
+])("puts the figures into %s and leaves the rest as it is, again and again", async (name, begin) => {
+  const page = await readFile(new URL(`../../../../docs/${name}`, import.meta.url), "utf8");
+  const once = withBlock(page, "FIGURES", begin);
   expect(once).toContain("FIGURES");
-  expect(withBlock(once, "OTHERS")).toBe(once.replace("FIGURES", "OTHERS"));
+  expect(withBlock(once, "OTHERS", begin)).toBe(once.replace("FIGURES", "OTHERS"));
   expect(once.slice(0, 200)).toBe(page.slice(0, 200));
   expect(once.slice(-200)).toBe(page.slice(-200));
 });
 
 it("refuses a page without a place for the figures", () => {
-  expect(() => withBlock("# Benchmarks\n", "FIGURES")).toThrow(RangeError);
+  expect(() => withBlock("# Benchmarks\n", "FIGURES", xdsBegin)).toThrow(RangeError);
 });
 
 it("says when and on what was measured", () => {

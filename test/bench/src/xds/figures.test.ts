@@ -54,19 +54,44 @@ describe("figures of a scene", () => {
   });
 
   it("take the longest delay of the event loop from all of the time", () => {
-    const loop = (max: number) => sample(5, { loop: { p50: 1, p99: 2, max } });
+    const loop = (max: number) => sample(5, { loop: { p50: 1, p99: 2, max, slice: max / 2 } });
     const samples = { ...report().samples, settled: loop(90), after_changes: loop(8) };
     const seen = { report: report({ samples }) };
     expect(figureOf("event loop delay, longest", seen)).toBe(90);
     expect(figureOf("event loop delay, p99", seen)).toBe(2);
   });
 
-  it.each<FigureName>(["live heap per connection", "event loop delay, p50", "newest value at all after"])(
-    "%s is an error where the scene does not say it",
-    (name) => {
-      expect(() => figureOf(name, changed())).toThrow(RangeError);
-    },
-  );
+  it("tell the longest slice of each phase apart", () => {
+    const loop = (slice: number) => sample(5, { loop: { p50: 1, p99: 2, max: 100, slice } });
+    const samples = { ...report().samples, before: loop(3), settled: loop(4), after_changes: loop(5) };
+    const phases = ["longest slice, start", "longest slice, clients come", "longest slice, changes"] as const;
+    expect(phases.map((phase) => figureOf(phase, { report: report({ samples }) }))).toEqual([3, 4, 5]);
+  });
+
+  it("count the start of the process and the sync of its first client together", () => {
+    const seen = { report: report(), readyMs: 700 };
+    expect(figureOf("start until ready", seen)).toBe(700);
+    expect(figureOf("start until first client has all", seen)).toBe(2700);
+    expect(figureOf("resident memory after start", seen)).toBe(100);
+  });
+
+  it("share the CPU time of an idle time among its seconds, from the last thing that happened", () => {
+    const samples = { ...report().samples, settled: sample(4.5, {}, 10), after_hold: sample(4.6, {}, 15) };
+    expect(figureOf("CPU when idle", { report: report({ samples }) })).toBeCloseTo(2, 9);
+    const changes = { ...samples, after_changes: sample(4.55, {}, 13) };
+    expect(figureOf("CPU when idle", { report: report({ samples: changes }) })).toBeCloseTo(2.5, 9);
+  });
+
+  it.each<FigureName>([
+    "live heap per connection",
+    "event loop delay, p50",
+    "newest value at all after",
+    "longest slice, changes",
+    "start until ready",
+    "CPU when idle",
+  ])("%s is an error where the scene does not say it", (name) => {
+    expect(() => figureOf(name, changed())).toThrow(RangeError);
+  });
 
   it("have no time of a change that nobody saw", () => {
     const nobody = changed({ latency_from_trigger_start: null, client_changes_missed: 40 });

@@ -1,5 +1,6 @@
 import type { FigureName } from "./cell.ts";
 import type { LoadReport, Sample, TypeCount } from "./load-report.ts";
+import type { ServerStats } from "./product/messages.ts";
 import type { SceneReport } from "./run-scene.ts";
 
 /** The unit of each figure, and how it follows from what the clients saw; undefined where the scene does not say. */
@@ -49,6 +50,19 @@ const recipes: Readonly<Record<FigureName, Recipe>> = {
   "event loop delay, p50": { unit: "ms", of: ({ report }) => lastSample(report).server?.loop?.p50 },
   "event loop delay, p99": { unit: "ms", of: ({ report }) => lastSample(report).server?.loop?.p99 },
   "event loop delay, longest": { unit: "ms", of: ({ report }) => longestDelay(report) },
+  "longest slice, start": { unit: "ms", of: ({ report: { samples } }) => samples.before?.server?.loop?.slice },
+  "longest slice, clients come": { unit: "ms", of: ({ report: { samples } }) => samples.settled?.server?.loop?.slice },
+  "longest slice, changes": {
+    unit: "ms",
+    of: ({ report: { samples } }) => (samples.after_churn ?? samples.after_changes)?.server?.loop?.slice,
+  },
+  "start until ready": { unit: "ms", of: ({ readyMs }) => readyMs },
+  "start until first client has all": {
+    unit: "ms",
+    of: ({ readyMs, report }) => readyMs && readyMs + report.sync.all_clients_s * 1000,
+  },
+  "resident memory after start": { unit: "MiB", of: ({ report }) => report.samples.before?.rss_mib },
+  "CPU when idle": { unit: "% of a core", of: ({ report }) => idleShare(report) },
   "clients with VHDS": { unit: "", of: ({ report }) => report.sync.clients_with_vhds },
   "clusters sent per change": sent("cds"),
   "assignments sent per change": sent("eds"),
@@ -85,6 +99,13 @@ function lastSample({ samples }: LoadReport): Sample {
   return sample;
 }
 
+/** The share of a core that was used while nothing happened, in percent. */
+function idleShare({ samples: { after_changes, after_churn, after_hold, settled } }: LoadReport): number | undefined {
+  const from = after_churn ?? after_changes ?? settled;
+  if (from === undefined || after_hold === undefined) return undefined;
+  return (100 * (after_hold.cpu_s - from.cpu_s)) / (after_hold.at_s - from.at_s);
+}
+
 /** The longest delay of all: while clients came, and after. */
 function longestDelay({ samples }: LoadReport): number | undefined {
   const found = [samples.settled, samples.after_changes, samples.after_churn].flatMap(
@@ -97,9 +118,13 @@ function longestDelay({ samples }: LoadReport): number | undefined {
 function heapPerConnection({ before, report }: SceneReport): number | undefined {
   const few = before?.samples.settled?.server;
   const many = report.samples.settled?.server;
-  if (before === undefined || few === undefined || many === undefined) return undefined;
-  const bytes = many.heap_bytes + many.external_bytes - few.heap_bytes - few.external_bytes;
-  return bytes / (report.clients - before.clients) / kilo;
+  if (before === undefined) return undefined;
+  return (liveBytes(many) - liveBytes(few)) / (report.clients - before.clients) / kilo;
+}
+
+/** Not a number where the server does not say it. */
+function liveBytes(stats: ServerStats | undefined): number {
+  return (stats?.heap_bytes ?? Number.NaN) + (stats?.external_bytes ?? Number.NaN);
 }
 
 function sent(type: string): Recipe {

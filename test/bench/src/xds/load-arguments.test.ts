@@ -29,6 +29,14 @@ it.each<[string, Partial<Load>, string | undefined]>([
   ["slow", { action: { type: "churn", changes: 5, perSecond: 9 }, slow: 2 }, "2"],
   ["ramp", { ramp: 50 }, "50"],
   ["stats-url", {}, undefined],
+  ["style", {}, undefined],
+  ["style", { grpcTargets: 5 }, "grpc"],
+  ["targets", { grpcTargets: 5 }, "5"],
+  ["targets-of", { grpcTargets: 5 }, "100"],
+  ["hold", {}, undefined],
+  ["hold", { idle: 5 }, "5s"],
+  ["match-type", { action: { type: "all", changes: 1 } }, undefined],
+  ["trigger-url", { action: { type: "all", changes: 1 } }, "http://127.0.0.1:2/all?address={value}"],
 ])("gives -%s for %j: %s", (name, more, value) => {
   expect(flag(name, more)).toBe(value);
 });
@@ -36,6 +44,11 @@ it.each<[string, Partial<Load>, string | undefined]>([
 it("has clients ask for virtual hosts by VHDS only where the load says so", () => {
   expect(flag("node-metadata")).not.toContain("SIGNALBOX_VHDS");
   expect(JSON.parse(flag("node-metadata", { vhds: true }) ?? "")).toMatchObject({ SIGNALBOX_VHDS: "true" });
+});
+
+it("has gRPC clients say that they are", () => {
+  expect(flag("node-metadata")).not.toContain("GENERATOR");
+  expect(JSON.parse(flag("node-metadata", { grpcTargets: 1 }) ?? "")).toMatchObject({ GENERATOR: "grpc" });
 });
 
 it("spreads clients over the namespaces of the mesh", () => {

@@ -16,6 +16,7 @@ export function loadArguments(
     NAMESPACE: namespace,
     CLUSTER_ID: "Kubernetes",
     ...(load.vhds === true && { SIGNALBOX_VHDS: "true" }),
+    ...(load.grpcTargets !== undefined && { GENERATOR: "grpc" }),
   };
   const given: Readonly<Record<string, string | number>> = {
     addr: `127.0.0.1:${xdsPort}`,
@@ -26,11 +27,21 @@ export function loadArguments(
     "node-metadata": JSON.stringify(metadata),
     "expect-clusters": mesh.services,
     pid,
-    settle: "500ms",
+    // What a sync leaves to be done is no part of an idle time.
+    settle: load.idle === undefined ? "300ms" : "2s",
+    // Together longer than changes are gathered for.
     quiet: "100ms",
-    interval: "100ms",
+    interval: "10ms",
     "change-timeout": "60s",
     "max-duration": "10m",
+    ...(load.grpcTargets !== undefined && {
+      style: "grpc",
+      targets: load.grpcTargets,
+      "targets-of": mesh.services,
+      "user-agent": "gRPC Go",
+      "user-agent-version": "",
+    }),
+    ...(load.idle !== undefined && { hold: `${load.idle}s` }),
     ...(statsUrl !== undefined && { "stats-url": statsUrl }),
     ...(next && { "resume-addr": `127.0.0.1:${next.xdsPort}`, "resume-pid": next.pid }),
     ...(load.ramp !== undefined && { ramp: load.ramp }),
@@ -62,6 +73,8 @@ function actionArguments(
         "trigger-url": `${triggers}/change?service=0&endpoint=0&address={value}`,
         "match-cluster": firstCluster,
       };
+    case "all":
+      return { ...changes, "trigger-url": `${triggers}/all?address={value}`, "match-cluster": firstCluster };
     case "rule":
       return {
         ...changes,

@@ -19,6 +19,8 @@ export interface TypeCount {
 export interface Sample {
   readonly rss_mib: number;
   readonly cpu_s: number;
+  /** Seconds after the first connection. */
+  readonly at_s: number;
   readonly client_cpu_s: number;
   readonly server?: ServerStats;
 }
@@ -62,7 +64,7 @@ export interface LoadReport {
     readonly server_cpu_s: number;
   };
   readonly samples: Readonly<
-    Partial<Record<"before" | "in_sync" | "settled" | "after_changes" | "after_churn", Sample>>
+    Partial<Record<"before" | "in_sync" | "settled" | "after_changes" | "after_churn" | "after_hold", Sample>>
   >;
 }
 

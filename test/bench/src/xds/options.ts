@@ -15,7 +15,7 @@ export interface XdsOptions extends CommonOptions {
 /** What the command takes. */
 export const xdsUsage = `npm run bench -- xds [options]
   --cell NAME         measures this cell; may be given again (all that --list does not mark)
-  --probe NAME        loop or slices: has the products of the cells watch the delays of their event loop, or what runs longest in it; it costs time
+  --probe NAME        loop or slices: has the products of the cells (loop: daemons, too) watch the delays of their event loop, or what runs longest in it; it costs time
   --list              prints the cells, and the time that each takes
   --runs N            how often everything is measured; medians are shown (1)
   --json FILE         writes all figures to a file as well
@@ -60,8 +60,12 @@ function probeOf(text: string | undefined): Probe | undefined {
 }
 
 function probed(cell: Cell, probe: Probe | undefined): Cell {
-  if (probe === undefined || cell.scene.server.type !== "product") return cell;
-  return { ...cell, scene: { ...cell.scene, probe } };
+  const { scene, wanted } = cell;
+  const able = scene.server.type === "product" || (scene.server.type === "files" && probe === "loop");
+  if (probe === undefined || !able) return cell;
+  // Another probe than the cell's own does not tell the same figures.
+  const told = probe === "loop" ? wanted : wanted.filter(({ figure }) => !/^(?:event loop|longest slice)/.test(figure));
+  return { ...cell, scene: { ...scene, probe }, wanted: told };
 }
 
 function cellsOf(given: readonly string[], all: readonly Cell[]): readonly Cell[] {
@@ -89,7 +93,8 @@ export function runsOf({ mostRuns }: Cell, runs: number): number {
 }
 
 function secondsOf(cell: Cell, runs: number): number {
-  return cell.seconds * runsOf(cell, runs);
+  const found = runsOf(cell, runs);
+  return cell.seconds * found + (cell.besideSeconds ?? 0) * Math.min(found, cell.mostBesideRuns ?? found);
 }
 
 function marked({ onlyByName }: Cell): string {

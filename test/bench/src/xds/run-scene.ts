@@ -12,6 +12,8 @@ export interface SceneReport {
   readonly report: LoadReport;
   /** Of the load that the server had before, where there was one. */
   readonly before?: LoadReport;
+  /** As in RunningServer. */
+  readonly readyMs?: number;
 }
 
 /** Runs one scene in new processes. Profiles, where the scene wants them, go to `folder`. */
@@ -34,7 +36,8 @@ export async function runScene(
     const before = few && (await runLoad(programs.loadClient, { ...task, load: few }, signal));
     const next = scene.resume === true ? { next: await start() } : {};
     const report = await runLoad(programs.loadClient, { ...task, ...next, load: scene.load }, signal);
-    return { report, ...(before && { before }) };
+    const { readyMs } = server;
+    return { report, ...(before && { before }), ...(readyMs !== undefined && { readyMs }) };
   } finally {
     for (const server of servers) await server.stop();
   }
@@ -50,7 +53,7 @@ function startServer(
     case "product":
       return startProduct(mesh, { ...(probe && { probe }), ...(folder !== undefined && { folder }) }, signal);
     case "files":
-      return startFiles(server, mesh, signal);
+      return startFiles(server, mesh, { watched: probe === "loop" }, signal);
     case "peer":
       return startPeer(programs.peer, mesh, server.cache);
   }

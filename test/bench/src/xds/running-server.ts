@@ -9,5 +9,7 @@ export interface RunningServer {
   readonly statsUrl?: string;
   /** Rejects when it ends by itself; never resolves. */
   readonly failed: Promise<never>;
+  /** Milliseconds from the start of its process until it said that it was ready; absent where nobody asked. */
+  readonly readyMs?: number;
   readonly stop: () => Promise<void>;
 }

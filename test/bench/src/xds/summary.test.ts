@@ -35,7 +35,7 @@ describe("several runs", () => {
         unit: "ms",
         runs: 3,
         value: { median: 12, lowest: 10, highest: 30 },
-        beside: { median: 25, lowest: 20, highest: 60, name: "peer" },
+        beside: { median: 25, lowest: 20, highest: 60, name: "peer", runs: 3 },
         ratio: 12 / 25,
       },
     ]);
@@ -81,6 +81,16 @@ describe("the table", () => {
       "0.060 ×",
       "≤ 0.5 ×",
     ]);
+  });
+
+  it("says of a cell, and of what is beside it, that it was measured less often than others", () => {
+    const rows = [1, 2, 3].flatMap((run) => rowsOf(cell(), run, took(run), run === 1 ? took(8) : undefined));
+    const rare = { ...cell(), name: "rare" };
+    const all = summariseXds([cell(), rare], [...rows, ...rowsOf(rare, 1, took(1), took(2))]);
+    const [often, once] = xdsTable(all).split("\n").slice(2);
+    expect(often).toContain("(one run)");
+    expect(often).toMatch(/^one {2}/);
+    expect(once).toMatch(/^rare \(one run\) {2}/);
   });
 
   it("is Markdown with as many columns in each row", () => {

@@ -26,7 +26,7 @@ export interface XdsSummary {
   readonly unit: string;
   readonly runs: number;
   readonly value: Side;
-  readonly beside?: Side & { readonly name: string };
+  readonly beside?: Side & { readonly name: string; readonly runs: number };
   /** Median of the one divided by the median of the other; absent where that is 0. */
   readonly ratio?: number;
   readonly target?: Target;
@@ -62,7 +62,8 @@ export function summariseXds(cells: readonly Cell[], rows: readonly XdsRow[]): r
           unit: unitOf(figure),
           runs: found.length,
           value,
-          ...(beside && cell.beside && { beside: { ...beside, name: serverName(cell.beside) } }),
+          ...(beside &&
+            cell.beside && { beside: { ...beside, name: besideName(cell, cell.beside), runs: others.length } }),
           ...(ratio !== undefined && { ratio }),
           ...(target && { target, met: isMet(target, value.median, ratio) }),
         },
@@ -71,16 +72,10 @@ export function summariseXds(cells: readonly Cell[], rows: readonly XdsRow[]): r
   );
 }
 
-/** What a scene's server is called in tables. */
-export function serverName({ mesh, server }: Scene): string {
-  switch (server.type) {
-    case "peer":
-      return server.cache === "linear" ? "peer" : "peer, snapshot cache";
-    case "files":
-      return "one process";
-    case "product":
-      return `${mesh.services} services`;
-  }
+/** What stands beside a cell's own scene, as tables call it. */
+function besideName({ scene }: Cell, { mesh, server }: Scene): string {
+  if (server.type === "peer") return server.cache === "linear" ? "peer" : "peer, snapshot cache";
+  return mesh.services === scene.mesh.services ? "one process" : `${mesh.services} services`;
 }
 
 /** How many of the targets are met; of several runs by their medians. */

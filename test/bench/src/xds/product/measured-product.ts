@@ -3,7 +3,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createSignalbox } from "signalbox";
 import { collected } from "../../collected.ts";
 import { say } from "../../say.ts";
-import { watchLoopDelay } from "./loop-delay.ts";
+import { inTurns } from "./in-turns.ts";
+import { watchLoop } from "./loop-watch.ts";
 import { Mesh } from "./mesh.ts";
 import { profileFiles, type ProductTask, type ServerStats, type Serving } from "./messages.ts";
 import { ProcessProfiler, writeProfile } from "./profiler.ts";
@@ -21,14 +22,16 @@ process.once("disconnect", () => {
 });
 const mesh = new Mesh(task.mesh);
 const registry = new MeshRegistry(mesh);
+const loop = task.probe === "loop" ? watchLoop() : undefined;
 const signalbox = await createSignalbox(
   { xds: { plaintext: { host: "127.0.0.1", port: 0 } }, debug: { port: 0 } },
   { registries: [registry] },
 );
+// Modules that are loaded when they are needed were loaded by now; from here on there may be clients.
+loop?.forget();
 const running = signalbox.run(stop.signal);
 const listening = await signalbox.listening(stop.signal);
 await signalbox.synced(stop.signal);
-const loop = task.probe === "loop" ? watchLoopDelay() : undefined;
 const slices = task.probe === "slices" ? watchSlices() : undefined;
 const profiler = task.probe === "profile" ? new ProcessProfiler(200) : undefined;
 profiler?.watchHeap(16 * 1024);
@@ -36,6 +39,10 @@ profiler?.watchHeap(16 * 1024);
 const { port: triggerPort } = await serveTriggers({
   "/change": (query) =>
     registry.tellService(mesh.change(query.number("service"), query.number("endpoint"), query.text("address"))),
+  "/all": async (query) => {
+    mesh.moveAll(query.text("address"));
+    registry.tellServices(await inTurns(task.mesh.services, (service) => mesh.record(service)));
+  },
   "/churn": (query) => {
     const first = query.number("first");
     for (let change = first; change < first + query.number("count"); change++) registry.tellService(mesh.churn(change));
@@ -60,12 +67,12 @@ async function stats(): Promise<ServerStats> {
     return { heap_bytes: heapUsed, external_bytes: external };
   }
   slices?.pause();
-  const probes = { ...(loop && { loop: loop() }), ...(slices && { slices: slices.take() }) };
+  const probes = { ...(loop && { loop: await loop.take() }), ...(slices && { slices: slices.take() }) };
   const { external, heapUsed } = collected();
   if (loop) {
     // The timer that waited for the collection must not count: that is no work of the product.
     await delay(20);
-    loop();
+    loop.forget();
   }
   slices?.resume();
   return { heap_bytes: heapUsed, external_bytes: external, ...probes };

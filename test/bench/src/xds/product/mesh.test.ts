@@ -38,6 +38,20 @@ it("spreads a churn over all services, and then over their endpoints", () => {
   expect(addresses(again).slice(0, 2)).toEqual(["11.0.0.7", "11.0.0.37"]);
 });
 
+it("moves everything at once, again and again, and nothing to where it was", () => {
+  const mesh = new Mesh(size);
+  mesh.change(2, 1, "10.250.0.1");
+  const seen = new Set(mesh.records().flatMap(addresses));
+  for (const address of ["10.250.0.2", "10.250.0.3"]) {
+    mesh.moveAll(address);
+    const now = mesh.records().flatMap(addresses);
+    expect(now[0]).toBe(address);
+    expect(new Set(now).size).toBe(120);
+    expect(now.filter((one) => seen.has(one))).toEqual([]);
+    for (const one of now) seen.add(one);
+  }
+});
+
 it("gives a new service endpoints that nobody else has", () => {
   const mesh = new Mesh(size);
   const taken = new Set(mesh.records().flatMap(addresses));

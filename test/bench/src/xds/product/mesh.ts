@@ -12,6 +12,8 @@ export class Mesh {
   /** Addresses that are not those from the start, by service and endpoint. */
   readonly #moved = new Map<string, string>();
   #added = 0;
+  /** How often everything has moved. */
+  #moves = 0;
 
   constructor(size: MeshSize) {
     this.size = size;
@@ -19,7 +21,7 @@ export class Mesh {
 
   /** Every service. */
   records(): readonly ServiceRecord[] {
-    return Array.from({ length: this.size.services }, (_, service) => this.#record(service));
+    return Array.from({ length: this.size.services }, (_, service) => this.record(service));
   }
 
   /** Every rule. */
@@ -32,7 +34,14 @@ export class Mesh {
     const { endpoints, services } = this.size;
     if (!(service < services && endpoint < endpoints)) throw new RangeError("there is no such endpoint");
     this.#moved.set(`${service}/${endpoint}`, address);
-    return this.#record(service);
+    return this.record(service);
+  }
+
+  /** Moves every endpoint at once, the first one of all to this address. */
+  moveAll(address: string): void {
+    this.#moves++;
+    this.#moved.clear();
+    this.#moved.set("0/0", address);
   }
 
   /** The change of a churn with this number: an endpoint of service `change` modulo all. */
@@ -45,7 +54,7 @@ export class Mesh {
   add(name: string, address: string): ServiceRecord {
     const service = this.size.services + ++this.#added;
     this.#moved.set(`${service}/0`, address);
-    return this.#record(service, name);
+    return this.record(service, name);
   }
 
   /** The VirtualService with this number, which looks for a header of this value. The first one is about service 1. */
@@ -66,22 +75,23 @@ export class Mesh {
     };
   }
 
-  #namespaceOf(service: number): string {
-    return namespaceOf(service % this.size.namespaces, this.size);
-  }
-
-  #record(service: number, name = `svc-${service}`): ServiceRecord {
+  /** One service as it is now. */
+  record(service: number, name = `svc-${service}`): ServiceRecord {
     return plainRecord({
       registry: meshRegistry,
       hostname: hostOf(name),
       namespace: this.#namespaceOf(service),
       instances: Array.from({ length: this.size.endpoints }, (_, endpoint) => ({
         id: `i${endpoint}`,
-        ip: this.#moved.get(`${service}/${endpoint}`) ?? addressOf(service, endpoint, this.size.endpoints),
+        ip: this.#moved.get(`${service}/${endpoint}`) ?? addressOf(service, endpoint, this.size.endpoints, this.#moves),
         port: 80,
         version: `v${(endpoint % 2) + 1}`,
       })),
     });
+  }
+
+  #namespaceOf(service: number): string {
+    return namespaceOf(service % this.size.namespaces, this.size);
   }
 }
 

@@ -11,6 +11,9 @@ export interface ProductTask {
 /** Names of the profiles in their folder. */
 export const profileFiles = { cpu: "product.cpuprofile", heap: "product.heapprofile" } as const;
 
+/** Environment variable that says where a watched daemon writes the port on which it tells of its event loop. */
+export const portFileVariable = "SIGNALBOX_BENCH_PORT_FILE";
+
 /** It serves. */
 export interface Serving {
   readonly type: "serving";
@@ -34,14 +37,24 @@ export interface Slice {
   readonly functions: readonly Part[];
 }
 
+/** What the event loop of a process was like. Milliseconds. */
+export interface LoopStats {
+  /** How late timers were. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+  /** The longest work of the process without a turn of the loop, see `longestSlice`. */
+  readonly slice: number;
+}
+
 /** What the server says about itself. */
 export interface ServerStats {
-  /** Live objects of the heap, after a collection. */
-  readonly heap_bytes: number;
+  /** Live objects of the heap, after a collection; a daemon does not say it. */
+  readonly heap_bytes?: number;
   /** Live memory outside of the heap. */
-  readonly external_bytes: number;
-  /** Delays of the event loop since they were asked for last. */
-  readonly loop?: { readonly p50: number; readonly p99: number; readonly max: number };
+  readonly external_bytes?: number;
+  /** The event loop since it was asked for last; of several processes the largest of each. */
+  readonly loop?: LoopStats;
   /** The longest since they were asked for last. */
   readonly slices?: readonly Slice[];
 }

@@ -3,10 +3,11 @@ import type { ServerStats } from "../product/messages.ts";
 import type { SceneReport } from "../run-scene.ts";
 
 /** A sample of a server that has used so much CPU time, in seconds. */
-export function sample(cpu_s: number, server?: Partial<ServerStats>): Sample {
+export function sample(cpu_s: number, server?: Partial<ServerStats>, at_s = 0): Sample {
   return {
     rss_mib: 100,
     cpu_s,
+    at_s,
     client_cpu_s: 0,
     ...(server && { server: { heap_bytes: 0, external_bytes: 0, ...server } }),
   };

@@ -1,0 +1,27 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, it } from "vitest";
+import { watchLoop } from "./loop-watch.ts";
+
+/** Holds the loop until this process has used so much CPU time, so that a busy machine changes nothing. */
+function work(ms: number): void {
+  const begun = process.cpuUsage();
+  for (;;) {
+    const { system, user } = process.cpuUsage(begun);
+    if (system + user >= ms * 1000) return;
+  }
+}
+
+it("sees a slice of work once, and forgets it when it is taken", async () => {
+  const watch = watchLoop();
+  await delay(20);
+  watch.forget();
+  await delay(5);
+  work(120);
+  await delay(5);
+  const { max, slice } = await watch.take();
+  expect(slice).toBeGreaterThan(60);
+  expect(max).toBeGreaterThan(60);
+  await delay(20);
+  const after = await watch.take();
+  expect(after.slice).toBeLessThan(slice);
+});

@@ -1,0 +1,85 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { longestSlice, type Stretch, type Turn } from "./longest-slice.ts";
+import type { LoopStats } from "./messages.ts";
+
+/** Watches the event loop of this process. */
+export interface LoopWatch {
+  /** What was seen since the last call, or since `forget`. */
+  take(): Promise<LoopStats>;
+  /** Nothing that was seen until now counts. */
+  forget(): void;
+}
+
+/** A turn that is shorter is like any other: only the longest of these is remembered. */
+const shortMs = 2;
+const nanosecondsInMs = 1e6;
+
+/**
+ * Watches how late timers of one millisecond are, and how long the loop does not turn without garbage collection being the reason. The
+ * watching itself costs about a hundredth of a core. It does not keep the process alive.
+ */
+export function watchLoop(): LoopWatch {
+  const histogram = monitorEventLoopDelay({ resolution: 1 });
+  histogram.enable();
+  const waitedMs = readWaited();
+  let turns: Turn[] = [];
+  let longestShort = 0;
+  let collections: Stretch[] = [];
+  const note = (entries: readonly { readonly startTime: number; readonly duration: number }[]): void => {
+    for (const { duration, startTime } of entries) collections.push({ from: startTime, until: startTime + duration });
+  };
+  const observer = new PerformanceObserver((list) => note(list.getEntries()));
+  observer.observe({ entryTypes: ["gc"] });
+  let last = { at: performance.now(), waited: waitedMs() };
+  setInterval(() => {
+    const tick = { at: performance.now(), waited: waitedMs() };
+    const ms = tick.at - last.at;
+    if (ms < shortMs) longestShort = Math.max(longestShort, ms);
+    else turns.push({ from: last.at, until: tick.at, waited: tick.waited - last.waited });
+    last = tick;
+  }, 1).unref();
+  const forget = (): void => {
+    histogram.reset();
+    turns = [];
+    longestShort = 0;
+    collections = [];
+  };
+  return {
+    async take() {
+      // Collections are told of in a later turn.
+      await nextTurn();
+      await nextTurn();
+      note(observer.takeRecords());
+      const found = {
+        p50: histogram.percentile(50) / nanosecondsInMs,
+        p99: histogram.percentile(99) / nanosecondsInMs,
+        max: histogram.max / nanosecondsInMs,
+        slice: Math.max(longestShort, longestSlice(turns, collections)),
+      };
+      forget();
+      return found;
+    },
+    forget,
+  };
+}
+
+/**
+ * Reads for how many milliseconds in all this thread could have run and got no core. Zero where the system does not say.
+ * Source: sched-stats.rst of the Linux kernel, `/proc/<pid>/schedstat`, second field.
+ */
+function readWaited(): () => number {
+  let file: number;
+  try {
+    file = openSync("/proc/thread-self/schedstat", "r");
+  } catch {
+    return () => 0;
+  }
+  const buffer = Buffer.alloc(80);
+  process.once("exit", () => closeSync(file));
+  return () => {
+    const [, waited = "0"] = buffer.toString("latin1", 0, readSync(file, buffer, 0, buffer.length, 0)).split(" ");
+    return Number(waited) / nanosecondsInMs;
+  };
+}
