@@ -100,6 +100,7 @@ export function createRuleBook(options: RuleBookOptions = {}, resolve = resolveV
     routing: (host, client, imports) => virtualServices.routing(host, client, imports),
     destination: (host, owner, client) => destinationRules.destination(host, owner, client),
     routedHosts: (client, imports) => virtualServices.routedHosts(client, imports),
+    isRouted: (host) => virtualServices.isRouted(host),
     sendersTo: (host) => virtualServices.sendersTo(host),
     sidecar: (client) => sidecars.of(client),
     gateways: (client) => gateways.of(client),

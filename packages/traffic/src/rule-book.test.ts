@@ -7,6 +7,29 @@ const fqdn = (name: string, namespace = "shop") => `${name}.${namespace}.svc.clu
 const vs = (name: string, hosts: readonly string[], more: object = {}, at?: number) =>
   object("VirtualService", name, { hosts, http: [to(name.replace("/", "-"))], ...more }, at);
 
+describe("a routed host", () => {
+  it.each<[string, string, boolean]>([
+    ["a host of a VirtualService, whole and in lower case", fqdn("reviews"), true],
+    ["a wildcard of one", "*.example.com", true],
+    ["a host of one that only some namespaces see", "private.example.org", true],
+    ["no host that a wildcard covers", "a.example.com", false],
+    ["no host of a router alone", "edge.example.org", false],
+    ["no destination", fqdn("shop-a"), false],
+    ["no host of a DestinationRule", "ruled.example.org", false],
+  ])("is %s", (_, host, routed) => {
+    const objects = [
+      vs("shop/a", ["Reviews", "*.example.com"]),
+      vs("shop/b", ["private.example.org"], { exportTo: ["."] }),
+      vs("shop/c", ["edge.example.org"], { gateways: ["edge"] }),
+      object("DestinationRule", "shop/d", { host: "ruled.example.org" }),
+    ];
+    const book = bookOf(objects);
+    expect(book.isRouted(host)).toBe(routed);
+    book.apply(change([], ["VirtualService/shop/a", "VirtualService/shop/b"]));
+    expect(book.isRouted(host)).toBe(false);
+  });
+});
+
 describe("the routing of a host", () => {
   it("has whole names for hosts, destinations and mirrors, and leaves wildcards, whole names and addresses as they are", () => {
     const book = bookOf([

@@ -82,6 +82,8 @@ export interface RuleBook {
   destination(host: string, owner: string, client: Client): DestinationPolicy | undefined;
   /** Hosts and wildcards of VirtualServices for this mesh client, sorted: some have no service, and get routes nevertheless. */
   routedHosts(client: Client, imports?: Imports): readonly string[];
+  /** Whether a VirtualService of the mesh, for whichever clients, names exactly this host or wildcard (in lower case). */
+  isRouted(host: string): boolean;
   /** Hosts whose routing sends to this host, for some client. Sorted. */
   sendersTo(host: string): readonly string[];
   /** The Sidecar of this client (a router has none): its namespace's with a matching selector, its namespace's without one, the root namespace's. */

@@ -41,7 +41,7 @@ export class Directory {
   readonly #faults = new Map<ServiceKey, unknown>();
   readonly #book: RuleBook;
   readonly #ruled: RuledServices;
-  /** Hosts and wildcards that rules have named; those without a service may have routes all the same. */
+  /** Hosts and wildcards that VirtualServices name; those without a service may have routes all the same. */
   readonly #named = new Set<string>();
   /** For whom some hosts have other rules than for everybody. */
   #particularRules = new WeakMap<Client, ReadonlySet<string>>();
@@ -271,7 +271,7 @@ export class Directory {
     if (rules.hosts.size > 0 || rules.signatures) this.#particularRules = new WeakMap();
     for (const name of rules.hosts) {
       const pattern = name.toLowerCase();
-      this.#named.add(pattern);
+      this.#name(pattern);
       touch(pattern);
       // Rules of one host count for services that stand for several, too.
       for (const wildcard of wildcardsOver(pattern)) if (this.#byHost.has(wildcard)) touch(wildcard);
@@ -279,6 +279,12 @@ export class Directory {
       yield;
     }
     return undefined;
+  }
+
+  /** Notes whether a host has rules of its own; of one that has none any more, nothing is kept. */
+  #name(pattern: string): void {
+    if (this.#book.isRouted(pattern)) this.#named.add(pattern);
+    else if (this.#named.delete(pattern)) this.#ruled.remove(pattern);
   }
 
   /** A host's routes depend on the services that they lead to, and a wildcard's on whether it covers any. */

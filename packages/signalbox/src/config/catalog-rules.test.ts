@@ -159,3 +159,15 @@ describe("a slow start of the configuration", () => {
     expect(rulesOf("orders", { match: "orders" }).slowStart).toBeUndefined();
   });
 });
+
+describe("rules of services that no entry fits", () => {
+  it.each<[string, readonly Service[]]>([
+    ["without any entry", []],
+    ["beside an entry for others", [{ match: "pay", merge: { prefer: ["a/b"] } }]],
+  ])("are one object for all of them: %s", (_, services) => {
+    const { of } = catalogRules(parseConfig({ services: [...services] }));
+    const key = (hostname: string) => serviceKey({ namespace: "shop", hostname });
+    expect(of(key("orders"))).toBe(of(key("carts")));
+    expect(of(key("orders")).merge).toEqual({ type: "union" });
+  });
+});

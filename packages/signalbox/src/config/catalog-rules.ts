@@ -14,6 +14,7 @@ import {
   type SlowStartRule,
 } from "@signalbox/policy";
 import { durationMs } from "./duration.ts";
+import { rememberLast } from "./remember-last.ts";
 import type { SignalboxConfig } from "./schema.ts";
 
 type ServiceEntry = SignalboxConfig["services"][number];
@@ -29,7 +30,7 @@ export function catalogRules(
   const guard = guardRule(guardFields, defaultRules.guard);
   return {
     identity: identity.map(({ collisions, ...rule }) => ({ ...rule, strict: collisions === "strict" })),
-    of: remembered((key) => rulesOf(key, services, guard)),
+    of: serviceRules(services, guard),
     guarded,
     guard,
     ...(drift && {
@@ -54,27 +55,25 @@ function idOf(text: string): RegistryId {
   return registryId(text.slice(0, slash), text.slice(slash + 1));
 }
 
-/** Rules are asked for with every change of a service; the list of entries may be long. */
-function remembered(rules: (key: ServiceKey) => ServiceRules): (key: ServiceKey) => ServiceRules {
-  const known = new Map<ServiceKey, ServiceRules>();
-  return (key) => {
-    let found = known.get(key);
-    if (found === undefined) {
-      if (known.size >= 100_000) known.clear();
-      found = rules(key);
-      known.set(key, found);
-    }
-    return found;
-  };
+/** Rules are asked for with every change of a service, and the list of entries may be long: of so many services they are known. */
+const rememberedServices = 20_000;
+
+/** Where no entry can fit, nothing has to be remembered. */
+function serviceRules(entries: readonly ServiceEntry[], guard: GuardRule): CatalogRules["of"] {
+  const plain: ServiceRules = { ...defaultRules, guard };
+  if (entries.length === 0) return () => plain;
+  return rememberLast(rememberedServices, (key) => rulesOf(key, entries, plain));
 }
 
-function rulesOf(key: ServiceKey, entries: readonly ServiceEntry[], guard: GuardRule): ServiceRules {
+function rulesOf(key: ServiceKey, entries: readonly ServiceEntry[], plain: ServiceRules): ServiceRules {
   const slash = key.indexOf("/");
   const [namespace, hostname] = [key.slice(0, slash), key.slice(slash + 1)];
   const fitting = entries.filter(
     ({ match, namespaces }) =>
       [match].flat().some((pattern) => fits(pattern, hostname)) && namespaces.some((one) => fits(one, namespace)),
   );
+  // One object for all of them, however many there are.
+  if (fitting.length === 0) return plain;
   const sharing = fitting.find(({ merge, ramp }) => merge !== undefined || ramp !== undefined);
   const migration = fitting.find((entry) => entry.migration !== undefined)?.migration;
   const drift = fitting.find((entry) => entry.drift !== undefined)?.drift;
@@ -88,7 +87,7 @@ function rulesOf(key: ServiceKey, entries: readonly ServiceEntry[], guard: Guard
     drift: drift === undefined ? defaultRules.drift : driftActions(drift),
     health: health === undefined ? defaultRules.health : healthRule(health),
     ...(slowStart && { slowStart: slowStartRule(slowStart) }),
-    guard: own === undefined ? guard : guardRule(own, guard),
+    guard: own === undefined ? plain.guard : guardRule(own, plain.guard),
   };
 }
 

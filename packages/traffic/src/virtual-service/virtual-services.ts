@@ -80,6 +80,11 @@ export class VirtualServices implements RuleIndex<VirtualService> {
     return this.#routed.of(this.#common.keys(), more);
   }
 
+  /** What `RuleBook.isRouted` promises. */
+  isRouted(host: string): boolean {
+    return this.#meshHosts.get(host) !== undefined;
+  }
+
   /** What `RuleBook.sendersTo` promises. */
   sendersTo(host: string): readonly string[] {
     const senders = this.#byDestination.get(host.toLowerCase()) ?? nobody;

@@ -9,7 +9,21 @@ export interface SoakTask extends SoakWorldSize {
 export type SoakQuestion = { readonly type: "change"; readonly second: number } | { readonly type: "weigh" };
 
 /** What it says. Sizes are in bytes. */
-export type SoakMessage = { readonly type: "ready"; readonly port: number } | { readonly type: "changed" } | Weight;
+export type SoakMessage = Ready | Changed | Weight;
+
+/** It serves xDS at this port, and debug answers at this URL. */
+export interface Ready {
+  readonly type: "ready";
+  readonly port: number;
+  readonly debugUrl: string;
+}
+
+/** What it was asked to change is changed. */
+export interface Changed {
+  readonly type: "changed";
+  /** By the product's own clock, in epoch milliseconds. */
+  readonly at: number;
+}
 
 /** Its memory after a collection of garbage; `peak` is the largest that was resident since the question before. */
 export interface Weight {

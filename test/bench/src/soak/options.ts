@@ -26,7 +26,7 @@ export const soakUsage = `npm run bench -- soak [options]
   --clients N         delta clients, one of which is replaced every ten seconds (20)
   --minutes N         how long everything changes, by the product's own clock (60)
   --churn N           changes in each second of that clock (100)
-  --scale N           how many times faster than the machine's that clock runs (20)
+  --scale N           how many times faster than the machine's that clock runs (10)
   --arrivals N        clients that come at once at the end (1000)
   --runs N            how often everything is measured; medians are shown (1)
   --json FILE         writes all figures to a file as well
@@ -46,7 +46,7 @@ export function parseSoakOptions(args: readonly string[]): SoakOptions {
     clients: count("clients", values.clients ?? "20"),
     minutes: count("minutes", values.minutes ?? "60"),
     churn: count("churn", values.churn ?? "100"),
-    scale: count("scale", values.scale ?? "20"),
+    scale: count("scale", values.scale ?? "10"),
     arrivals: count("arrivals", values.arrivals ?? "1000"),
     runs: count("runs", values.runs ?? "1"),
     json: values.json,

@@ -39,19 +39,19 @@ const signalbox = await createSignalbox(
   { registries: [registry], clock },
 );
 const running = signalbox.run(stop.signal);
-const { xds } = await signalbox.listening(stop.signal);
+const { debug, xds } = await signalbox.listening(stop.signal);
 await signalbox.synced(stop.signal);
 const { push } = await sink.then((to) => ({ push: to.push.bind(to) }));
 process.on("message", (question: SoakQuestion) => {
   if (question.type === "change") {
     push(world.second(question.second));
-    tell({ type: "changed" });
+    tell({ type: "changed", at: clock.now() });
     return;
   }
   const { arrayBuffers, heapUsed, rss } = collected();
   tell({ type: "weight", live: heapUsed + arrayBuffers, resident: rss, peak: Math.max(peak, rss) });
   peak = 0;
 });
-tell({ type: "ready", port: xds.plaintext?.port ?? 0 });
+tell({ type: "ready", port: xds.plaintext?.port ?? 0, debugUrl: debug?.url ?? "" });
 await running;
 clearInterval(look);

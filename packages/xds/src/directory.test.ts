@@ -1,0 +1,54 @@
+import { objectKey, registryId, type ConfigObject } from "@signalbox/model";
+import { anyClient, createRuleBook } from "@signalbox/traffic";
+import { describe, expect, it } from "vitest";
+import { Directory } from "./directory.ts";
+import { meshSettings } from "./mesh.ts";
+
+function object(kind: string, name: string, spec: object): ConfigObject {
+  const provenance = { registry: registryId("test", "one"), object: name };
+  return { kind, namespace: "shop", name, labels: {}, annotations: {}, spec, provenance };
+}
+
+const routing = (name: string, ...hosts: readonly string[]) =>
+  object("VirtualService", name, { hosts, http: [{ route: [{ destination: { host: "web" } }] }] });
+
+/** A directory without services that follows rules. */
+function ruled() {
+  const book = createRuleBook();
+  const directory = new Directory(meshSettings({}), book);
+  const none = { upserted: [], removed: [] };
+  const change = (upserted: readonly ConfigObject[], removed: readonly ConfigObject[] = []): readonly string[] => {
+    directory.apply(none, book.apply({ upserted, removed: removed.map(objectKey) }));
+    return [...directory.hosts()].sort();
+  };
+  return { directory, change };
+}
+
+describe("the hosts that only rules know", () => {
+  it("are those that a VirtualService names now, however many it named before", () => {
+    const { change } = ruled();
+    for (let at = 0; at < 100; at++) expect(change([routing("roaming", `host-${at}.io`)])).toEqual([`host-${at}.io`]);
+  });
+
+  it("stay while another VirtualService names them", () => {
+    const { change, directory } = ruled();
+    const [one, other] = [routing("one", "a.io", "b.io"), routing("other", "b.io")];
+    expect(change([one, other])).toEqual(["a.io", "b.io"]);
+    expect(change([], [one])).toEqual(["b.io"]);
+    expect(directory.visible("b.io", anyClient)).toBeDefined();
+    expect(change([], [other])).toEqual([]);
+    expect(directory.visible("b.io", anyClient)).toBeUndefined();
+  });
+
+  it("go with the last wildcard", () => {
+    const { change } = ruled();
+    const wildcard = routing("wide", "*.io");
+    expect(change([wildcard])).toEqual(["*.io"]);
+    expect(change([], [wildcard])).toEqual([]);
+  });
+
+  it("are not those of DestinationRules, which give no routes", () => {
+    const { change } = ruled();
+    expect(change([object("DestinationRule", "one", { host: "a.io" })])).toEqual([]);
+  });
+});
