@@ -17,7 +17,7 @@ const mayImport = {
     "packages/slices",
   ],
   "packages/envoy-api": [],
-  "packages/xds-server": ["packages/envoy-api"],
+  "packages/xds-server": ["packages/envoy-api", "packages/slices"],
   "packages/traffic": ["packages/model", "packages/istio-objects"],
   "packages/xds": [
     "packages/model",

@@ -1,4 +1,5 @@
 import { objectKey, registryId, type ConfigObject } from "@signalbox/model";
+import { atOnce } from "@signalbox/slices";
 import { anyClient, createRuleBook } from "@signalbox/traffic";
 import { describe, expect, it } from "vitest";
 import { Directory } from "./directory.ts";
@@ -18,7 +19,7 @@ function ruled() {
   const directory = new Directory(meshSettings({}), book);
   const none = { upserted: [], removed: [] };
   const change = (upserted: readonly ConfigObject[], removed: readonly ConfigObject[] = []): readonly string[] => {
-    directory.apply(none, book.apply({ upserted, removed: removed.map(objectKey) }));
+    atOnce(directory.applying(none, book.apply({ upserted, removed: removed.map(objectKey) })));
     return [...directory.hosts()].sort();
   };
   return { directory, change };

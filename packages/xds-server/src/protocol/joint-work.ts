@@ -1,13 +1,5 @@
 import type { Steps } from "@signalbox/slices";
 
-/** Does all the steps at once. */
-export function finish<T>(steps: Steps<T>): T {
-  for (;;) {
-    const next = steps.next();
-    if (next.done === true) return next.value;
-  }
-}
-
 /** So many small things are done between two yields. */
 const stepSize = 128;
 

@@ -1,7 +1,7 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
-import { atOnce, type Steps } from "@signalbox/slices";
+import type { Steps } from "@signalbox/slices";
 import { resourceOf, SetVersion, type Resource } from "@signalbox/xds-server";
 import { adsSource, encoded } from "../messages.ts";
 import { joined, joinRouteConfiguration } from "../routes.ts";
@@ -20,15 +20,10 @@ const vhds = encoded(RouteConfigurationSchema, { vhds: { configSource: adsSource
 const made = new WeakMap<HostPiece, HostResource>();
 
 /**
- * Takes a route table apart. All its virtual hosts, also the one for every other host, come by themselves: then `*` stands in one place, and
+ * Takes a route table apart, in steps. All its virtual hosts, also the one for every other host, come by themselves: then `*` stands in one place, and
  * no table is without any. Their names are `<table>/<name>`; a slash in a name becomes `_`, and of equal names the later ones get a number. A
  * table stays whole whose name has a slash, or that says already where its virtual hosts come from.
  */
-export function splitTable(table: Resource): SplitTable {
-  return atOnce(splitting(table));
-}
-
-/** The same in steps. */
 export function* splitting(table: Resource): Steps<SplitTable> {
   const { name } = table;
   const whole = { shell: table, hosts: [] };
