@@ -72,12 +72,23 @@ interface Making {
 
 const noNames: ReadonlySet<string> = new Set();
 const noneRemoved: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>> = new Map();
+/** Names. */
+const largeChange = 1_000;
 /** Milliseconds of one turn of the event loop for the making of a response. */
 const sliceMs = 8;
+/** The same where the stream has not waited for its turn, and others may have had theirs: small responses are made at once. */
+const firstSliceMs = 2;
 /** A response is made at once after it was given up so often, so that a stream under changes without a pause gets one. */
 const patience = 3;
 /** Names of a type that neither the protocol nor the source knows: a client may try, but not fill the server with them. */
 const maxUnknownNames = 1_000;
+
+/** Whoever tells of such a change has done enough for one turn of the event loop. */
+function isLarge(changed: ChangedNames): boolean {
+  let names = 0;
+  for (const { size } of changed.values()) names += size;
+  return names >= largeChange;
+}
 
 /** One stream: reads requests, keeps a subscription for each type, and writes what is due in the right order. */
 export class Session implements StreamHandler, NameHolder {
@@ -96,8 +107,9 @@ export class Session implements StreamHandler, NameHolder {
   #unread: ViewChange[] = [];
   /** The response that is being made. */
   #making: Making | undefined;
-  /** Responses given up in a row, because something came meanwhile. */
+  /** Responses given up in a row, because the view changed meanwhile. */
   #givenUp = 0;
+  #sliceMs = firstSliceMs;
   /** Names that the budget knows of. */
   #named = 0;
   readonly #warming = new Warming();
@@ -313,6 +325,11 @@ export class Session implements StreamHandler, NameHolder {
       this.refuse(error);
       return;
     }
+    if (changed !== undefined && isLarge(changed)) this.#later();
+    else this.#soon();
+  }
+
+  #soon(): void {
     if (this.#waitsForTurn) return;
     this.#waitsForTurn = true;
     this.#shared.turns.run(() => this.#turn());
@@ -320,7 +337,9 @@ export class Session implements StreamHandler, NameHolder {
 
   #turn(): void {
     this.#waitsForTurn = false;
+    this.#sliceMs = sliceMs;
     this.#contained(() => {});
+    this.#sliceMs = firstSliceMs;
   }
 
   /** What all streams of the view share follows it at once, by whichever stream hears of the change first. */
@@ -339,6 +358,7 @@ export class Session implements StreamHandler, NameHolder {
   /** Takes what changed into the subscriptions. */
   #catchUp(): void {
     if (this.#unread.length === 0) return;
+    if (this.#making !== undefined) this.#givenUp++;
     this.#giveUp();
     for (const { changed, removed, change, now } of this.#unread.splice(0)) {
       if (changed === undefined) {
@@ -357,9 +377,7 @@ export class Session implements StreamHandler, NameHolder {
 
   /** The response that is being made is not the newest any more, or may not be what is due. What streams share of it is kept. */
   #giveUp(): void {
-    if (this.#making === undefined) return;
     this.#making = undefined;
-    this.#givenUp++;
   }
 
   /** Writes what is due, one response at a time, until the transport is busy or nothing is due. */
@@ -452,7 +470,7 @@ export class Session implements StreamHandler, NameHolder {
       const next = steps.next();
       if (next.done === true) return { value: next.value };
       const spent = monotonic() - began;
-      if ((spent >= sliceMs || spent < 0) && this.#givenUp < patience) return undefined;
+      if ((spent >= this.#sliceMs || spent < 0) && this.#givenUp < patience) return undefined;
     }
   }
 

@@ -116,13 +116,13 @@ export class TypeState {
 
   /** Takes over what changed. `names` is where to look; what the view changed beyond them is found by its version. */
   sync(names?: ReadonlySet<string>): void {
+    const version = this.#view.version(this.type);
+    if (version === this.#viewVersion) return;
     const current = this.#view.resources(this.type);
     const before = this.epoch;
     if (names !== undefined && this.#viewVersion !== undefined) {
       for (const name of names) this.#take(name, current.get(name), before);
     }
-    const version = this.#view.version(this.type);
-    if (version === this.#viewVersion) return;
     this.#viewVersion = version;
     if (names !== undefined && version === this.#all.toString()) return;
     for (const name of [...this.#known.keys()]) if (!current.has(name)) this.#take(name, undefined, before);
