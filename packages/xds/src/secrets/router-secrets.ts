@@ -111,7 +111,8 @@ export class SecretTable extends ResourceTable {
     }
     // Of several who name it, one may have it.
     for (const name of credentials.keys()) faults.delete(name);
-    for (const name of new Set([...this.resources.keys(), ...this.changed])) if (!credentials.has(name)) this.remove(name);
+    for (const name of new Set([...this.resources.keys(), ...this.changed]))
+      if (!credentials.has(name)) this.remove(name);
     for (const [name, credential] of credentials) {
       if (credential === undefined) continue;
       try {
