@@ -366,7 +366,7 @@ describe("opening", () => {
 
   it("refuses what a newer release wrote, changes nothing and leaves no lock", async () => {
     await inTemporaryFolder(async (dir) => {
-      const { bytes } = headerLine({ format: 2, first: 1, at: 1, prev: noHash });
+      const bytes = Buffer.concat(headerLine({ format: 2, first: 1, at: 1, prev: noHash }).pieces);
       const file = join(dir, segmentName(1));
       await writeFile(file, Buffer.concat([bytes, Buffer.from("something new")]));
       await expect(createJournal({ dir })).rejects.toMatchObject({ code: "SBX_JOURNAL_VERSION", version: 2, file });
