@@ -57,7 +57,7 @@ export class ChainWriter {
     seq: number,
     at: number,
     type: string,
-    members: readonly string[],
+    members: readonly Buffer[],
     maxBytes: number,
   ): Steps<Piece | undefined> {
     const lineAfter = (prev: string): Steps<SealedLine> => recordLine({ seq, at, type, prev }, members);

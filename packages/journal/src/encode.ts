@@ -16,7 +16,7 @@ const valuesPerStep = 64;
  */
 export function memberEncoder(
   isKept: (key: string) => boolean,
-): (members: Readonly<Record<string, unknown>>) => Steps<readonly string[]> {
+): (members: Readonly<Record<string, unknown>>) => Steps<readonly Buffer[]> {
   const walk = (value: unknown, inMap: boolean, depth: number): unknown => {
     switch (typeof value) {
       case "string":
@@ -61,7 +61,7 @@ export function memberEncoder(
     for (const name of ["seq", "at", "type", "prev", "hash"]) {
       if (Object.hasOwn(members, name)) throw new TypeError(`an entry has no member "${name}" of its own`);
     }
-    const pieces: string[] = [];
+    const pieces: Buffer[] = [];
     let text = "";
     let values = 0;
     const inSteps = function* (value: unknown, inMap: boolean, depth: number): Steps<undefined> {
@@ -86,7 +86,7 @@ export function memberEncoder(
       } else {
         text += JSON.stringify(walk(value, inMap, depth));
         if (++values % valuesPerStep === 0) {
-          pieces.push(text);
+          pieces.push(Buffer.from(text));
           text = "";
           yield;
         }
@@ -94,7 +94,7 @@ export function memberEncoder(
       return undefined;
     };
     yield* inSteps(members, false, 0);
-    pieces.push(text);
+    pieces.push(Buffer.from(text));
     return pieces;
   };
 }

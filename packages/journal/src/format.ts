@@ -47,22 +47,22 @@ export interface RecordFront {
 export function headerLine(header: SegmentHeader): SealedLine {
   const { format, first, at, prev } = header;
   const seal = new Seal();
-  seal.add(`{"format":${format},"first":${first},"at":${canonicalJson(at)},"type":"segment","prev":"${prev}"`);
+  const text = `{"format":${format},"first":${first},"at":${canonicalJson(at)},"type":"segment","prev":"${prev}"`;
+  seal.add(Buffer.from(text));
   return seal.line();
 }
 
 /** Writes a record in steps, a piece in each. `members` is what a `memberEncoder` made. */
 export function* recordLine(
   front: Omit<RecordFront, "from" | "fromAt">,
-  members: readonly string[],
+  members: readonly Buffer[],
 ): Steps<SealedLine> {
   const { seq, at, type, prev } = front;
   const start = `{"seq":${seq},"at":${canonicalJson(at)},"type":${canonicalJson(type)},"prev":"${prev}"`;
-  const [first = "", ...more] = members;
   const seal = new Seal();
-  seal.add(first === "" && more.length === 0 ? start : `${start},${first}`);
-  for (const piece of more) {
-    yield;
+  seal.add(Buffer.from(members.every((piece) => piece.length === 0) ? start : `${start},`));
+  for (const [index, piece] of members.entries()) {
+    if (index > 0) yield;
     seal.add(piece);
   }
   return seal.line();
@@ -71,21 +71,19 @@ export function* recordLine(
 const sealStart = `,"hash":"`;
 const sealLength = sealStart.length + 64 + 2;
 
-/** Seals the texts of a line. */
+/** Seals the pieces of a line. */
 class Seal {
   readonly #hash = createHash("sha256");
   readonly #pieces: Buffer[] = [];
-  #last = "";
 
-  add(text: string): void {
-    if (this.#last !== "") this.#pieces.push(Buffer.from(this.#last));
-    this.#hash.update(text);
-    this.#last = text;
+  add(piece: Buffer): void {
+    this.#hash.update(piece);
+    this.#pieces.push(piece);
   }
 
   line(): SealedLine {
     const hash = this.#hash.digest("hex");
-    const pieces = [...this.#pieces, Buffer.from(`${this.#last}${sealStart}${hash}"}\n`)];
+    const pieces = [...this.#pieces, Buffer.from(`${sealStart}${hash}"}\n`)];
     return { pieces, length: pieces.reduce((sum, piece) => sum + piece.length, 0), hash };
   }
 }

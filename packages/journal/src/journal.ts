@@ -168,7 +168,7 @@ interface Queued {
   readonly seq: number;
   readonly at: number;
   readonly type: JournalEntry["type"];
-  encode: Steps<readonly string[]>;
+  encode: Steps<readonly Buffer[]>;
 }
 
 /** The same work, done before this returns. */
@@ -206,7 +206,7 @@ class OpenJournal implements Journal {
   readonly #syncEveryMs: number;
   readonly #retryEveryMs: number;
   readonly #after: (ms: number, run: () => void) => () => void;
-  readonly #encode: (members: Readonly<Record<string, unknown>>) => Steps<readonly string[]>;
+  readonly #encode: (members: Readonly<Record<string, unknown>>) => Steps<readonly Buffer[]>;
   readonly #slices: Slices;
   /** What is not encoded yet, in its order: the first is being encoded. */
   readonly #queue: Queued[] = [];
@@ -314,7 +314,7 @@ class OpenJournal implements Journal {
     };
   }
 
-  *#encoding({ type, at, ...members }: JournalEntry): Steps<readonly string[]> {
+  *#encoding({ type, at, ...members }: JournalEntry): Steps<readonly Buffer[]> {
     if (!entryTypes.has(type)) throw new TypeError(`there are no entries of type "${type}"`);
     if (!Number.isFinite(at)) throw new TypeError("the time of an entry is a number");
     return yield* this.#encode(members);
@@ -339,14 +339,14 @@ class OpenJournal implements Journal {
   }
 
   *#take({ at, encode, seq, type }: Queued): Steps<undefined> {
-    let pieces: readonly string[];
+    let pieces: readonly Buffer[];
     try {
       pieces = yield* encode;
     } catch (cause) {
       this.#lose(seq, at, "INVALID", cause);
       return undefined;
     }
-    const bytes = pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), frameBytes);
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, frameBytes);
     if (!this.#hasRoomFor(this.#loss ? bytes + frameBytes : bytes)) this.#lose(seq, at, "FULL");
     else {
       yield* this.#settleLoss();
@@ -400,7 +400,7 @@ class OpenJournal implements Journal {
     return undefined;
   }
 
-  *#add(seq: number, at: number, type: string, members: readonly string[]): Steps<boolean> {
+  *#add(seq: number, at: number, type: string, members: readonly Buffer[]): Steps<boolean> {
     // A gap record is always short enough: nothing could stand for it.
     const most = type === "gap" ? Infinity : this.#limits.maxRecordBytes;
     const piece = yield* this.#chain.add(seq, at, type, members, most);
