@@ -272,9 +272,7 @@ class Aggregate implements AggregateController {
     setMaxListeners(0, end.signal);
     const untie = abortWith(end, signal);
     const archived = this.#archiving?.run(end.signal);
-    const timed = this.#agenda.run(end.signal, (topics) =>
-      this.#line.run(inOneStep(() => this.#lookAgain(topics))),
-    );
+    const timed = this.#agenda.run(end.signal, (topics) => this.#line.run(inOneStep(() => this.#lookAgain(topics))));
     try {
       const deadlines = this.#synced.isOpen ? new Map<RegistryId, number>() : this.#registries.deadlines();
       const passed = this.#gate.pass(deadlines, end.signal);

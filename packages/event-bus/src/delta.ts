@@ -9,7 +9,10 @@ export function isEmptyDelta(delta: CatalogDelta): boolean {
 
 /** How many keys a sorted delta says something about. */
 export function deltaSize({ entries, objects, workloads }: CatalogDelta): number {
-  return [entries, workloads, objects].reduce((sum, { removed, upserted }) => sum + upserted.length + removed.length, 0);
+  return [entries, workloads, objects].reduce(
+    (sum, { removed, upserted }) => sum + upserted.length + removed.length,
+    0,
+  );
 }
 
 /** Whether a delta is as `PendingDelta` gives it: each key at most once, and lists sorted by key. */
@@ -69,7 +72,8 @@ function isSortedBy<K extends string, V>({ removed, upserted }: Delta<K, V>, key
     if (before !== undefined && before >= key) return false;
     before = key;
     // No key is in both lists.
-    for (let gone = removed[at]; gone !== undefined && gone <= key; gone = removed[++at]) if (gone === key) return false;
+    for (let gone = removed[at]; gone !== undefined && gone <= key; gone = removed[++at])
+      if (gone === key) return false;
   }
   return removed.every((key, index) => index === 0 || (removed[index - 1] ?? key) < key);
 }

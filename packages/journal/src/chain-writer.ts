@@ -53,13 +53,7 @@ export class ChainWriter {
    * Makes the lines of one entry in steps: its own, after a header where it begins a segment. Nothing where it is longer than `maxBytes`. One entry after
    * the other.
    */
-  *add(
-    seq: number,
-    at: number,
-    type: string,
-    members: readonly Buffer[],
-    maxBytes: number,
-  ): Steps<Piece | undefined> {
+  *add(seq: number, at: number, type: string, members: readonly Buffer[], maxBytes: number): Steps<Piece | undefined> {
     const lineAfter = (prev: string): Steps<SealedLine> => recordLine({ seq, at, type, prev }, members);
     let segment = this.#segment;
     const line = yield* lineAfter(this.#end.hash);

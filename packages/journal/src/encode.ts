@@ -103,5 +103,7 @@ export function memberEncoder(
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return (prototype === Object.prototype || prototype === null) && !Object.keys(value).some((key) => /^[0-9]/.test(key));
+  return (
+    (prototype === Object.prototype || prototype === null) && !Object.keys(value).some((key) => /^[0-9]/.test(key))
+  );
 }

@@ -102,7 +102,7 @@ export class SegmentStore {
     let done = 0;
     try {
       for (const bytes of pieces) {
-        for (let ofThis = 0; ofThis < bytes.length; ) {
+        for (let ofThis = 0; ofThis < bytes.length;) {
           const written = await file.write(bytes.subarray(ofThis), kept.bytes + done);
           if (written <= 0) throw new Error("the file takes nothing");
           ofThis += written;
