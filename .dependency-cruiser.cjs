@@ -8,7 +8,7 @@ const mayImport = {
   "packages/files": ["packages/model"],
   "packages/event-bus": ["packages/model"],
   "packages/policy": ["packages/model"],
-  "packages/journal": ["packages/model"],
+  "packages/journal": ["packages/model", "packages/slices"],
   "packages/aggregate": [
     "packages/model",
     "packages/registry",

@@ -7,7 +7,7 @@ async function started() {
   const agenda = new Agenda<string>(clock);
   const end = new AbortController();
   const told: string[][] = [];
-  const ended = agenda.run(end.signal, (topics) => told.push([...topics]));
+  const ended = agenda.run(end.signal, (topics) => void told.push([...topics]));
   await clock.advance(0);
   const stop = async (): Promise<void> => {
     end.abort();

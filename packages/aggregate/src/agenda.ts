@@ -26,13 +26,13 @@ export class Agenda<T> {
     if (at < this.#until) this.#earlier.open();
   }
 
-  /** Tells of topics whose time has come, which are off the agenda then, until `signal` aborts. Then it resolves. */
-  async run(signal: AbortSignal, due: (topics: readonly T[]) => void): Promise<void> {
+  /** Tells of topics whose time has come, which are off the agenda then, until `signal` aborts. Then it resolves. Waits for what it tells. */
+  async run(signal: AbortSignal, due: (topics: readonly T[]) => void | Promise<void>): Promise<void> {
     while (!isAborted(signal)) {
       const now = this.#clock.now();
       const topics = [...this.#times].filter(([, at]) => at <= now).map(([topic]) => topic);
       for (const topic of topics) this.#times.delete(topic);
-      if (topics.length > 0) due(topics);
+      if (topics.length > 0) await due(topics);
       await this.#sleep(signal);
     }
   }

@@ -3,6 +3,10 @@ import type { ServiceRecord } from "@signalbox/model";
 import type { RegistryUpdate } from "@signalbox/registry";
 import { describe, expect, it } from "vitest";
 import { createInProcessBus, isEmptyDelta } from "@signalbox/event-bus";
+import { defaultRules } from "@signalbox/policy";
+import type { ServiceRules } from "@signalbox/policy";
+import { FakeClock } from "@signalbox/registry/conformance";
+import { settled } from "./testing/settled.ts";
 import { configObject, comparable, FakeRegistry, instance, keyOf, service, workload, World } from "./testing/world.ts";
 import { objectKey } from "@signalbox/model";
 import type { RegistryId } from "@signalbox/model";
@@ -47,20 +51,45 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant("remove" as const), who: fc.nat(2) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("fence" as const) }) },
   { weight: 4, arbitrary: fc.record({ type: fc.constant("pass" as const), ms: fc.constantFrom(1, 30, 60, 1200) }) },
+  { weight: 4, arbitrary: fc.record({ type: fc.constant("turns" as const), count: fc.integer({ min: 1, max: 5 }) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("rules" as const), drainForMs: fc.constantFrom(0, 1) }) },
 );
 
-describe("an aggregate of three registries", () => {
+/** A clock on which each look at it takes so many milliseconds, so that work ends its slice after few steps and the next thing comes in between. */
+class CostlyClock extends FakeClock {
+  readonly #lookMs: number;
+  #spentMs = 0;
+
+  constructor(lookMs: number) {
+    super();
+    this.#lookMs = lookMs;
+  }
+
+  override now(): number {
+    this.#spentMs += this.#lookMs;
+    return super.now() + this.#spentMs;
+  }
+}
+
+describe.each([
+  { how: "at once", lookMs: 0 },
+  { how: "in slices of few steps", lookMs: 2 },
+  { how: "in slices of one step", lookMs: 9 },
+])("an aggregate of three registries that works $how", ({ lookMs }) => {
   it("publishes deltas whose fold is its catalog, and the catalog depends only on what was said last", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
         const registries = [0, 1, 2].map((who) => new FakeRegistry(String(who)));
         const shards = registries.map(() => emptyShard());
         const present = new Set([0, 1, 2]);
-        const world = await new World({ registries }).start();
+        const clock = new CostlyClock(lookMs);
+        const world = await new World({ registries, clock, freshness: never.freshness }).start();
         for (const registry of registries) registry.snapshot();
         for (const one of steps) {
-          if (one.type === "pass") await world.clock.advance(one.ms);
-          else if (one.type === "fence") await world.bus.lead(() => nothing, never);
+          if (one.type === "pass") await clock.advance(one.ms);
+          else if (one.type === "turns") for (let turn = 0; turn < one.count; turn++) await settled();
+          else if (one.type === "rules") world.aggregate.setServiceRules(() => rulesWith(one.drainForMs));
+          else if (one.type === "fence") await world.bus.lead(() => nothing, never.signal);
           else if (present.has(one.who)) {
             const [registry, shard] = [registries[one.who], shards[one.who]];
             if (registry === undefined || shard === undefined) throw new RangeError("no such registry");
@@ -71,7 +100,7 @@ describe("an aggregate of three registries", () => {
             } else registry.push(say(shard, registry.id, one));
           }
         }
-        await world.calm();
+        await rest(clock);
         // Who was fenced learns of it when it next publishes.
         registries.forEach((registry, who) => {
           if (present.has(who))
@@ -81,7 +110,9 @@ describe("an aggregate of three registries", () => {
             });
         });
         if (present.size === 0) return world.stop();
-        await world.clock.advance(60_000);
+        await rest(clock);
+        await clock.advance(60_000);
+        await rest(clock);
         const fresh = await freshCatalog(
           registries.filter((_, who) => present.has(who)),
           shards.filter((_, who) => present.has(who)),
@@ -106,7 +137,19 @@ describe("an aggregate of three registries", () => {
   });
 });
 
-const never = new AbortController().signal;
+/** Lets pass what a storm may take at most, and as many turns of the event loop as all that is known may need to be worked through. */
+async function rest(clock: FakeClock): Promise<void> {
+  for (let round = 0; round < 3; round++) {
+    await clock.advance(2000);
+    for (let turn = 0; turn < 100; turn++) await settled();
+  }
+}
+
+function rulesWith(drainForMs: number): ServiceRules {
+  return { ...defaultRules, health: { ...defaultRules.health, drainForMs } };
+}
+
+const never = { signal: new AbortController().signal, freshness: { staleAfterMs: Number.POSITIVE_INFINITY } };
 const nothing = { entries: new Map(), workloads: new Map(), objects: new Map() } as const;
 
 interface ModelShard {

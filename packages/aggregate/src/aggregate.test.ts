@@ -330,6 +330,8 @@ describe("the run of an aggregate", () => {
       onPublish: ({ debounceMs }) => waited.push(debounceMs),
     });
     registry.snapshot(record(one, "a"));
+    // A merge this long takes turns of the event loop, which cost no time here.
+    while (world.events.length === 0) await settled();
     await clock.advance(2000);
     merges = 0;
     for (let i = 1; i <= 200; i++) {
@@ -339,7 +341,8 @@ describe("the run of an aggregate", () => {
     await clock.advance(2000);
     // A first one at once, and then one each 250 ms, of which a fifth is spent with the merge.
     expect(merges).toBe(1 + 10);
-    expect(Math.max(...waited)).toBe(250);
+    // What comes while it is being published, which is for two turns of 10 ms here, has to wait for the end of that first.
+    expect(Math.max(...waited)).toBe(250 + 20);
     expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.200"]);
   });
 

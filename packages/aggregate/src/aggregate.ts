@@ -1,27 +1,14 @@
 import { setMaxListeners } from "node:events";
-import { CatalogFold, isEmptyDelta } from "@signalbox/event-bus";
-import type { BusWriter } from "@signalbox/event-bus";
-import { objectKey } from "@signalbox/model";
-import type {
-  Catalog,
-  CatalogDelta,
-  CatalogEntry,
-  Labels,
-  RegistryId,
-  Revision,
-  Service,
-  ServiceKey,
-  ServiceRecord,
-} from "@signalbox/model";
+import type { Catalog, Labels, RegistryId, Service, ServiceKey, ServiceRecord } from "@signalbox/model";
 import { mergeService, ServiceNames } from "@signalbox/policy";
 import type { Hold, RemovalEvidence } from "@signalbox/policy";
 import { noMetrics, silentLogger, systemClock } from "@signalbox/registry";
-import type { Clock, Logger, Registry, RegistryUpdate } from "@signalbox/registry";
+import type { Clock, Logger, Registry, RegistryUpdate, ShardContent } from "@signalbox/registry";
+import type { Steps } from "@signalbox/slices";
 import { Agenda } from "./agenda.ts";
 import { defaultSaveEveryMs } from "./archive.ts";
 import { Archiving } from "./archiving.ts";
 import { Assembly } from "./assembly.ts";
-import { CatalogIndex } from "./catalog-index.ts";
 import type { ServiceEndpoint } from "./catalog-index.ts";
 import { CollisionLog } from "./collision-log.ts";
 import { AggregateRunningError } from "./controller.ts";
@@ -32,11 +19,12 @@ import type { Decisions } from "./decisions.ts";
 import { defaultFreshness } from "./freshness.ts";
 import { Handlers } from "./handlers.ts";
 import type { InstanceHandler, ServiceHandler } from "./handlers.ts";
-import { isFenced, Leadership } from "./leadership.ts";
 import { Guards } from "./guards.ts";
 import type { AggregateInput } from "./input.ts";
+import { inOneStep, Line, toEnd } from "./line.ts";
 import { defaultCatalogRules, defaultDebounce, defaultRestart, defaultSyncDeadlineMs } from "./options.ts";
-import type { AddRegistryOptions, AggregateOptions, CatalogRules, Publication, RestartOptions } from "./options.ts";
+import type { AddRegistryOptions, AggregateOptions, CatalogRules } from "./options.ts";
+import { Publishing } from "./publishing.ts";
 import { Ramps } from "./ramps.ts";
 import { Registries } from "./registries.ts";
 import { Restoration } from "./restoration.ts";
@@ -44,7 +32,7 @@ import { ShardStore } from "./shard.ts";
 import type { RegistryStatus } from "./supervision.ts";
 import { Stages } from "./stages.ts";
 import { SyncGate } from "./sync-gate.ts";
-import { abortWith, isAborted, Latch, toError } from "./waiting.ts";
+import { abortWith, isAborted, Latch } from "./waiting.ts";
 import { Withdrawals } from "./withdrawals.ts";
 
 /** Makes an aggregate. Nothing runs before its `run`. */
@@ -58,10 +46,10 @@ type Topic = "guards" | "overrides" | "withdrawals";
 class Aggregate implements AggregateController {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #restart: RestartOptions;
-  readonly #onPublish: (publication: Publication) => void;
   #rulesOf: CatalogRules["of"];
   readonly #onInput: (input: AggregateInput) => void;
+  /** Updates are taken in, deltas are made and what is due is looked at one after another. */
+  readonly #line: Line;
   readonly #shards: ShardStore;
   readonly #collisions: CollisionLog;
   readonly #stages: Stages;
@@ -76,27 +64,20 @@ class Aggregate implements AggregateController {
   readonly #registries: Registries;
   readonly #gate: SyncGate;
   readonly #debounce: Debounce;
-  readonly #leadership: Leadership;
+  readonly #publishing: Publishing;
   readonly #handlers: Handlers;
   readonly #restoration: Restoration | undefined;
   readonly #archiving: Archiving | undefined;
   readonly #synced = new Latch();
-  readonly #fold = new CatalogFold();
-  readonly #index = new CatalogIndex(this.#fold.entries);
-  #revision: Revision = { epoch: "", sequence: 0 };
-  /** When the first change that is not published yet came. */
-  #oldest: number | undefined;
   #running = false;
   /** Waits for registries that were added while the aggregate runs. */
   readonly #late = new Set<Promise<void>>();
   #signal: AbortSignal | undefined;
-  #fatal: Error | undefined;
 
   constructor(options: AggregateOptions) {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
-    this.#restart = { ...defaultRestart, ...options.restart };
-    this.#onPublish = (publication) => options.onPublish?.(publication);
+    this.#line = new Line(() => this.#clock.now());
     this.#onInput = (input) => options.onInput?.(input);
     const given = options.rules ?? defaultCatalogRules;
     this.#rulesOf = given.of;
@@ -108,11 +89,11 @@ class Aggregate implements AggregateController {
     this.#agenda = new Agenda(this.#clock);
     this.#guards = new Guards({
       rules,
-      believe: (id, update) => this.#believe(id, update),
+      believe: (id, update) => toEnd(this.#believe(id, update)),
       heldChanged: (id, services) => this.#touch(services.map((own) => this.#shards.canonicalKey(id, own))),
-      decided: (registry, decision, at) => {
+      decided: (registry, decision) => {
         this.#logger.warn("guard-decided", { ...decision });
-        this.#onInput({ at, type: "decision", registry, decision });
+        this.#onInput({ at: this.#clock.now(), type: "decision", registry, decision });
       },
     });
     this.#stages = new Stages({
@@ -121,13 +102,15 @@ class Aggregate implements AggregateController {
       slowStarts: options.slowStarts ?? [],
       slowStartsChanged: () => options.onSlowStart?.(),
     });
-    const shared = { clock: this.#clock, logger: this.#logger, restart: this.#restart };
+    const restart = { ...defaultRestart, ...options.restart };
+    const shared = { clock: this.#clock, logger: this.#logger, restart, line: this.#line };
     this.#ramps = new Ramps({
       rules,
       logger: this.#logger,
       saved: options.ramps ?? [],
       problems: () => this.#registries.problems(),
-      onInput: this.#onInput,
+      // What others said since its delta was begun is in the journal already.
+      onInput: (input) => this.#onInput({ ...input, at: this.#clock.now() }),
     });
     this.#withdrawals =
       rules.withdrawal &&
@@ -163,6 +146,7 @@ class Aggregate implements AggregateController {
       withdrawals: this.#withdrawals,
       assembly: this.#assembly,
       touch: (services) => this.#touch(services),
+      settle: () => this.#line.finish(),
       rescheduled: () => this.#reschedule(),
       onInput: this.#onInput,
     });
@@ -180,7 +164,7 @@ class Aggregate implements AggregateController {
       unmerged: (id) => this.#shards.countIn(id, this.#assembly.failed),
       freshness: { ...defaultFreshness, ...options.freshness },
       // The first update of a registry is a snapshot.
-      accept: (id, update) => this.#take(id, update),
+      accept: (id, update) => this.#taking(id, update),
       wasRead: (id, changed) => {
         this.#archiving?.note(id, changed);
         this.#wasRead(id, changed);
@@ -201,11 +185,13 @@ class Aggregate implements AggregateController {
         this.#gather();
       },
       dropped: (id) => {
+        // What it said just now is not taken in after this.
+        this.#line.finish();
         this.#archiving?.drop(id);
         this.#guards.drop(id);
         // First it is not believed any more: its workloads leave because nobody reads them, not because they ended.
         this.#touch(this.#stages.trust(id, false));
-        this.#stages.workloads(id, { type: "snapshot", records: [] }, this.#clock.now());
+        toEnd(this.#stages.workloads(id, { type: "snapshot", records: [] }, this.#clock.now()));
         this.#shards.drop(id, this.#assembly.touched);
         this.#collisions.look();
         this.#gather();
@@ -219,12 +205,10 @@ class Aggregate implements AggregateController {
         archive: state.archive,
         atOnce: state.restore === "at-once",
         logger: this.#logger,
+        line: this.#line,
         metrics,
         isSilent: (id) => this.#registries.isSilent(id),
-        restore: (id, { records, workloads, objects }, lastCompleteRead) => {
-          this.#take(id, { type: "snapshot", records, workloads, objects });
-          this.#registries.restored(id, lastCompleteRead);
-        },
+        restore: (id, content, lastCompleteRead) => this.#restoring(id, content, lastCompleteRead),
       });
     this.#archiving =
       state &&
@@ -235,21 +219,13 @@ class Aggregate implements AggregateController {
         metrics,
         content: (id) => this.#registries.contentOf(id),
       });
-    this.#leadership = new Leadership({
+    this.#publishing = new Publishing({
       ...shared,
       bus: options.bus,
-      snapshot: () => {
-        // Who does not lead has published nothing, so the new epoch may begin with all that is known.
-        if (this.#leadership.writer === undefined) this.#absorb();
-        return this.#fold.catalog(this.#revision);
-      },
-      won: (epoch) => (this.#revision = { epoch, sequence: 0 }),
-      // Whoever waits for changes tries for the lead again.
-      lost: () => this.#debounce.touch(),
-      failed: (error) => {
-        this.#fatal = error;
-        this.#debounce.touch();
-      },
+      assembly: this.#assembly,
+      debounce: this.#debounce,
+      handlers: this.#handlers,
+      onPublish: (publication) => options.onPublish?.(publication),
     });
     for (const registry of options.registries ?? []) this.addRegistry(registry);
   }
@@ -285,19 +261,18 @@ class Aggregate implements AggregateController {
     this.#rulesOf = of;
     this.#touch(this.#ramps.services());
     this.#ramps.prune(this.#clock.now());
-    this.#touch(this.#fold.entries.keys());
+    this.#touch(this.#publishing.entries.keys());
   }
 
   async run(signal: AbortSignal): Promise<void> {
     if (this.#running) throw new AggregateRunningError();
     this.#running = true;
-    this.#fatal = undefined;
     const end = new AbortController();
     // Every registry listens to it, and there may be many: Node.js would take eleven for a leak and say so.
     setMaxListeners(0, end.signal);
     const untie = abortWith(end, signal);
     const archived = this.#archiving?.run(end.signal);
-    const timed = this.#agenda.run(end.signal, (topics) => this.#lookAgain(topics));
+    const timed = this.#agenda.run(end.signal, (topics) => this.#line.run(inOneStep(() => this.#lookAgain(topics))));
     try {
       const deadlines = this.#synced.isOpen ? new Map<RegistryId, number>() : this.#registries.deadlines();
       const passed = this.#gate.pass(deadlines, end.signal);
@@ -305,9 +280,9 @@ class Aggregate implements AggregateController {
       this.#signal = end.signal;
       this.#registries.start(end.signal);
       await passed;
-      this.#absorb();
+      await this.#publishing.absorb(end.signal);
       this.#synced.open();
-      await this.#publish(end.signal);
+      await this.#publishing.run(end.signal);
     } catch (error) {
       if (!isAborted(signal)) throw error;
     } finally {
@@ -321,7 +296,7 @@ class Aggregate implements AggregateController {
       await timed;
       await this.#withdrawals?.end();
       await this.#archiving?.flush();
-      await this.#leadership.end();
+      await this.#publishing.end();
       this.#running = false;
     }
   }
@@ -331,11 +306,11 @@ class Aggregate implements AggregateController {
   }
 
   get leads(): boolean {
-    return this.#leadership.writer !== undefined;
+    return this.#publishing.leads;
   }
 
   catalog(): Catalog {
-    return this.#fold.catalog(this.#revision);
+    return this.#publishing.catalog();
   }
 
   status(): readonly RegistryStatus[] {
@@ -343,19 +318,19 @@ class Aggregate implements AggregateController {
   }
 
   services(): readonly Service[] {
-    return this.#index.services();
+    return this.#publishing.index.services();
   }
 
   serviceByHostname(hostname: string, namespace?: string): Service | undefined {
-    return this.#index.entryByHostname(hostname, namespace)?.service;
+    return this.#publishing.index.entryByHostname(hostname, namespace)?.service;
   }
 
   instancesByPort(service: string, port: number | string, labels?: Labels): readonly ServiceEndpoint[] {
-    return this.#index.instancesByPort(service, port, labels);
+    return this.#publishing.index.instancesByPort(service, port, labels);
   }
 
   proxyInstances(ipAddresses: readonly string[]): readonly ServiceEndpoint[] {
-    return this.#index.instancesAt(ipAddresses);
+    return this.#publishing.index.instancesAt(ipAddresses);
   }
 
   appendServiceHandler(handler: ServiceHandler): () => void {
@@ -374,20 +349,34 @@ class Aggregate implements AggregateController {
     return policy === "proceed-partial" || !this.#registries.isSilent(id);
   }
 
-  /** Takes what a registry says, which it may be doubted about. */
-  #take(id: RegistryId, update: RegistryUpdate): void {
+  /** Takes what a registry says, which it may be doubted about, in steps. What it says is in the shard as a whole or not at all. */
+  *#taking(id: RegistryId, update: RegistryUpdate): Steps<undefined> {
     const now = this.#clock.now();
     if (this.#registries.isSilent(id)) this.#guardFromKept(id, now);
-    this.#onInput({ at: now, type: "update", registry: id, update });
     const { version } = update;
     const evidence = this.#evidenceFor(id, now);
-    this.#guards.take(id, update, { now, ...evidence, ...(version !== undefined && { version }) });
-    const touched = this.#stages.workloads(id, update, now);
+    const taken = yield* this.#guards.take(id, update, { now, ...evidence, ...(version !== undefined && { version }) });
+    // Written down when it has its effect: what is written in between is from before it.
+    const applying = () => this.#onInput({ at: this.#clock.now(), type: "update", registry: id, update });
+    yield* this.#believe(id, taken.believed, applying);
+    taken.tell();
+    const touched = yield* this.#stages.workloads(id, update, now);
     this.#touch(touched);
     // What workloads say now may be the end of what is held.
     if (touched.size > 0) this.#guards.tick(now, (held) => this.#evidenceFor(held, now, touched));
     this.#reschedule();
     this.#gate.release(id);
+    return undefined;
+  }
+
+  *#restoring(
+    id: RegistryId,
+    { objects, records, workloads }: ShardContent,
+    lastCompleteRead: number,
+  ): Steps<undefined> {
+    yield* this.#taking(id, { type: "snapshot", records, workloads, objects });
+    this.#registries.restored(id, lastCompleteRead);
+    return undefined;
   }
 
   /** A source that lost its data over our restart, and speaks before what was kept is served, is doubted all the same. */
@@ -409,10 +398,11 @@ class Aggregate implements AggregateController {
     };
   }
 
-  #believe(id: RegistryId, update: RegistryUpdate): void {
-    this.#shards.apply(id, update, this.#assembly.touched);
+  *#believe(id: RegistryId, update: RegistryUpdate, applying?: () => void): Steps<undefined> {
+    yield* this.#shards.apply(id, update, this.#assembly.touched, applying);
     this.#collisions.look();
     this.#gather();
+    return undefined;
   }
 
   /** The registries say the same of these services as before, but their endpoints may be judged differently. */
@@ -429,16 +419,6 @@ class Aggregate implements AggregateController {
   #gather(): void {
     const { hasEndpoints, size } = this.#assembly.touched;
     if (size > 0) this.#debounce.touch(hasEndpoints ? "endpoints" : "any");
-  }
-
-  /** Does a part of publishing, which the next storm has to wait longer for. */
-  #timed<T>(work: () => T): T {
-    const began = this.#clock.now();
-    try {
-      return work();
-    } finally {
-      this.#debounce.spent(this.#clock.now() - began);
-    }
   }
 
   /** Time alone may have changed something. */
@@ -488,71 +468,5 @@ class Aggregate implements AggregateController {
     if (own === undefined) return new Map();
     if (more.length === 0) return this.#guards.heldOf(id, own);
     return new Map([own, ...more].flatMap((one) => [...this.#guards.heldOf(id, one)]));
-  }
-
-  async #publish(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      this.#leadership.seek(signal);
-      const first = await this.#debounce.due(signal);
-      this.#oldest ??= first;
-      if (this.#fatal !== undefined) throw this.#fatal;
-      await this.#leadership.settled();
-      const { writer } = this.#leadership;
-      if (writer === undefined) this.#absorb();
-      else await this.#publishWith(writer, signal);
-    }
-  }
-
-  async #publishWith(writer: BusWriter, signal: AbortSignal): Promise<void> {
-    const delta = this.#timed(() => this.#assembly.delta(this.#fold, this.#clock.now()));
-    if (isEmptyDelta(delta)) {
-      this.#oldest = undefined;
-      return;
-    }
-    try {
-      // Only what this thread does: a bus that is far away costs nothing while it is waited for.
-      const revision = await this.#timed(() => writer.publish(delta));
-      this.#timed(() => this.#apply(delta, revision));
-    } catch (thrown) {
-      const error = toError(thrown);
-      this.#assembly.again(delta, objectKey);
-      this.#debounce.touch();
-      if (isFenced(error)) {
-        this.#leadership.lost(writer, error);
-        return;
-      }
-      this.#logger.error("bus-publish-failed", { epoch: writer.epoch, error });
-      await this.#clock.sleep(this.#restart.firstMs, signal);
-      return;
-    }
-    const now = this.#clock.now();
-    // A clock that was set back gives no negative times.
-    const debounceMs = Math.max(0, now - (this.#oldest ?? now));
-    this.#oldest = undefined;
-    this.#onPublish({ revision: this.#revision, debounceMs });
-  }
-
-  /** Takes over what changed without publishing it. */
-  #absorb(): void {
-    this.#oldest = undefined;
-    const delta = this.#timed(() => this.#assembly.delta(this.#fold, this.#clock.now()));
-    if (!isEmptyDelta(delta)) this.#apply(delta, { epoch: "", sequence: this.#nextLocal() });
-  }
-
-  #nextLocal(): number {
-    return this.#revision.epoch === "" ? this.#revision.sequence + 1 : 0;
-  }
-
-  #apply(delta: CatalogDelta, revision: Revision): void {
-    const changes: { previous: CatalogEntry | undefined; current: CatalogEntry | undefined }[] = [];
-    for (const key of delta.entries.removed)
-      changes.push({ previous: this.#fold.entries.get(key), current: undefined });
-    for (const current of delta.entries.upserted) {
-      changes.push({ previous: this.#fold.entries.get(current.key), current });
-    }
-    this.#fold.apply(delta);
-    this.#revision = revision;
-    for (const { previous, current } of changes) this.#index.update(previous, current);
-    for (const { previous, current } of changes) this.#handlers.tell(previous, current);
   }
 }

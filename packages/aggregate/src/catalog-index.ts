@@ -1,5 +1,6 @@
 import { byCodeUnit, canonicalIp, precedence } from "@signalbox/model";
 import type { CatalogEntry, CatalogInstance, Labels, Port, Service, ServiceKey } from "@signalbox/model";
+import type { Steps } from "@signalbox/slices";
 
 /** One endpoint with the service and the service port that it serves: what Istio calls a ServiceInstance. */
 export interface ServiceEndpoint {
@@ -9,32 +10,57 @@ export interface ServiceEndpoint {
   readonly instance: CatalogInstance;
 }
 
+/** What becomes of an entry: `previous` is absent where it is new, `current` where it goes. */
+export interface EntryChange {
+  readonly key: ServiceKey;
+  readonly previous: CatalogEntry | undefined;
+  readonly current: CatalogEntry | undefined;
+}
+
 /** Finds services by hostname and endpoints by IP address without a walk over the catalog. */
 export class CatalogIndex {
   readonly #entries: ReadonlyMap<ServiceKey, CatalogEntry>;
   readonly #byHostname = new Map<string, Few<ServiceKey>>();
   readonly #byIp = new Map<string, Few<ServiceKey>>();
 
-  /** `entries` is live: it holds what `update` was told. */
+  /**
+   * `entries` is live. While they change, the index may know more than they hold: `expect` comes before a change, `settle` after it. What it finds is
+   * compared with the entries, so it is right at each moment.
+   */
   constructor(entries: ReadonlyMap<ServiceKey, CatalogEntry>) {
     this.#entries = entries;
   }
 
-  /** Notes that an entry came, changed or went. Costs what the entry's size is. */
-  update(previous: CatalogEntry | undefined, current: CatalogEntry | undefined): void {
-    if (previous !== undefined) {
-      drop(this.#byHostname, previous.service.hostname.toLowerCase(), previous.key);
-      for (const ip of ipsOf(previous)) drop(this.#byIp, ip, previous.key);
-    }
-    if (current !== undefined) {
+  /** Takes note of what entries will be, one in each step. */
+  *expect(changes: readonly EntryChange[]): Steps<undefined> {
+    for (const { current } of changes) {
+      if (current === undefined) continue;
       add(this.#byHostname, current.service.hostname.toLowerCase(), current.key);
       for (const ip of ipsOf(current)) add(this.#byIp, ip, current.key);
+      yield;
     }
+    return undefined;
+  }
+
+  /** Forgets what entries are not, whether they became what was expected or not; one in each step. */
+  *settle(changes: readonly EntryChange[]): Steps<undefined> {
+    for (const { current, key, previous } of changes) {
+      const actual = this.#entries.get(key);
+      const ips = actual === undefined ? none : ipsOf(actual);
+      for (const entry of [previous, current]) {
+        if (entry === undefined || entry === actual) continue;
+        const hostname = entry.service.hostname.toLowerCase();
+        if (hostname !== actual?.service.hostname.toLowerCase()) drop(this.#byHostname, hostname, entry.key);
+        for (const ip of ipsOf(entry)) if (!ips.has(ip)) drop(this.#byIp, ip, entry.key);
+      }
+      yield;
+    }
+    return undefined;
   }
 
   /** All services, sorted by key. */
   services(): readonly Service[] {
-    return [...this.#entries.keys()].sort(byCodeUnit).map((key) => this.#get(key).service);
+    return [...this.#entries.values()].sort((a, b) => byCodeUnit(a.key, b.key)).map(({ service }) => service);
   }
 
   /**
@@ -42,8 +68,11 @@ export class CatalogIndex {
    * it does for clients of a namespace that has none of its own.
    */
   entryByHostname(hostname: string, namespace?: string): CatalogEntry | undefined {
-    const keys = valuesOf(this.#byHostname.get(hostname.toLowerCase())).sort(byCodeUnit);
-    const entries = keys.map((key) => this.#get(key));
+    const wanted = hostname.toLowerCase();
+    const keys = valuesOf(this.#byHostname.get(wanted)).sort(byCodeUnit);
+    const entries = keys
+      .flatMap((key) => this.#entries.get(key) ?? [])
+      .filter(({ service }) => service.hostname.toLowerCase() === wanted);
     if (namespace !== undefined) return entries.find((entry) => entry.service.namespace === namespace);
     return entries.sort((a, b) => precedence(a.service, b.service))[0];
   }
@@ -71,17 +100,12 @@ export class CatalogIndex {
     for (const ip of wanted) for (const key of valuesOf(this.#byIp.get(ip))) keys.add(key);
     return [...keys]
       .sort(byCodeUnit)
-      .flatMap((key) =>
-        endpointsOf(this.#get(key)).filter(({ instance }) =>
+      .flatMap((key) => this.#entries.get(key) ?? [])
+      .flatMap((entry) =>
+        endpointsOf(entry).filter(({ instance }) =>
           instance.addresses.some((address) => address.type === "ip" && wanted.has(canonicalIp(address.ip))),
         ),
       );
-  }
-
-  #get(key: ServiceKey): CatalogEntry {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) throw new TypeError(`the index knows ${key}, but the catalog does not`);
-    return entry;
   }
 }
 
@@ -95,6 +119,8 @@ export function endpointsOf(entry: CatalogEntry): readonly ServiceEndpoint[] {
   }
   return endpoints;
 }
+
+const none: ReadonlySet<string> = new Set();
 
 function ipsOf(entry: CatalogEntry): ReadonlySet<string> {
   const ips = new Set<string>();

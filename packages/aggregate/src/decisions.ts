@@ -81,6 +81,8 @@ export interface DecisionsOptions {
   readonly ramps: Ramps;
   readonly withdrawals: Withdrawals | undefined;
   readonly assembly: Pick<Assembly, "recordsOf">;
+  /** Has what is under way be done before this returns: guards take no ruling in the middle of an update. */
+  settle(): void;
   /** These services are to be looked at again. */
   touch(services: Iterable<ServiceKey>): void;
   /** Guards, overrides or withdrawals have another time at which they change by themselves. */
@@ -105,6 +107,7 @@ export function createDecisions(options: DecisionsOptions): Decisions {
       stages.driftReport((key) => options.assembly.recordsOf(key).map(asCandidates), shows, clock.now()),
     guards: () => guards.status(),
     decideGuard: (id, ruling, author) => {
+      options.settle();
       const at = clock.now();
       guards.decide(id, ruling, at, author);
       options.onInput({ at, type: "guard", id, ruling, author });

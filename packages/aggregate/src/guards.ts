@@ -14,17 +14,24 @@ import {
   type RemovalEvidence,
 } from "@signalbox/policy";
 import type { RegistryUpdate } from "@signalbox/registry";
+import type { Steps } from "@signalbox/slices";
 import type { CatalogRules } from "./options.ts";
 
 /** What guards work with. */
 export interface GuardsOptions {
   readonly rules: CatalogRules;
-  /** Hands on what may be believed of what a registry said. */
+  /** Hands on what may be believed of a registry now that it has not said just now. */
   believe(id: RegistryId, update: RegistryUpdate): void;
   /** Told of the registry's own services of which other endpoints are held than before. */
   heldChanged(id: RegistryId, services: readonly ServiceKey[]): void;
   /** Told of each decision, for logs and the journal. */
-  decided(id: RegistryId, decision: GuardDecision, at: number): void;
+  decided(id: RegistryId, decision: GuardDecision): void;
+}
+
+/** What a guard made of an update. */
+interface Taken {
+  readonly believed: RegistryUpdate;
+  tell(): void;
 }
 
 /** One guard for each registry that the rules name. What the others say is believed. */
@@ -43,25 +50,27 @@ export class Guards {
     return true;
   }
 
-  /** Takes what a registry says, and hands on what may be believed of it. */
-  take(id: RegistryId, update: RegistryUpdate, evidence: GuardEvidence): void {
+  /**
+   * Takes what a registry says, in steps. Gives what may be believed of it, and `tell`, to be called once that is taken in. Until then nothing else
+   * may be asked of the guards but what they hold.
+   */
+  *take(id: RegistryId, update: RegistryUpdate, evidence: GuardEvidence): Steps<Taken> {
     const guard = this.#guardOf(id);
-    if (guard === undefined) {
-      this.#options.believe(id, update);
-      return;
-    }
-    const step = guard.take(update, evidence);
-    // Workloads and objects are no affair of the guard.
-    this.#options.believe(id, { ...update, ...step.accepted } as RegistryUpdate);
-    this.#tell(id, step, evidence.now);
+    if (guard === undefined) return { believed: update, tell: () => undefined };
+    const step = yield* guard.taking(update, evidence);
+    return {
+      // Workloads and objects are no affair of the guard.
+      believed: { ...update, ...step.accepted } as RegistryUpdate,
+      tell: () => this.#tell(id, step),
+    };
   }
 
   /** Lets go of what is due, and with evidence also of what that says is gone. */
   tick(now: number, evidenceFor?: (id: RegistryId) => RemovalEvidence): void {
     for (const [id, guard] of this.#guards) {
-      if (evidenceFor !== undefined && guard.holds) this.#handOn(id, guard.tick(now, evidenceFor(id)), now);
+      if (evidenceFor !== undefined && guard.holds) this.#handOn(id, guard.tick(now, evidenceFor(id)));
       const due = guard.dueAt();
-      if (due !== undefined && due <= now) this.#handOn(id, guard.tick(now), now);
+      if (due !== undefined && due <= now) this.#handOn(id, guard.tick(now));
     }
   }
 
@@ -75,7 +84,7 @@ export class Guards {
   decide(id: string, ruling: GuardRuling, now: number, author: string): void {
     for (const [registry, guard] of this.#guards) {
       if (!guard.status().some((status) => status.id === id)) continue;
-      this.#handOn(registry, guard.decide(id, ruling, now, author), now);
+      this.#handOn(registry, guard.decide(id, ruling, now, author));
       return;
     }
     throw new NoGuardError(id);
@@ -96,14 +105,14 @@ export class Guards {
     this.#guards.delete(id);
   }
 
-  #handOn(id: RegistryId, step: GuardStep, now: number): void {
+  #handOn(id: RegistryId, step: GuardStep): void {
     this.#options.believe(id, step.accepted);
-    this.#tell(id, step, now);
+    this.#tell(id, step);
   }
 
-  #tell(id: RegistryId, { decisions, heldChanged }: GuardStep, now: number): void {
+  #tell(id: RegistryId, { decisions, heldChanged }: GuardStep): void {
     if (heldChanged.length > 0) this.#options.heldChanged(id, heldChanged);
-    for (const decision of decisions) this.#options.decided(id, decision, now);
+    for (const decision of decisions) this.#options.decided(id, decision);
   }
 
   #guardOf(id: RegistryId): RegistryGuard | undefined {

@@ -1,8 +1,9 @@
 import { contentHash, instanceKey } from "@signalbox/model";
 import type { CatalogEntry, CatalogInstance, Service } from "@signalbox/model";
 import type { Logger } from "@signalbox/registry";
+import type { Steps } from "@signalbox/slices";
 import { endpointsOf } from "./catalog-index.ts";
-import type { ServiceEndpoint } from "./catalog-index.ts";
+import type { EntryChange, ServiceEndpoint } from "./catalog-index.ts";
 
 /** What happened to a service or an endpoint. */
 export type HandlerEvent = "add" | "update" | "delete";
@@ -41,8 +42,16 @@ export class Handlers {
     return append(this.#instance, handler);
   }
 
-  /** Tells what became of one entry. */
-  tell(previous: CatalogEntry | undefined, current: CatalogEntry | undefined): void {
+  /** Tells what became of entries, one in each step. */
+  *tell(changes: readonly EntryChange[]): Steps<undefined> {
+    for (const { current, previous } of changes) {
+      this.#tell(previous, current);
+      yield;
+    }
+    return undefined;
+  }
+
+  #tell(previous: CatalogEntry | undefined, current: CatalogEntry | undefined): void {
     if (previous?.versions.service !== current?.versions.service) {
       this.#call(this.#service, previous?.service, current?.service);
     }

@@ -50,9 +50,14 @@ export class Leadership {
     this.#attempt ??= this.#try(signal).finally(() => (this.#attempt = undefined));
   }
 
+  /** Whether the content must not change now: a snapshot was given, and the lead is not yet decided. */
+  get isPromised(): boolean {
+    return this.#promised && this.#attempt !== undefined;
+  }
+
   /** Resolves when the content may change: at once, unless a snapshot was given and the lead is not yet decided. */
   async settled(): Promise<void> {
-    while (this.#promised && this.#attempt !== undefined) await this.#attempt;
+    while (this.isPromised) await this.#attempt;
   }
 
   /** Notes that a writer no longer leads. */

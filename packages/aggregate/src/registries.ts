@@ -10,10 +10,12 @@ import type {
   ShardContent,
   WithdrawalResult,
 } from "@signalbox/registry";
+import type { Steps } from "@signalbox/slices";
 import { DuplicateRegistryError, UnknownRegistryError } from "./controller.ts";
 import type { ArchivedShard } from "./archive.ts";
 import { FreshnessWatch } from "./freshness.ts";
 import type { FreshnessOptions, SourceState, Treatment } from "./freshness.ts";
+import type { Line } from "./line.ts";
 import type { AddRegistryOptions, RestartOptions, StartPolicy } from "./options.ts";
 import type { ShardStore } from "./shard.ts";
 import { Supervisor } from "./supervision.ts";
@@ -32,7 +34,9 @@ export interface RegistriesOptions {
   readonly freshness: FreshnessOptions;
   /** How much of what a registry says cannot be merged. */
   unmerged(id: RegistryId): number;
-  accept(id: RegistryId, update: RegistryUpdate): void;
+  /** Where what they say is taken in. */
+  readonly line: Line;
+  accept(id: RegistryId, update: RegistryUpdate): Steps<undefined>;
   /** A read was complete, and gave something new or not. */
   wasRead(id: RegistryId, changed: boolean): void;
   /** What was kept of a registry from before a restart, while nobody has decided whether it is served. Never rejects. */
@@ -251,6 +255,7 @@ export class Registries {
     const { clock, logger, restart } = this.#options;
     slot.supervisor = new Supervisor(registry, {
       clock,
+      line: this.#options.line,
       logger,
       metrics: this.#options.metrics(registry.id),
       restart,

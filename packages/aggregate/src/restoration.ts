@@ -1,7 +1,9 @@
 import type { RegistryId } from "@signalbox/model";
-import { checkedSink } from "@signalbox/registry";
+import { checkedSteps } from "@signalbox/registry";
 import type { Logger, Metrics, ShardContent } from "@signalbox/registry";
+import type { Steps } from "@signalbox/slices";
 import type { ArchivedShard, ShardArchive } from "./archive.ts";
+import type { Line } from "./line.ts";
 import { toError } from "./waiting.ts";
 
 /** What a restoration works with. */
@@ -12,7 +14,9 @@ export interface RestorationOptions {
   metrics(id: RegistryId): Metrics;
   /** Whether nothing of the registry is known yet. */
   isSilent(id: RegistryId): boolean;
-  restore(id: RegistryId, content: ShardContent, lastCompleteRead: number): void;
+  /** Where it is checked and taken in. */
+  readonly line: Line;
+  restore(id: RegistryId, content: ShardContent, lastCompleteRead: number): Steps<undefined>;
 }
 
 /** Brings back what registries said before a restart, unless they speak first. */
@@ -44,9 +48,13 @@ export class Restoration {
     const loaded = await this.#loads.get(id);
     this.#loads.delete(id);
     this.#read.delete(id);
-    if (loaded !== undefined && this.#options.isSilent(id)) {
-      this.#options.restore(id, loaded, loaded.lastCompleteRead);
-    }
+    if (loaded !== undefined) await this.#options.line.run(this.#serve(id, loaded));
+  }
+
+  *#serve(id: RegistryId, shard: ArchivedShard): Steps<undefined> {
+    // It may have spoken while this stood in line.
+    if (this.#options.isSilent(id)) yield* this.#options.restore(id, shard, shard.lastCompleteRead);
+    return undefined;
   }
 
   /** What was read, whether or not it is served; `undefined` once that is decided. Never rejects. */
@@ -69,7 +77,7 @@ export class Restoration {
   }
 
   async #load(id: RegistryId): Promise<ArchivedShard | undefined> {
-    const { archive, logger } = this.#options;
+    const { archive, line, logger } = this.#options;
     const metrics = this.#options.metrics(id);
     try {
       const shard = await archive.load(id);
@@ -78,12 +86,14 @@ export class Restoration {
       if (!Number.isFinite(lastCompleteRead)) throw new TypeError("lastCompleteRead is not a number");
       let checked: ArchivedShard | undefined;
       // What comes from outside passes the same check as what the registry says itself.
-      const sink = checkedSink(
+      const sink = checkedSteps(
         {
-          push: (update) => {
-            if (update.type === "delta") return;
+          *push(update) {
+            yield;
+            if (update.type === "delta") return undefined;
             const { records, workloads = [], objects = [] } = update;
             checked = { lastCompleteRead, records, workloads, objects };
+            return undefined;
           },
           alive() {},
           degraded: (_problem, error) => {
@@ -92,7 +102,7 @@ export class Restoration {
         },
         { id, logger, metrics },
       );
-      sink.push({ type: "snapshot", ...content });
+      await line.run(sink.push({ type: "snapshot", ...content }));
       return checked;
     } catch (thrown) {
       metrics.counter("registry_archive_failures_total", { operation: "load" });

@@ -12,8 +12,10 @@ import type {
 } from "@signalbox/model";
 import { ServiceNames } from "@signalbox/policy";
 import type { LastGood, RegistryUpdate, ShardContent } from "@signalbox/registry";
+import type { Steps } from "@signalbox/slices";
 import { sameTreatment, served } from "./freshness.ts";
 import type { Treatment } from "./freshness.ts";
+import { toEnd } from "./line.ts";
 
 /** Keys about which something may have changed and that have not been looked at since. */
 export class Touched {
@@ -25,6 +27,14 @@ export class Touched {
 
   get size(): number {
     return this.services.size + this.workloads.size + this.objects.size;
+  }
+
+  /** Has all keys of another one too. */
+  add({ hasEndpoints, objects, services, workloads }: Touched): void {
+    for (const key of services) this.services.add(key);
+    for (const key of workloads) this.workloads.add(key);
+    for (const key of objects) this.objects.add(key);
+    this.hasEndpoints ||= hasEndpoints;
   }
 }
 
@@ -65,33 +75,38 @@ export class ShardStore {
 
   /** Drops a shard with all that is in it. */
   drop(id: RegistryId, touched: Touched): void {
-    this.apply(id, { type: "snapshot", records: [] }, touched);
+    toEnd(this.apply(id, { type: "snapshot", records: [] }, touched));
     this.#shards.delete(id);
     this.#sort();
   }
 
-  /** Applies an update and notes the keys that it says something new about. */
-  apply(id: RegistryId, update: RegistryUpdate, touched: Touched): void {
+  /**
+   * Applies an update in steps and notes the keys that it says something new about. What the shard holds changes within one of the steps, right
+   * after `applying` was called, so that nobody sees half of an update; how services are called in the catalog follows in further steps.
+   * Until these are over no delta may be made.
+   */
+  *apply(id: RegistryId, update: RegistryUpdate, touched: Touched, applying?: () => void): Steps<undefined> {
     const shard = this.#shards.get(id);
-    if (shard === undefined) return;
-    const recordKey = (record: ServiceRecord) => serviceKey(record.service);
-    const workloadKeyOf = (workload: Workload) => workload.key;
-    const services = this.#names.isTrivial ? touched.services : new Set<ServiceKey>();
-    const replaced = (before: ServiceRecord | undefined, record: ServiceRecord): void => {
-      touched.hasEndpoints ||= before !== undefined && differInEndpoints(before, record);
-    };
-    if (update.type === "snapshot") {
-      replace(shard.records, update.records, recordKey, services, replaced);
-      replace(shard.workloads, update.workloads ?? [], workloadKeyOf, touched.workloads);
-      replace(shard.objects, update.objects ?? [], objectKey, touched.objects);
-    } else {
-      change(shard.records, update.records, recordKey, services, replaced);
-      change(shard.workloads, update.workloads, workloadKeyOf, touched.workloads);
-      change(shard.objects, update.objects, objectKey, touched.objects);
+    if (shard === undefined) {
+      applying?.();
+      return undefined;
     }
-    if (this.#names.isTrivial) return;
-    for (const own of services)
+    const records = yield* changed(shard.records, recordsIn(update), recordKey);
+    const workloads = yield* changed(shard.workloads, workloadsIn(update), workloadKeyOf);
+    const objects = yield* changed(shard.objects, objectsIn(update), objectKey);
+    const hasEndpoints = yield* onlyEndpointsDiffer(records);
+    applying?.();
+    const services = this.#names.isTrivial ? touched.services : new Set<ServiceKey>();
+    put(shard.records, records, services);
+    put(shard.workloads, workloads, touched.workloads);
+    put(shard.objects, objects, touched.objects);
+    touched.hasEndpoints ||= hasEndpoints;
+    if (this.#names.isTrivial) return undefined;
+    for (const own of services) {
       for (const key of this.#names.update(id, own, shard.records.get(own)?.service)) touched.services.add(key);
+      yield;
+    }
+    return undefined;
   }
 
   /** Has the catalog treat what a registry says in another way. Updates reach the shard all the same. */
@@ -231,44 +246,85 @@ export class ShardStore {
   }
 }
 
-/** Tells of each value that is new or other than before. */
-type Replaced<V> = (before: V | undefined, value: V) => void;
+/** What an update says of one kind: all that there is, or what is other than before. */
+type Said<K, V> = { readonly whole: readonly V[] } | Delta<K, V>;
 
-function replace<K, V>(
-  map: Map<K, V>,
-  values: readonly V[],
+function recordsIn(update: RegistryUpdate): Said<ServiceKey, ServiceRecord> {
+  return update.type === "snapshot" ? { whole: update.records } : (update.records ?? unchanged);
+}
+
+function workloadsIn(update: RegistryUpdate): Said<WorkloadKey, Workload> {
+  return update.type === "snapshot" ? { whole: update.workloads ?? [] } : (update.workloads ?? unchanged);
+}
+
+function objectsIn(update: RegistryUpdate): Said<ObjectKey, ConfigObject> {
+  return update.type === "snapshot" ? { whole: update.objects ?? [] } : (update.objects ?? unchanged);
+}
+
+const unchanged: Delta<never, never> = Object.freeze({ upserted: [], removed: [] });
+
+function recordKey(record: ServiceRecord): ServiceKey {
+  return serviceKey(record.service);
+}
+
+function workloadKeyOf({ key }: Workload): WorkloadKey {
+  return key;
+}
+
+/** One change of a map. */
+interface Change<K, V> {
+  readonly key: K;
+  readonly before: V | undefined;
+  /** Absent: it goes. */
+  readonly value: V | undefined;
+}
+
+/** So many values are looked at in one step: each is a few microseconds. */
+const valuesPerStep = 64;
+
+/** What is to be changed in a map, in the order in which it is done. Data is frozen, so the same object is the same content. */
+function* changed<K, V>(
+  map: ReadonlyMap<K, V>,
+  said: Said<K, V>,
   keyOf: (value: V) => K,
-  touched: Set<K>,
-  replaced?: Replaced<V>,
-): void {
-  const next = new Map(values.map((value) => [keyOf(value), value]));
-  for (const key of map.keys()) {
-    if (next.has(key)) continue;
-    map.delete(key);
+): Steps<readonly Change<K, V>[]> {
+  let looked = 0;
+  const changes: Change<K, V>[] = [];
+  const next = new Map<K, V>();
+  const gone = "whole" in said ? map.keys() : said.removed;
+  for (const value of "whole" in said ? said.whole : said.upserted) {
+    next.set(keyOf(value), value);
+    if (++looked % valuesPerStep === 0) yield;
+  }
+  for (const key of gone) {
+    if (++looked % valuesPerStep === 0) yield;
+    const before = map.get(key);
+    if (before !== undefined && !next.has(key)) changes.push({ key, before, value: undefined });
+  }
+  for (const [key, value] of next) {
+    if (++looked % valuesPerStep === 0) yield;
+    const before = map.get(key);
+    if (before !== value) changes.push({ key, before, value });
+  }
+  return changes;
+}
+
+function put<K, V>(map: Map<K, V>, changes: readonly Change<K, V>[], touched: Set<K>): void {
+  for (const { key, value } of changes) {
+    if (value === undefined) map.delete(key);
+    else map.set(key, value);
     touched.add(key);
   }
-  for (const [key, value] of next) put(map, key, value, touched, replaced);
 }
 
-function change<K, V>(
-  map: Map<K, V>,
-  delta: Delta<K, V> | undefined,
-  keyOf: (value: V) => K,
-  touched: Set<K>,
-  replaced?: Replaced<V>,
-): void {
-  if (delta === undefined) return;
-  for (const key of delta.removed) if (map.delete(key)) touched.add(key);
-  for (const value of delta.upserted) put(map, keyOf(value), value, touched, replaced);
-}
-
-// Data is frozen, so the same object is the same content.
-function put<K, V>(map: Map<K, V>, key: K, value: V, touched: Set<K>, replaced?: Replaced<V>): void {
-  const before = map.get(key);
-  if (before === value) return;
-  map.set(key, value);
-  touched.add(key);
-  replaced?.(before, value);
+/** Whether of some service only endpoints may be other than before. */
+function* onlyEndpointsDiffer(records: readonly Change<ServiceKey, ServiceRecord>[]): Steps<boolean> {
+  let looked = 0;
+  for (const { before, value } of records) {
+    if (++looked % valuesPerStep === 0) yield;
+    if (before !== undefined && value !== undefined && differInEndpoints(before, value)) return true;
+  }
+  return false;
 }
 
 /**

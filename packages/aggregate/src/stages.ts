@@ -21,6 +21,7 @@ import {
   type SavedSlowStart,
 } from "@signalbox/policy";
 import type { RegistryUpdate } from "@signalbox/registry";
+import type { Steps } from "@signalbox/slices";
 import type { CatalogRules } from "./options.ts";
 import type { ListedEndpoint } from "./registrations.ts";
 
@@ -59,8 +60,11 @@ export class Stages {
     for (const { registry } of drift?.clusters ?? []) this.#workloads.set(registry, new Map());
   }
 
-  /** Takes in what a registry says about workloads. Returns the services whose endpoints may be judged differently now. */
-  workloads(id: RegistryId, update: RegistryUpdate, now: number): ReadonlySet<ServiceKey> {
+  /**
+   * Takes in what a registry says about workloads, one in each step. Returns the services whose endpoints may be judged differently now. Until it
+   * is over, nothing may be decided on verdicts: who moved from one workload to another may seem to be gone in between.
+   */
+  *workloads(id: RegistryId, update: RegistryUpdate, now: number): Steps<ReadonlySet<ServiceKey>> {
     const known = this.#workloads.get(id);
     const touched = new Set<ServiceKey>();
     if (known === undefined || this.#truth === undefined) return touched;
@@ -73,11 +77,24 @@ export class Stages {
     };
     if (update.type === "snapshot") {
       const next = new Map((update.workloads ?? []).map((workload) => [workload.key, workload]));
-      for (const key of [...known.keys()]) if (!next.has(key)) change(key, undefined);
-      for (const [key, workload] of next) change(key, workload);
+      for (const key of [...known.keys()]) {
+        if (next.has(key)) continue;
+        change(key, undefined);
+        yield;
+      }
+      for (const [key, workload] of next) {
+        change(key, workload);
+        yield;
+      }
     } else {
-      for (const key of update.workloads?.removed ?? []) change(key, undefined);
-      for (const workload of update.workloads?.upserted ?? []) change(workload.key, workload);
+      for (const key of update.workloads?.removed ?? []) {
+        change(key, undefined);
+        yield;
+      }
+      for (const workload of update.workloads?.upserted ?? []) {
+        change(workload.key, workload);
+        yield;
+      }
     }
     return touched;
   }

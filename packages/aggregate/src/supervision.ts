@@ -1,5 +1,5 @@
 import type { RegistryId } from "@signalbox/model";
-import { checkedSink } from "@signalbox/registry";
+import { checkedSteps } from "@signalbox/registry";
 import type {
   Baseline,
   Clock,
@@ -10,8 +10,12 @@ import type {
   Registry,
   RegistrySink,
   RegistryUpdate,
+  SteppedSink,
 } from "@signalbox/registry";
+import type { Steps } from "@signalbox/slices";
 import type { ReadRecord, SourceState } from "./freshness.ts";
+import { inOneStep } from "./line.ts";
+import type { Line } from "./line.ts";
 import type { RestartOptions } from "./options.ts";
 import { abortWith, isAborted, toError } from "./waiting.ts";
 
@@ -77,8 +81,10 @@ export interface Supervision {
   readonly lastGood: LastGood;
   /** The same for the registry itself, at the begin of each run. */
   readonly baseline: Baseline;
-  /** Takes checked and frozen updates; never called after the run it belongs to ended. */
-  accept(update: RegistryUpdate): void;
+  /** Where what registries say is checked and taken in, in the order in which they say it. */
+  readonly line: Line;
+  /** Takes checked and frozen updates, in steps; never called after the run it belongs to ended. */
+  accept(update: RegistryUpdate): Steps<undefined>;
   /** Told after each complete read; `changed` where it gave something new. */
   wasRead(changed: boolean): void;
   /** Told when the problem is another one than before; undefined: there is none any more. */
@@ -147,18 +153,33 @@ export class Supervisor {
   }
 
   async #runOnce(sink: Sink): Promise<Error> {
-    const { logger, metrics, lastGood, baseline } = this.#supervision;
+    const { line, logger, metrics, lastGood, baseline } = this.#supervision;
     const { id } = this.#registry;
     const options = { id, logger, metrics, lastGood, onRejected: (count: number) => sink.rejected(count) };
     try {
-      await this.#registry.run(checkedSink(sink, options), this.#end.signal, baseline);
+      await this.#registry.run(inLine(checkedSteps(sink, options), line), this.#end.signal, baseline);
       return new RegistryEndedError(id);
     } catch (thrown) {
       return toError(thrown);
     } finally {
+      // What it said before it ended by itself is taken in.
+      if (!this.#end.signal.aborted) await line.run(inOneStep(() => undefined));
       sink.close();
     }
   }
+}
+
+/**
+ * What a registry speaks into. A call is done at once where nobody else is at work and it does not take long; else it waits for its turn, which does
+ * not change the order, and returns before.
+ */
+function inLine(sink: SteppedSink, line: Line): RegistrySink {
+  const next = (steps: Steps<void>): void => void line.run(steps);
+  return {
+    push: (update) => next(sink.push(update)),
+    alive: () => next(inOneStep(() => sink.alive())),
+    degraded: (problem, error) => next(inOneStep(() => sink.degraded(problem, error))),
+  };
 }
 
 function degrade(supervision: Supervision, problem: Problem, error: Error): void {
@@ -176,7 +197,7 @@ function problemOf(error: Error): Problem | undefined {
 }
 
 /** What one run of a registry speaks into, behind the check. The only place where foreign data enters the aggregate. */
-class Sink implements RegistrySink {
+class Sink implements SteppedSink {
   readonly #registry: RegistryId;
   readonly #supervision: Supervision;
   readonly #signal: AbortSignal;
@@ -198,12 +219,13 @@ class Sink implements RegistrySink {
     this.#closed = true;
   }
 
-  push(update: RegistryUpdate): void {
-    if (this.#over()) return;
-    this.#supervision.accept(update);
+  *push(update: RegistryUpdate): Steps<undefined> {
+    if (this.#over()) return undefined;
+    yield* this.#supervision.accept(update);
     this.#synced = true;
     this.#supervision.condition.spoken = true;
     this.#wasRead(true);
+    return undefined;
   }
 
   alive(): void {

@@ -7,6 +7,23 @@ export function isEmptyDelta(delta: CatalogDelta): boolean {
   return isEmpty(delta.entries) && isEmpty(delta.workloads) && isEmpty(delta.objects);
 }
 
+/** How many keys a sorted delta says something about. */
+export function deltaSize({ entries, objects, workloads }: CatalogDelta): number {
+  return [entries, workloads, objects].reduce(
+    (sum, { removed, upserted }) => sum + upserted.length + removed.length,
+    0,
+  );
+}
+
+/** Whether a delta is as `PendingDelta` gives it: each key at most once, and lists sorted by key. */
+export function isSorted({ entries, objects, workloads }: CatalogDelta): boolean {
+  return (
+    isSortedBy(entries, (entry) => entry.key) &&
+    isSortedBy(workloads, (workload) => workload.key) &&
+    isSortedBy(objects, objectKey)
+  );
+}
+
 /** One delta that changes what `a` and then `b` change. The newer statement about a key wins; lists come sorted by key. */
 export function mergeDeltas(a: CatalogDelta, b: CatalogDelta): CatalogDelta {
   const pending = new PendingDelta();
@@ -45,6 +62,20 @@ export class PendingDelta {
 
 function isEmpty<K, V>(delta: Delta<K, V>): boolean {
   return delta.upserted.length === 0 && delta.removed.length === 0;
+}
+
+function isSortedBy<K extends string, V>({ removed, upserted }: Delta<K, V>, keyOf: (value: V) => K): boolean {
+  let at = 0;
+  let before: K | undefined;
+  for (const value of upserted) {
+    const key = keyOf(value);
+    if (before !== undefined && before >= key) return false;
+    before = key;
+    // No key is in both lists.
+    for (let gone = removed[at]; gone !== undefined && gone <= key; gone = removed[++at])
+      if (gone === key) return false;
+  }
+  return removed.every((key, index) => index === 0 || (removed[index - 1] ?? key) < key);
 }
 
 function gather<K, V>(changes: Map<K, V | undefined>, delta: Delta<K, V>, keyOf: (value: V) => K): void {

@@ -1,5 +1,5 @@
 import type { CatalogDelta, Revision } from "@signalbox/model";
-import { PendingDelta } from "./delta.ts";
+import { deltaSize, isSorted, PendingDelta } from "./delta.ts";
 
 /** What a consumer has not taken yet. */
 export type Mail =
@@ -13,7 +13,14 @@ export type Mail =
 export class Mailbox {
   readonly consumer: string;
   #waiting:
-    "snapshot" | { readonly previous: Revision; revision: Revision; readonly pending: PendingDelta } | undefined;
+    | "snapshot"
+    | {
+        readonly previous: Revision;
+        revision: Revision;
+        /** One delta as it came, or several gathered into one. */
+        content: CatalogDelta | PendingDelta;
+      }
+    | undefined;
   #wake: (() => void) | undefined;
   #closed = false;
 
@@ -24,7 +31,7 @@ export class Mailbox {
   /** How many keys wait; a waiting snapshot counts as one. */
   get pending(): number {
     if (this.#waiting === undefined) return 0;
-    return this.#waiting === "snapshot" ? 1 : this.#waiting.pending.size;
+    return this.#waiting === "snapshot" ? 1 : sizeOf(this.#waiting.content);
   }
 
   /** Whether nothing will come any more. */
@@ -49,10 +56,16 @@ export class Mailbox {
   putDelta(previous: Revision, revision: Revision, delta: CatalogDelta, limit: number): void {
     // The snapshot will be made from a state that already has this delta.
     if (this.#waiting === "snapshot") return;
-    this.#waiting ??= { previous, revision, pending: new PendingDelta() };
-    this.#waiting.pending.add(delta);
-    this.#waiting.revision = revision;
-    if (this.#waiting.pending.size > limit) this.#waiting = "snapshot";
+    if (this.#waiting === undefined) {
+      // Nearly always it is taken before the next one comes, and then there is nothing to gather and to sort.
+      this.#waiting = { previous, revision, content: isSorted(delta) ? delta : gathered(delta) };
+    } else {
+      const { content } = this.#waiting;
+      this.#waiting.content = content instanceof PendingDelta ? content : gathered(content);
+      this.#waiting.content.add(delta);
+      this.#waiting.revision = revision;
+    }
+    if (sizeOf(this.#waiting.content) > limit) this.#waiting = "snapshot";
     this.#wake?.();
   }
 
@@ -62,7 +75,8 @@ export class Mailbox {
     this.#waiting = undefined;
     if (waiting === undefined) return undefined;
     if (waiting === "snapshot") return { type: "snapshot" };
-    return { type: "delta", previous: waiting.previous, revision: waiting.revision, delta: waiting.pending.toDelta() };
+    const { content, previous, revision } = waiting;
+    return { type: "delta", previous, revision, delta: content instanceof PendingDelta ? content.toDelta() : content };
   }
 
   /** Resolves once something waits, the mailbox is closed or `signal` aborts. For one waiter at a time. */
@@ -78,6 +92,16 @@ export class Mailbox {
       signal.removeEventListener("abort", resolve);
     }
   }
+}
+
+function gathered(delta: CatalogDelta): PendingDelta {
+  const pending = new PendingDelta();
+  pending.add(delta);
+  return pending;
+}
+
+function sizeOf(content: CatalogDelta | PendingDelta): number {
+  return content instanceof PendingDelta ? content.size : deltaSize(content);
 }
 
 function withResolvers(): { promise: Promise<void>; resolve: () => void } {

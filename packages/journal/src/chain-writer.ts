@@ -1,4 +1,5 @@
 import type { ChainEnd } from "./chain-check.ts";
+import type { Steps } from "@signalbox/slices";
 import { headerLine, JOURNAL_VERSION, noHash, recordLine } from "./format.ts";
 import type { SealedLine } from "./format.ts";
 
@@ -15,7 +16,10 @@ export interface OpenSegment {
 /** Bytes for one segment. */
 export interface Piece {
   readonly segment: OpenSegment;
-  readonly bytes: Buffer;
+  /** In their order. */
+  readonly pieces: readonly Buffer[];
+  /** Of all of them, in bytes. */
+  readonly length: number;
 }
 
 /** When a segment is full. */
@@ -45,26 +49,30 @@ export class ChainWriter {
     return this.#end.at;
   }
 
-  /** Makes the lines of one entry: its own, after a header where it begins a segment. Nothing where it is longer than `maxBytes`. */
-  add(seq: number, at: number, type: string, members: string, maxBytes: number): Piece | undefined {
-    const lineAfter = (prev: string): SealedLine => recordLine({ seq, at, type, prev }, members);
+  /**
+   * Makes the lines of one entry in steps: its own, after a header where it begins a segment. Nothing where it is longer than `maxBytes`. One entry after
+   * the other.
+   */
+  *add(seq: number, at: number, type: string, members: readonly Buffer[], maxBytes: number): Steps<Piece | undefined> {
+    const lineAfter = (prev: string): Steps<SealedLine> => recordLine({ seq, at, type, prev }, members);
     let segment = this.#segment;
-    const line = lineAfter(this.#end.hash);
-    if (line.bytes.length > maxBytes) return undefined;
-    if (segment && !this.#isFull(segment, at, line.bytes.length)) {
-      segment.bytes += line.bytes.length;
+    const line = yield* lineAfter(this.#end.hash);
+    if (line.length > maxBytes) return undefined;
+    if (segment && !this.#isFull(segment, at, line.length)) {
+      segment.bytes += line.length;
       segment.records++;
       this.#end = { hash: line.hash, next: seq + 1, at };
-      return { segment, bytes: line.bytes };
+      return { segment, pieces: line.pieces, length: line.length };
     }
     const first = this.#end.next;
     const header = headerLine({ format: JOURNAL_VERSION, first, at, prev: this.#end.hash });
-    const following = lineAfter(header.hash);
-    const bytes = Buffer.concat([header.bytes, following.bytes]);
-    segment = { first, at, bytes: bytes.length, records: 1 };
+    const following = yield* lineAfter(header.hash);
+    const pieces = [...header.pieces, ...following.pieces];
+    const length = header.length + following.length;
+    segment = { first, at, bytes: length, records: 1 };
     this.#segment = segment;
     this.#end = { hash: following.hash, next: seq + 1, at };
-    return { segment, bytes };
+    return { segment, pieces, length };
   }
 
   #isFull(segment: OpenSegment, at: number, more: number): boolean {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { canonicalJson } from "@signalbox/model";
+import type { Steps } from "@signalbox/slices";
 
 /** The version of the format of segments that this release writes, and the newest that it reads. */
 export const JOURNAL_VERSION = 1;
@@ -12,7 +13,10 @@ export const maxLineBytes = 256 * 1024 * 1024;
 
 /** One sealed line with its line end. */
 export interface SealedLine {
-  readonly bytes: Buffer;
+  /** In pieces, in their order: one line may be as long as all that a registry says. */
+  readonly pieces: readonly Buffer[];
+  /** Of all pieces, in bytes. */
+  readonly length: number;
   readonly hash: string;
 }
 
@@ -42,22 +46,46 @@ export interface RecordFront {
 /** Writes a header. */
 export function headerLine(header: SegmentHeader): SealedLine {
   const { format, first, at, prev } = header;
-  return seal(`{"format":${format},"first":${first},"at":${canonicalJson(at)},"type":"segment","prev":"${prev}"`);
+  const seal = new Seal();
+  const text = `{"format":${format},"first":${first},"at":${canonicalJson(at)},"type":"segment","prev":"${prev}"`;
+  seal.add(Buffer.from(text));
+  return seal.line();
 }
 
-/** Writes a record. `members` is what a `memberEncoder` made. */
-export function recordLine(front: Omit<RecordFront, "from" | "fromAt">, members: string): SealedLine {
+/** Writes a record in steps, a piece in each. `members` is what a `memberEncoder` made. */
+export function* recordLine(
+  front: Omit<RecordFront, "from" | "fromAt">,
+  members: readonly Buffer[],
+): Steps<SealedLine> {
   const { seq, at, type, prev } = front;
   const start = `{"seq":${seq},"at":${canonicalJson(at)},"type":${canonicalJson(type)},"prev":"${prev}"`;
-  return seal(members === "" ? start : `${start},${members}`);
+  const seal = new Seal();
+  seal.add(Buffer.from(members.every((piece) => piece.length === 0) ? start : `${start},`));
+  for (const [index, piece] of members.entries()) {
+    if (index > 0) yield;
+    seal.add(piece);
+  }
+  return seal.line();
 }
 
 const sealStart = `,"hash":"`;
 const sealLength = sealStart.length + 64 + 2;
 
-function seal(text: string): SealedLine {
-  const hash = createHash("sha256").update(text).digest("hex");
-  return { bytes: Buffer.from(`${text}${sealStart}${hash}"}\n`), hash };
+/** Seals the pieces of a line. */
+class Seal {
+  readonly #hash = createHash("sha256");
+  readonly #pieces: Buffer[] = [];
+
+  add(piece: Buffer): void {
+    this.#hash.update(piece);
+    this.#pieces.push(piece);
+  }
+
+  line(): SealedLine {
+    const hash = this.#hash.digest("hex");
+    const pieces = [...this.#pieces, Buffer.from(`${sealStart}${hash}"}\n`)];
+    return { pieces, length: pieces.reduce((sum, piece) => sum + piece.length, 0), hash };
+  }
 }
 
 /** The hash of a line (given without its line end), or nothing where a byte of the line is not what was written. */

@@ -2,8 +2,10 @@ import { appendFile, mkdir, readdir, readFile, rename, truncate, unlink, writeFi
 import { basename, join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { registryId } from "@signalbox/model";
 import { createJournal } from "./journal.ts";
 import type { JournalProblem } from "./problems.ts";
+import type { JournalEntry } from "./records.ts";
 import { redactor } from "./redact.ts";
 import { segmentName } from "./segments.ts";
 import { entries, entryOf, readAll, recordOf, snapshotOf, updateOf, write } from "./testing/entries.ts";
@@ -44,6 +46,51 @@ describe("what is read", () => {
         });
       }),
       { numRuns: 60 },
+    );
+  });
+
+  it("is the same byte by byte where entries are encoded in slices, with others coming in between", async () => {
+    const large = fc
+      .tuple(fc.constantFrom("update", "snapshot"), fc.integer({ min: 1, max: 150 }))
+      .map(([type, count]): JournalEntry => {
+        const records = Array.from({ length: count }, (_, index) =>
+          recordOf(`s${index}`, { 10: "ten", 9: "nine", token: "x" }),
+        );
+        if (type === "update")
+          return { type, at: 0, registry: registryId("memory", "one"), update: { type: "snapshot", records } };
+        const registries = [{ registry: registryId("memory", "one"), records, workloads: [], objects: [] }];
+        return { type: "snapshot", at: 0, registries, state: { ramps: [1, { b: undefined, a: [[]] }], 2: {}, 1: "" } };
+      });
+    const mixed = fc.array(
+      fc.oneof(
+        large,
+        entries(1).map(([one]): JournalEntry => one ?? { type: "tick", at: 0 }),
+      ),
+      { maxLength: 6 },
+    );
+    await fc.assert(
+      fc.asyncProperty(mixed, limits, async (appended, bounds) => {
+        await inTemporaryFolder(async (root) => {
+          let at = 0;
+          const folders = [0, 100].map((lookMs) => ({ dir: join(root, String(lookMs)), lookMs }));
+          for (const { dir, lookMs } of folders) {
+            let now = 0;
+            const journal = await createJournal({ dir, limits: bounds, now: () => (now += lookMs) });
+            at = 1000;
+            for (const entry of appended) {
+              const given = { ...entry, at: at++ };
+              journal.append(given);
+              // What is small is encoded before the call returns.
+              if (given.type === "decision") Object.assign(given, { code: "CHANGED" });
+            }
+            expect(journal.status().seq).toBe(appended.length);
+            await journal.close();
+          }
+          const [once, sliced] = await Promise.all(folders.map(({ dir }) => contentOf(dir)));
+          expect(sliced).toEqual(once);
+        });
+      }),
+      { numRuns: 40 },
     );
   });
 

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { registryId } from "@signalbox/model";
 import { describe, expect, it } from "vitest";
 import { headerLine, noHash } from "./format.ts";
 import { createJournal } from "./journal.ts";
@@ -11,7 +12,7 @@ import type { JournalProblem } from "./problems.ts";
 import { readJournal } from "./read.ts";
 import type { JournalEntry } from "./records.ts";
 import { segmentName } from "./segments.ts";
-import { entryOf, readAll, snapshotOf, updateOf, write } from "./testing/entries.ts";
+import { entryOf, readAll, recordOf, snapshotOf, updateOf, write } from "./testing/entries.ts";
 import { FaultyFiles } from "./testing/faulty-files.ts";
 import { HandTimers } from "./testing/hand-timers.ts";
 import { inTemporaryFolder } from "./testing/temporary-folder.ts";
@@ -89,6 +90,44 @@ describe("the lock", () => {
       await writeFile(file, "");
       await expect(createJournal({ dir })).rejects.toMatchObject({ host: "else_where", pid: 7, file });
       expect(await readdir(dir)).toHaveLength(1);
+    });
+  });
+});
+
+describe("a large entry", () => {
+  it("is encoded in later turns, waits as one record, and is in place when those behind it are flushed", async () => {
+    await inTemporaryFolder(async (dir) => {
+      let now = 0;
+      const journal = await createJournal({ dir, now: () => (now += 10) });
+      const records = Array.from({ length: 500 }, (_, index) => recordOf(`s${index}`));
+      const registry = registryId("memory", "one");
+      expect(journal.status().snapshotWanted).toBe(true);
+      journal.append({ type: "snapshot", at: 1, registries: [{ registry, records, workloads: [], objects: [] }] });
+      expect(journal.append(tick(2))).toBe(2);
+      expect(journal.status()).toMatchObject({ seq: 2, pending: { records: 2, bytes: 0 }, snapshotWanted: false });
+      await journal.flush();
+      expect(journal.status()).toMatchObject({ pending: { records: 0 }, snapshotWanted: false });
+      expect((await readAll(dir)).map(({ type }) => type)).toEqual(["snapshot", "tick"]);
+      await journal.close();
+    });
+  });
+
+  it("that is no plain data is lost by itself, with a gap in its place", async () => {
+    await inTemporaryFolder(async (dir) => {
+      let now = 0;
+      const journal = await createJournal({ dir, now: () => (now += 10) });
+      const records = Array.from({ length: 500 }, (_, index) => recordOf(`s${index}`));
+      const odd = { ...recordOf("odd"), instances: [NaN as never] };
+      const registry = registryId("memory", "one");
+      journal.append({ type: "update", at: 1, registry, update: { type: "snapshot", records: [...records, odd] } });
+      journal.append(tick(2));
+      journal.append({ type: "update", at: 3, registry, update: { type: "snapshot", records } });
+      await journal.close();
+      expect(await readAll(dir)).toMatchObject([
+        { type: "gap", from: 1, seq: 1, reason: "INVALID" },
+        { type: "tick", seq: 2 },
+        { type: "update", seq: 3 },
+      ]);
     });
   });
 });
@@ -366,7 +405,7 @@ describe("opening", () => {
 
   it("refuses what a newer release wrote, changes nothing and leaves no lock", async () => {
     await inTemporaryFolder(async (dir) => {
-      const { bytes } = headerLine({ format: 2, first: 1, at: 1, prev: noHash });
+      const bytes = Buffer.concat(headerLine({ format: 2, first: 1, at: 1, prev: noHash }).pieces);
       const file = join(dir, segmentName(1));
       await writeFile(file, Buffer.concat([bytes, Buffer.from("something new")]));
       await expect(createJournal({ dir })).rejects.toMatchObject({ code: "SBX_JOURNAL_VERSION", version: 2, file });

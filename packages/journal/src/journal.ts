@@ -1,3 +1,4 @@
+import { Slices, type Steps } from "@signalbox/slices";
 import { ChainWriter } from "./chain-writer.ts";
 import type { OpenSegment, Piece } from "./chain-writer.ts";
 import { memberEncoder } from "./encode.ts";
@@ -56,6 +57,8 @@ export interface JournalOptions {
   readonly onProblem?: ReportProblem;
   /** Default: the machine's own. */
   readonly files?: JournalFiles;
+  /** Milliseconds, for how long an entry is encoded in one turn of the event loop. Default: the process's own. */
+  readonly now?: () => number;
   /** Calls `run` once after `ms` milliseconds, unless the function that it returns is called before. Default: the process's timers. */
   readonly after?: (ms: number, run: () => void) => () => void;
 }
@@ -89,7 +92,8 @@ export interface JournalStatus {
 export interface Journal {
   /**
    * Takes an entry and returns its sequence number. Never waits and, before `close`, never throws: what cannot be written is lost,
-   * reported, and a gap record stands in its place. The entry is redacted and encoded at once, so it may change afterwards.
+   * reported, and a gap record stands in its place. The entry is redacted and encoded at once, so it may change afterwards; but for an `update`
+   * and a `snapshot`, which may be as large as the catalog: what is in these must stay as it is until it is written.
    * A time before that of the last entry is taken as that one.
    */
   append(entry: JournalEntry): number;
@@ -154,6 +158,41 @@ const batchBytes = 1024 * 1024;
 /** No front and seal of a record has more bytes. */
 const frameBytes = 512;
 
+/** What a registry said may be as large as the catalog. */
+function isLarge({ type }: JournalEntry): boolean {
+  return type === "update" || type === "snapshot";
+}
+
+/** An entry whose lines are not made yet. */
+interface Queued {
+  readonly seq: number;
+  readonly at: number;
+  readonly type: JournalEntry["type"];
+  encode: Steps<readonly Buffer[]>;
+}
+
+/** The same work, done before this returns. */
+function atOnce<T>(steps: Steps<T>): Steps<T> {
+  let outcome: { readonly value: T } | { readonly error: unknown };
+  try {
+    outcome = { value: toEnd(steps) };
+  } catch (error) {
+    outcome = { error };
+  }
+  // eslint-disable-next-line require-yield -- nothing is left to do
+  return (function* (): Steps<T> {
+    if ("error" in outcome) throw outcome.error;
+    return outcome.value;
+  })();
+}
+
+function toEnd<T>(steps: Steps<T>): T {
+  for (;;) {
+    const next = steps.next();
+    if (next.done === true) return next.value;
+  }
+}
+
 interface Loss {
   readonly from: number;
   readonly fromAt: number;
@@ -167,7 +206,13 @@ class OpenJournal implements Journal {
   readonly #syncEveryMs: number;
   readonly #retryEveryMs: number;
   readonly #after: (ms: number, run: () => void) => () => void;
-  readonly #encode: (members: Readonly<Record<string, unknown>>) => string;
+  readonly #encode: (members: Readonly<Record<string, unknown>>) => Steps<readonly Buffer[]>;
+  readonly #slices: Slices;
+  /** What is not encoded yet, in its order: the first is being encoded. */
+  readonly #queue: Queued[] = [];
+  #isEncoding = false;
+  /** Resolves when the queue is empty; absent where it is. */
+  #encoded: Promise<unknown> | undefined;
   readonly #report: ReportProblem;
   readonly #chain: ChainWriter;
   readonly #store: SegmentStore;
@@ -206,6 +251,7 @@ class OpenJournal implements Journal {
     this.#retryEveryMs = options.retryEveryMs ?? 1000;
     this.#after = options.after ?? afterTimeout;
     this.#encode = memberEncoder(keptKeys(options.redact));
+    this.#slices = new Slices(options.now ?? (() => performance.now()));
     this.#report = report;
     this.#chain = new ChainWriter(limits, resumed.end, resumed.segment);
     this.#store = store;
@@ -219,34 +265,23 @@ class OpenJournal implements Journal {
     if (this.#closing) throw new JournalClosedError();
     const seq = this.#next++;
     const at = this.#timeOf(entry.at);
-    const { type, at: _, ...members } = entry;
-    let text: string;
-    try {
-      if (!entryTypes.has(type)) throw new TypeError(`there are no entries of type "${type}"`);
-      if (!Number.isFinite(entry.at)) throw new TypeError("the time of an entry is a number");
-      text = this.#encode(members);
-    } catch (cause) {
-      this.#lose(seq, at, "INVALID", cause);
-      return seq;
-    }
-    const bytes = Buffer.byteLength(text) + frameBytes;
-    if (!this.#hasRoomFor(this.#loss ? bytes + frameBytes : bytes)) this.#lose(seq, at, "FULL");
-    else {
-      this.#settleLoss();
-      if (!this.#add(seq, at, type, text)) this.#lose(seq, at, "TOO_LARGE");
-    }
-    this.#wake();
+    const queued = { seq, at, type: entry.type, encode: this.#encoding(entry) };
+    if (!isLarge(entry) && this.#queue.length > 0) queued.encode = atOnce(queued.encode);
+    this.#queue.push(queued);
+    this.#takeQueued();
     return seq;
   }
 
   async flush(): Promise<void> {
     if (this.#closing) throw new JournalClosedError();
+    await this.#encoded;
     await this.#alone(() => this.#writeAndSync());
   }
 
   close(): Promise<void> {
     this.#closing ??= this.#alone(async () => {
       try {
+        await this.#encoded;
         await this.#writeAndSync();
       } catch (cause) {
         const lost = this.#pending.length + (this.#loss ? this.#loss.seq - this.#loss.from + 1 : 0);
@@ -268,14 +303,57 @@ class OpenJournal implements Journal {
     return {
       seq: this.#next - 1,
       at: this.#at,
-      pending: { records: this.#pending.length, bytes: this.#pendingBytes },
+      pending: { records: this.#pending.length + this.#queue.length, bytes: this.#pendingBytes },
       unsynced: this.#store.isDirty,
       lost: this.#lost,
       ...(this.#degraded && { degraded: this.#degraded }),
-      snapshotWanted: !this.#hasSnapshot && this.#loss === undefined,
+      snapshotWanted:
+        !this.#hasSnapshot && this.#loss === undefined && !this.#queue.some(({ type }) => type === "snapshot"),
       segments: this.#store.segments,
       bytes: this.#store.bytes,
     };
+  }
+
+  *#encoding({ type, at, ...members }: JournalEntry): Steps<readonly Buffer[]> {
+    if (!entryTypes.has(type)) throw new TypeError(`there are no entries of type "${type}"`);
+    if (!Number.isFinite(at)) throw new TypeError("the time of an entry is a number");
+    return yield* this.#encode(members);
+  }
+
+  /** Encodes what is queued, now as far as it does not take long. */
+  #takeQueued(): void {
+    if (this.#isEncoding) return;
+    this.#isEncoding = true;
+    const taken = this.#slices.run(this.#takeAll());
+    if (taken instanceof Promise) this.#encoded = taken.finally(() => (this.#encoded = undefined));
+  }
+
+  *#takeAll(): Steps<undefined> {
+    for (let queued = this.#queue[0]; queued !== undefined; queued = this.#queue[0]) {
+      yield* this.#take(queued);
+      this.#queue.shift();
+      if (this.#queue.length > 0) yield;
+    }
+    this.#isEncoding = false;
+    return undefined;
+  }
+
+  *#take({ at, encode, seq, type }: Queued): Steps<undefined> {
+    let pieces: readonly Buffer[];
+    try {
+      pieces = yield* encode;
+    } catch (cause) {
+      this.#lose(seq, at, "INVALID", cause);
+      return undefined;
+    }
+    const bytes = pieces.reduce((sum, piece) => sum + piece.length, frameBytes);
+    if (!this.#hasRoomFor(this.#loss ? bytes + frameBytes : bytes)) this.#lose(seq, at, "FULL");
+    else {
+      yield* this.#settleLoss();
+      if (!(yield* this.#add(seq, at, type, pieces))) this.#lose(seq, at, "TOO_LARGE");
+    }
+    this.#wake();
+    return undefined;
   }
 
   /** The journal's time never goes back, so that a time names a place in it. */
@@ -313,25 +391,26 @@ class OpenJournal implements Journal {
   }
 
   /** Writes the gap record of what was lost. Only where there is room. */
-  #settleLoss(): void {
+  *#settleLoss(): Steps<undefined> {
     const loss = this.#loss;
-    if (!loss) return;
+    if (!loss) return undefined;
     this.#loss = undefined;
     const { from, fromAt, reason, seq, at } = loss;
-    this.#add(seq, at, "gap", this.#encode({ from, fromAt, reason }));
+    yield* this.#add(seq, at, "gap", yield* this.#encode({ from, fromAt, reason }));
+    return undefined;
   }
 
-  #add(seq: number, at: number, type: string, members: string): boolean {
+  *#add(seq: number, at: number, type: string, members: readonly Buffer[]): Steps<boolean> {
     // A gap record is always short enough: nothing could stand for it.
     const most = type === "gap" ? Infinity : this.#limits.maxRecordBytes;
-    const piece = this.#chain.add(seq, at, type, members, most);
+    const piece = yield* this.#chain.add(seq, at, type, members, most);
     if (!piece) return false;
     if (piece.segment !== this.#segment) this.#hasSnapshot = false;
     this.#segment = piece.segment;
     if (type === "snapshot") this.#hasSnapshot = true;
     else if (type === "gap") this.#hasSnapshot = false;
     this.#pending.push(piece);
-    this.#pendingBytes += piece.bytes.length;
+    this.#pendingBytes += piece.length;
     return true;
   }
 
@@ -373,15 +452,18 @@ class OpenJournal implements Journal {
       for (;;) {
         if (this.#pending.length === 0) {
           this.#isFull = false;
-          this.#settleLoss();
+          // Where something is being encoded, that comes with the gap before it.
+          if (!this.#isEncoding) toEnd(this.#settleLoss());
         }
         const [first] = this.#pending;
         if (!first) break;
         const batch = this.#batch(first.segment);
-        const bytes = batch.length === 1 ? first.bytes : Buffer.concat(batch.map((piece) => piece.bytes));
-        await this.#store.write(first.segment, bytes);
+        const pieces = batch.flatMap((piece) => piece.pieces);
+        const length = batch.reduce((sum, piece) => sum + piece.length, 0);
+        // One write for many small records; what is larger is not copied once more.
+        await this.#store.write(first.segment, length > batchBytes ? pieces : [Buffer.concat(pieces)]);
         this.#pending.splice(0, batch.length);
-        this.#pendingBytes -= bytes.length;
+        this.#pendingBytes -= length;
         await this.#store.prune(this.#chain.at);
       }
     } catch (error) {
@@ -400,8 +482,8 @@ class OpenJournal implements Journal {
     let bytes = 0;
     let count = 0;
     for (const piece of this.#pending) {
-      if (piece.segment !== segment || (count > 0 && bytes + piece.bytes.length > batchBytes)) break;
-      bytes += piece.bytes.length;
+      if (piece.segment !== segment || (count > 0 && bytes + piece.length > batchBytes)) break;
+      bytes += piece.length;
       count++;
     }
     return this.#pending.slice(0, count);

@@ -96,22 +96,25 @@ export class SegmentStore {
     this.#open = { segment, file: await this.#files.open(kept.path, "write"), kept };
   }
 
-  /** Writes all of `bytes` at the end of the segment, or rejects and leaves the segment as long as it was. */
-  async write(segment: OpenSegment, bytes: Buffer): Promise<void> {
+  /** Writes all of `pieces` at the end of the segment, or rejects and leaves the segment as long as it was. */
+  async write(segment: OpenSegment, pieces: readonly Buffer[]): Promise<void> {
     const { file, kept } = this.#open?.segment === segment ? this.#open : await this.#begin(segment);
     let done = 0;
     try {
-      while (done < bytes.length) {
-        const written = await file.write(bytes.subarray(done), kept.bytes + done);
-        if (written <= 0) throw new Error("the file takes nothing");
-        done += written;
+      for (const bytes of pieces) {
+        for (let ofThis = 0; ofThis < bytes.length;) {
+          const written = await file.write(bytes.subarray(ofThis), kept.bytes + done);
+          if (written <= 0) throw new Error("the file takes nothing");
+          ofThis += written;
+          done += written;
+        }
       }
     } catch (error) {
       // Also where this fails: the next write begins at the same place, and opening cuts off what is not whole.
       await file.truncate(kept.bytes).catch(() => {});
       throw error;
     }
-    kept.bytes += bytes.length;
+    kept.bytes += done;
     this.#isDirty = true;
   }
 

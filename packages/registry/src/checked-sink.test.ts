@@ -2,8 +2,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { deepFreeze, registryId, serviceKey } from "@signalbox/model";
 import type { ConfigObject, ServiceRecord } from "@signalbox/model";
-import { checkedSink } from "./checked-sink.ts";
+import { checkedSink, checkedSteps } from "./checked-sink.ts";
 import type { CheckedSinkOptions } from "./checked-sink.ts";
+import { noMetrics, silentLogger } from "./observability.ts";
 import { configObject, RecordingSink, serviceRecord, workload } from "./conformance/index.ts";
 import type { RegistrySink, RegistryUpdate } from "./registry.ts";
 
@@ -252,5 +253,59 @@ describe("checkedSink", () => {
       }),
       { numRuns: 200 },
     );
+  });
+});
+
+describe("checkedSteps", () => {
+  const many = Array.from({ length: 20 }, (_, index) =>
+    serviceRecord({ hostname: `s${index}.example.com`, instances: ["10.0.0.1"] }),
+  );
+  function stepped() {
+    const said: (RegistryUpdate | string)[] = [];
+    const sink = checkedSteps(
+      {
+        *push(update) {
+          said.push(update);
+          yield;
+          said.push("taken");
+          return undefined;
+        },
+        alive: () => said.push("alive"),
+        degraded: (problem) => said.push(problem),
+      },
+      { id, logger: silentLogger, metrics: noMetrics, onRejected: (count) => said.push(`rejected ${count}`) },
+    );
+    return { said, sink };
+  }
+
+  it("takes a step for each record, and hands nothing on before all are checked", () => {
+    const { said, sink } = stepped();
+    const steps = sink.push({ type: "snapshot", records: many });
+    for (let step = 1; step < many.length; step++) {
+      expect(steps.next().done).toBe(false);
+      expect(said).toEqual([]);
+    }
+    expect(steps.next().done).toBe(false);
+    expect(said).toEqual([{ type: "snapshot", records: many }]);
+    expect(steps.next().done).toBe(true);
+    expect(said.slice(1)).toEqual(["taken", "rejected 0"]);
+  });
+
+  it("does the same as the check in one piece", () => {
+    const { said, sink } = stepped();
+    const recording = new RecordingSink();
+    const plain = setUp(recording).sink;
+    const updates: readonly RegistryUpdate[] = [
+      { type: "delta", records: { upserted: [web], removed: [] } },
+      { type: "snapshot", records: [bad, web, ...many, web] },
+      { type: "delta", records: { upserted: [bad], removed: [serviceKey(web.service)] } },
+    ];
+    for (const update of updates) {
+      plain.push(update);
+      for (const steps = sink.push(update); steps.next().done !== true;);
+    }
+    expect(said.filter((one) => typeof one === "object")).toEqual(recording.updates);
+    expect(said[0]).toBe("PROTOCOL_ERROR");
+    expect(said.at(-1)).toBe("rejected 1");
   });
 });

@@ -51,15 +51,36 @@ const maxLogged = 10;
  * Never throws to the registry, also when the guarded sink does.
  */
 export function checkedSink(sink: RegistrySink, options: CheckedSinkOptions): RegistrySink {
+  const checked = checkedSteps({ ...plain(sink), push: (update) => once(() => sink.push(update)) }, options);
+  return {
+    ...plain(checked),
+    push(update) {
+      const steps = checked.push(update);
+      while (steps.next().done !== true);
+    },
+  };
+}
+
+/** What takes updates in small steps, between which anything else may happen but for another update of the same registry. */
+export interface SteppedSink extends Omit<RegistrySink, "push"> {
+  push(update: RegistryUpdate): Generator<undefined, undefined, undefined>;
+}
+
+/**
+ * The same as `checkedSink` for updates that are checked and handed on in steps, one record in each. Nothing is handed on before all of it is
+ * checked. Steps never throw.
+ */
+export function checkedSteps(sink: SteppedSink, options: CheckedSinkOptions): SteppedSink {
   const { id, logger, metrics } = options;
   let synced = false;
   // What passed is frozen and stays valid: saying it again, as a poll does, costs next to nothing.
   const memory: Memory = { passed: new WeakMap(), refused: new Set() };
+  const failed = (error: unknown): void => logger.error("sink-failed", { registry: id, error });
   const guarded = (act: () => void): void => {
     try {
       act();
     } catch (error) {
-      logger.error("sink-failed", { registry: id, error });
+      failed(error);
     }
   };
   const reject = (message: string): void => {
@@ -70,17 +91,20 @@ export function checkedSink(sink: RegistrySink, options: CheckedSinkOptions): Re
     });
   };
   return {
-    push(update) {
-      const checked = check(update, synced, new Inspection(options, memory));
+    *push(update) {
+      const checked = yield* check(update, synced, new Inspection(options, memory));
       if (typeof checked === "string") {
         reject(checked);
-        return;
+        return undefined;
       }
       synced = true;
-      guarded(() => {
-        sink.push(checked);
-      });
+      try {
+        yield* sink.push(checked);
+      } catch (error) {
+        failed(error);
+      }
       guarded(() => options.onRejected?.(memory.refused.size));
+      return undefined;
     },
     alive() {
       guarded(() => {
@@ -95,6 +119,20 @@ export function checkedSink(sink: RegistrySink, options: CheckedSinkOptions): Re
   };
 }
 
+function plain(sink: Omit<RegistrySink, "push">): Omit<RegistrySink, "push"> {
+  return {
+    alive: () => sink.alive(),
+    degraded: (problem, error) => sink.degraded(problem, error),
+  };
+}
+
+/** Work that is one step. */
+function* once(act: () => void): Generator<undefined, undefined, undefined> {
+  act();
+  yield;
+  return undefined;
+}
+
 /** A version is kept beside many others: one that is no text, or very long, is none. */
 function versionOf({ version }: RegistryUpdate): { readonly version?: string } {
   return typeof version === "string" && version.length <= maxVersionLength ? { version } : {};
@@ -102,11 +140,15 @@ function versionOf({ version }: RegistryUpdate): { readonly version?: string } {
 const maxVersionLength = 1000;
 
 /** The update without what is malformed in it, or why none of it may pass. */
-function check(update: RegistryUpdate, synced: boolean, inspection: Inspection): RegistryUpdate | string {
+function* check(
+  update: RegistryUpdate,
+  synced: boolean,
+  inspection: Inspection,
+): Generator<undefined, RegistryUpdate | string, undefined> {
   try {
     if (!isUpdate(update)) return "the update is neither a snapshot nor a delta";
     if (update.type === "delta" && !synced) return "a delta came before the first snapshot";
-    const checked = inspection.update(update);
+    const checked = yield* inspection.update(update);
     inspection.summarise();
     return checked;
   } catch (error) {
@@ -178,22 +220,22 @@ class Inspection {
     this.#memory = memory;
   }
 
-  update(update: RegistryUpdate): RegistryUpdate {
+  *update(update: RegistryUpdate): Generator<undefined, RegistryUpdate, undefined> {
     if (update.type === "snapshot") {
       this.#memory.refused.clear();
       return Object.freeze({
         type: "snapshot",
-        records: this.#passing(services, update.records, "whole"),
-        ...(update.workloads && { workloads: this.#passing(workloads, update.workloads, "whole") }),
-        ...(update.objects && { objects: this.#passing(objects, update.objects, "whole") }),
+        records: yield* this.#passing(services, update.records, "whole"),
+        ...(update.workloads && { workloads: yield* this.#passing(workloads, update.workloads, "whole") }),
+        ...(update.objects && { objects: yield* this.#passing(objects, update.objects, "whole") }),
         ...versionOf(update),
       });
     }
     return Object.freeze({
       type: "delta",
-      ...(update.records && { records: this.#delta(services, update.records) }),
-      ...(update.workloads && { workloads: this.#delta(workloads, update.workloads) }),
-      ...(update.objects && { objects: this.#delta(objects, update.objects) }),
+      ...(update.records && { records: yield* this.#delta(services, update.records) }),
+      ...(update.workloads && { workloads: yield* this.#delta(workloads, update.workloads) }),
+      ...(update.objects && { objects: yield* this.#delta(objects, update.objects) }),
       ...versionOf(update),
     });
   }
@@ -203,8 +245,11 @@ class Inspection {
     if (this.#rejected > maxLogged) logger.warn("records-rejected", { registry: id, count: this.#rejected });
   }
 
-  #delta<K extends string, V extends object>(kind: Kind<K, V>, delta: Delta<K, V>): Delta<K, V> {
-    const upserted = this.#passing(kind, delta.upserted, "part");
+  *#delta<K extends string, V extends object>(
+    kind: Kind<K, V>,
+    delta: Delta<K, V>,
+  ): Generator<undefined, Delta<K, V>, undefined> {
+    const upserted = yield* this.#passing(kind, delta.upserted, "part");
     const upsertedKeys = new Set(delta.upserted.map((value) => safeKey(kind, value)));
     const removed: K[] = [];
     for (const key of new Set(delta.removed)) {
@@ -218,16 +263,20 @@ class Inspection {
     return Object.freeze({ upserted, removed: Object.freeze(removed) });
   }
 
-  #passing<K extends string, V extends object>(
+  *#passing<K extends string, V extends object>(
     kind: Kind<K, V>,
     values: readonly V[],
     scope: "whole" | "part",
-  ): readonly V[] {
+  ): Generator<undefined, readonly V[], undefined> {
     const { lastGood } = this.#options;
     const seen = new Set<K>();
     const malformed = new Set<K>();
     const passing: V[] = [];
+    let isFirst = true;
     for (const value of values) {
+      // Between any two: a lone one is checked without a break.
+      if (!isFirst) yield;
+      isFirst = false;
       const faults = this.#faultsOf(kind, value);
       const key = safeKey(kind, value);
       const good = faults.length === 0 ? value : this.#salvaged(kind, value);

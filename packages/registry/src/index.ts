@@ -1,5 +1,5 @@
 export { backoff } from "./backoff.ts";
-export { checkedSink } from "./checked-sink.ts";
+export { checkedSink, checkedSteps } from "./checked-sink.ts";
 export { systemClock } from "./clock.ts";
 export { ConfigError, formatPath } from "./config-error.ts";
 export { pollLoop, watchLoop } from "./loops.ts";
@@ -7,7 +7,7 @@ export { noMetrics, silentLogger } from "./observability.ts";
 export { isAborted, pause } from "./pause.ts";
 export { SourceError } from "./source-error.ts";
 export type { Backoff, BackoffOptions } from "./backoff.ts";
-export type { CheckedSinkOptions, LastGood } from "./checked-sink.ts";
+export type { CheckedSinkOptions, LastGood, SteppedSink } from "./checked-sink.ts";
 export type { Clock } from "./clock.ts";
 export type { ConfigFault } from "./config-error.ts";
 export type { LoopOptions, PollLoopOptions, WatchLoopOptions } from "./loops.ts";

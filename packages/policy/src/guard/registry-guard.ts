@@ -92,17 +92,33 @@ export class RegistryGuard {
 
   /** Takes what the registry says and says what of it may be believed now. `now` must not go back between calls. */
   take(update: GuardedUpdate, evidence: GuardEvidence): GuardStep {
+    const steps = this.taking(update, evidence);
+    for (;;) {
+      const next = steps.next();
+      if (next.done === true) return next.value;
+    }
+  }
+
+  /**
+   * The same in small steps, a service in each. Between them the guard may be asked what it holds; what else there is to be called has to wait for
+   * the last one.
+   */
+  *taking(update: GuardedUpdate, evidence: GuardEvidence): Generator<undefined, GuardStep, undefined> {
     const step = new StepInProgress(this.#options.registry, evidence.now);
-    const changes = this.#changesOf(update);
+    const changes = yield* this.#changesOf(update);
     for (const key of changes.keys()) step.touched.add(key);
     if (this.#hasBaseline) {
-      this.#judge(changes, evidence, step);
+      yield* this.#judge(changes, evidence, step);
       if (evidence.version !== undefined) this.#releasing.seen(evidence.version, step);
     } else {
-      for (const [key, record] of changes) this.#say(key, record);
+      for (const [key, record] of changes) {
+        this.#say(key, record);
+        yield;
+      }
       this.#hasBaseline = update.type === "snapshot";
     }
-    return this.#finish(step, update.type);
+    yield;
+    return yield* this.#finishing(step, update.type);
   }
 
   /**
@@ -168,7 +184,9 @@ export class RegistryGuard {
   }
 
   /** What the update says anew or of which something is held, by key, sorted; `undefined` for a service that is gone. */
-  #changesOf(update: GuardedUpdate): ReadonlyMap<ServiceKey, ServiceRecord | undefined> {
+  *#changesOf(
+    update: GuardedUpdate,
+  ): Generator<undefined, ReadonlyMap<ServiceKey, ServiceRecord | undefined>, undefined> {
     const { said } = this.#counting;
     const changes = new Map<ServiceKey, ServiceRecord | undefined>();
     if (update.type === "snapshot") {
@@ -180,20 +198,26 @@ export class RegistryGuard {
       for (const key of update.records?.removed ?? []) changes.set(key, undefined);
       for (const record of update.records?.upserted ?? []) changes.set(serviceKey(record.service), record);
     }
-    return changes.size < 2 ? changes : new Map([...changes].sort(byKey));
+    yield;
+    if (changes.size < 2) return changes;
+    // Without a comparison of our own it is much faster, and by code unit as well.
+    const sorted = new Map<ServiceKey, ServiceRecord | undefined>();
+    for (const key of [...changes.keys()].sort()) sorted.set(key, changes.get(key));
+    return sorted;
   }
 
-  #judge(
+  *#judge(
     changes: ReadonlyMap<ServiceKey, ServiceRecord | undefined>,
     evidence: GuardEvidence,
     step: StepInProgress,
-  ): void {
+  ): Generator<undefined, void, undefined> {
     const { now } = step;
     this.#counting.prune(now);
     const candidates: Candidate[] = [];
     const lostServices: ServiceKey[] = [];
     const gotServices: ServiceKey[] = [];
     for (const [key, record] of changes) {
+      yield;
       const rule = this.#options.ruleOf(key);
       const before = this.#counting.said.get(key);
       const wasPresent = this.#counting.isPresent(key);
@@ -297,12 +321,21 @@ export class RegistryGuard {
   }
 
   #finish(step: StepInProgress, type: "snapshot" | "delta"): GuardStep {
+    const steps = this.#finishing(step, type);
+    for (;;) {
+      const next = steps.next();
+      if (next.done === true) return next.value;
+    }
+  }
+
+  *#finishing(step: StepInProgress, type: "snapshot" | "delta"): Generator<undefined, GuardStep, undefined> {
     this.#holding.close(step.guardsChanged);
     const { said } = this.#counting;
     const recordOf = (key: ServiceKey) => this.#holding.recordWith(key, said.get(key));
-    if (type === "delta") return step.finish({ type, records: deltaOf(step.touched, recordOf) });
+    if (type === "delta") return step.finish({ type, records: yield* deltaOf(step.touched, recordOf) });
     const keys = new Set([...said.keys(), ...this.#holding.held.keys()]);
-    return step.finish({ type, records: deltaOf(keys, recordOf).upserted });
+    const { upserted } = yield* deltaOf(keys, recordOf);
+    return step.finish({ type, records: upserted });
   }
 
   #restore(accepted: readonly ServiceRecord[], saved: SavedGuard | undefined): void {
@@ -339,8 +372,4 @@ function holdsOtherwise(one: GuardRule, other: GuardRule): boolean {
 
 function without(instances: readonly ServiceInstance[], ids: ReadonlySet<string>): readonly ServiceInstance[] {
   return ids.size === 0 ? instances : instances.filter(({ id }) => !ids.has(id));
-}
-
-function byKey(a: readonly [string, unknown], b: readonly [string, unknown]): number {
-  return byCodeUnit(a[0], b[0]);
 }

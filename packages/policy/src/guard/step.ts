@@ -116,17 +116,19 @@ export class StepInProgress {
   }
 }
 
-/** A delta of these services as they are now, sorted. */
-export function deltaOf(
+/** A delta of these services as they are now, sorted; in small steps. */
+export function* deltaOf(
   keys: Iterable<ServiceKey>,
   recordOf: (key: ServiceKey) => ServiceRecord | undefined,
-): Delta<ServiceKey, ServiceRecord> {
+): Generator<undefined, Delta<ServiceKey, ServiceRecord>, undefined> {
   const upserted: ServiceRecord[] = [];
   const removed: ServiceKey[] = [];
-  for (const key of [...keys].sort(byCodeUnit)) {
+  // Without a comparison of our own, which is by code unit as well.
+  for (const key of [...keys].sort()) {
     const record = recordOf(key);
     if (record === undefined) removed.push(key);
     else upserted.push(record);
+    yield;
   }
   return { upserted, removed };
 }
