@@ -28,7 +28,7 @@ const mayImport = {
     "packages/envoy-api",
     "packages/xds-server",
   ],
-  "packages/debug": ["packages/model"],
+  "packages/debug": ["packages/model", "packages/slices"],
   "packages/api": ["packages/model", "packages/policy"],
   "packages/signalbox": ["packages/[^/]+", "adapters/[^/]+"],
   "packages/http-client": [],

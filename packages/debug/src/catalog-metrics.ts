@@ -1,4 +1,5 @@
 import type { Catalog, CatalogDelta, CatalogEntry, HealthStatus, ObjectKey, ServiceKey } from "@signalbox/model";
+import { Slices, type Steps } from "@signalbox/slices";
 import type { Instruments } from "./instruments.ts";
 
 interface Counted {
@@ -10,7 +11,7 @@ type Event =
   | { readonly type: "snapshot"; readonly catalog: Catalog }
   | { readonly type: "delta"; readonly revision: Catalog["revision"]; readonly delta: CatalogDelta };
 
-/** Follows the catalog by its events; work for a delta is proportional to the delta. */
+/** Follows the catalog by its events; work for a delta is proportional to the delta. What a large one counts shows a little later. */
 export class CatalogMetrics {
   readonly #instruments: Instruments;
   readonly #now: () => number;
@@ -19,6 +20,10 @@ export class CatalogMetrics {
   readonly #virtualServices = new Set<ObjectKey>();
   readonly #objects = new Set<string>();
   readonly #workloads = new Set<string>();
+  readonly #slices = new Slices(() => performance.now());
+  /** Events that wait for the one that is being counted. */
+  readonly #waiting: Event[] = [];
+  #isCounting = false;
   #withoutInstances = 0;
   #lastChange: number | undefined;
 
@@ -36,11 +41,32 @@ export class CatalogMetrics {
   event(event: Event): void {
     this.#lastChange = this.#now();
     this.#instruments.count("signalbox_bus_events_total", { type: event.type });
+    this.#waiting.push(event);
+    if (!this.#isCounting) this.#count();
+  }
+
+  #count(): void {
+    for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
+      const counting = this.#slices.run(this.#counting(event));
+      this.#isCounting = counting instanceof Promise;
+      if (counting instanceof Promise) {
+        void counting.then(() => {
+          this.#isCounting = false;
+          this.#count();
+        });
+        return;
+      }
+    }
+  }
+
+  *#counting(event: Event): Steps<undefined> {
     const delta = event.type === "delta" ? event.delta : this.#replacement(event.catalog);
-    this.#apply(delta);
+    yield;
+    yield* this.#applying(delta);
     const revision = event.type === "delta" ? event.revision : event.catalog.revision;
     this.#instruments.set("signalbox_bus_revision", revision.sequence);
     this.#publish();
+    return undefined;
   }
 
   /** A snapshot as the delta from what is known; unchanged services are not in it. */
@@ -64,7 +90,7 @@ export class CatalogMetrics {
     };
   }
 
-  #apply(delta: CatalogDelta): void {
+  *#applying(delta: CatalogDelta): Steps<undefined> {
     const triggers = new Set<string>();
     const update = (type: string, trigger: string): void => {
       this.#instruments.count("pilot_inbound_updates", { type });
@@ -73,18 +99,21 @@ export class CatalogMetrics {
     for (const key of delta.entries.removed) {
       this.#forget(key);
       update("svcdelete", "service");
+      yield;
     }
     for (const entry of delta.entries.upserted) {
       const before = this.#services.get(entry.key)?.version.split("/")[0];
       if (before === entry.versions.service) update("eds", "endpoint");
       else update("svc", "service");
       this.#remember(entry);
+      yield;
     }
     this.#applyObjects(delta, () => update("config", "config"));
     for (const { key } of delta.workloads.upserted) this.#workloads.add(key);
     for (const key of delta.workloads.removed) this.#workloads.delete(key);
     if (delta.workloads.upserted.length + delta.workloads.removed.length > 0) triggers.add("workload");
     for (const type of triggers) this.#instruments.count("pilot_push_triggers", { type });
+    return undefined;
   }
 
   #applyObjects(delta: CatalogDelta, update: () => void): void {

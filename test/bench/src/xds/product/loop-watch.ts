@@ -45,6 +45,7 @@ export function watchLoop(): LoopWatch {
     turns = [];
     longestShort = 0;
     collections = [];
+    last = { at: performance.now(), waited: waitedMs() };
   };
   return {
     async take() {
