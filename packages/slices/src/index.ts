@@ -1,1 +1,1 @@
-export { atOnce, Slices, type Steps } from "./slices.ts";
+export { atOnce, each, Slices, type Steps } from "./slices.ts";

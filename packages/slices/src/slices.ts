@@ -11,6 +11,20 @@ export function atOnce<T>(steps: Steps<T>): T {
   }
 }
 
+/** So many small things are done between two yields. */
+const stepSize = 128;
+
+/** Does something with each item, and gives way after each hundred or so: for loops over many of which each is little. */
+export function* each<T>(items: Iterable<T>, task: (item: T) => void): Steps<undefined> {
+  let done = 0;
+  for (const item of items) {
+    task(item);
+    done++;
+    if (done % stepSize === 0) yield;
+  }
+  return undefined;
+}
+
 /** Milliseconds of work in one turn of the event loop. */
 const sliceMs = 8;
 

@@ -2,6 +2,7 @@ import type { OutboundPort } from "./outbound-port.ts";
 import { TrafficDirection } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { byCodeUnit, type Service } from "@signalbox/model";
+import { each, type Steps } from "@signalbox/slices";
 import { isLoopback, serviceAddresses, type AddressRange } from "./addresses.ts";
 import {
   httpConnectionManager,
@@ -49,16 +50,16 @@ interface Binding {
 }
 
 /**
- * The listeners of one port number. HTTP services share `0.0.0.0_<port>` with route table `<port>`; others listen at their
+ * The listeners of one port number, in steps. HTTP services share `0.0.0.0_<port>` with route table `<port>`; others listen at their
  * virtual address, or at each endpoint when they are headless, or take part in the shared listener by SNI, address range or
  * as what is left. Two services that want the same place: the one that comes first in `ports` has it.
  */
-export function portListeners(
+export function* portListeners(
   number: number,
   ports: readonly OutboundPort[],
   style: ListenerStyle,
   settings: MeshSettings,
-): readonly PortListener[] {
+): Steps<readonly PortListener[]> {
   const taken = style.captured ? [settings.proxyListenPort, settings.proxyInboundListenPort] : [];
   if (
     number === settings.proxyHttpPort ||
@@ -68,9 +69,9 @@ export function portListeners(
     return [];
   const listeners = new Map<string, PortListener>();
   const shared: Member[] = [];
-  for (const port of ports) {
+  yield* each(ports, (port) => {
     const kind = portKind(port.port.protocol);
-    if (kind === "none") continue;
+    if (kind === "none") return;
     const binding = bindingOf(port, kind, style);
     for (const address of binding.addresses) {
       const name = `${address}_${String(number)}`;
@@ -78,7 +79,7 @@ export function portListeners(
         listeners.set(name, { name, owner: port, make: () => ownListener(name, address, port, kind, style, settings) });
     }
     if (binding.wildcard) shared.push({ port, kind, ranges: binding.ranges });
-  }
+  });
   if (shared.length === 0) return [...listeners.values()];
   const name = `${style.wildcards[0]}_${String(number)}`;
   return [

@@ -194,10 +194,8 @@ export class ScopeOverlay implements Scope {
       this.#ports.delete(number);
       return undefined;
     }
-    // Made ahead, for whoever asks for it below.
-    if (!port.routes.isEmpty) yield* port.routes.making();
     if (own.length === 0) {
-      const resources = this.#sharedPortTable(number, port);
+      const resources = yield* this.#sharedPortTable(number, port);
       port.listeners = this.listeners.cover(port.listeners, none, []);
       port.tables = this.routes.cover(port.tables, none, resources);
       return undefined;
@@ -208,17 +206,17 @@ export class ScopeOverlay implements Scope {
       const member = memberOf(this.#places.get(host)?.service, number);
       if (member !== undefined) members.set(host, member);
     }
-    const made = portResources(number, [...members.values()], port.routes, style, this.base.settings);
+    const made = yield* portResources(number, [...members.values()], port.routes, style, this.base.settings);
     port.listeners = this.listeners.cover(port.listeners, group?.listeners ?? none, made.listeners);
     port.tables = this.routes.cover(port.tables, group?.tables ?? none, made.tables);
     return undefined;
   }
 
   /** Only names differ: where the others have a table of the port, there is one here. */
-  #sharedPortTable(number: number, { routes }: Port): readonly Resource[] {
+  *#sharedPortTable(number: number, { routes }: Port): Steps<readonly Resource[]> {
     const name = String(number);
     if (this.base.routes.next(name) === undefined || routes.isEmpty) return [];
-    return [routes.resource()];
+    return [yield* routes.making()];
   }
 
   *#publishProxy(proxy: RouteTable): Steps<undefined> {

@@ -22,7 +22,7 @@ import { encodeRouteConfiguration, serviceDomains, type Fallback } from "./route
 import type { Sight } from "./sight.ts";
 import type { RouteClaim } from "./route-claim.ts";
 import { RouteTable } from "./route-table.ts";
-import type { Steps } from "@signalbox/slices";
+import { each, type Steps } from "@signalbox/slices";
 import { ResourceTable, type Table } from "./tables.ts";
 
 /** Listeners and routes that a set of equal clients shares. */
@@ -222,10 +222,14 @@ export class EnvoyScope implements Scope {
   *#publish(number: number): Steps<undefined> {
     const group = this.#groups.get(number);
     if (group === undefined) return undefined;
-    // Made ahead, for whoever asks for it below.
-    if (!group.routes.isEmpty) yield* group.routes.making();
     const members = [...group.members.values()];
-    const { listeners, tables } = portResources(number, members, group.routes, this.options.style, this.settings);
+    const { listeners, tables } = yield* portResources(
+      number,
+      members,
+      group.routes,
+      this.options.style,
+      this.settings,
+    );
     group.listeners = this.listeners.replace(group.listeners, listeners);
     group.tables = this.routes.replace(group.tables, tables);
     if (members.length === 0) this.#groups.delete(number);
@@ -259,25 +263,28 @@ export function claimRoutes(
   if (kind === "http" || kind === "sniffed") proxy?.claim(proxyKey(host, port.port.number), withPorts(claim));
 }
 
-/** Listeners and route tables of one port number. */
-export function portResources(
+/** Listeners and route tables of one port number, in steps. */
+export function* portResources(
   number: number,
   members: readonly Member[],
   routes: RouteTable,
   style: ListenerStyle,
   settings: MeshSettings,
-): { readonly listeners: readonly Resource[]; readonly tables: readonly Resource[] } {
+): Steps<{ readonly listeners: readonly Resource[]; readonly tables: readonly Resource[] }> {
   // Hosts that only rules know have routes in the table of the port; nobody opens the port for them.
   if (members.every(({ service }) => service.rules?.bare === true)) return { listeners: [], tables: [] };
   const styleKey = JSON.stringify(style);
-  const listeners = portListeners(number, inOrder(members), style, settings).map(({ name, owner, make }) =>
-    owner === undefined
-      ? listenerResource(make())
-      : owner.encoded.resource(`${styleKey} ${name}`, () => listenerResource(make())),
-  );
+  const listeners: Resource[] = [];
+  for (const { name, owner, make } of yield* portListeners(number, inOrder(members), style, settings)) {
+    const made = () => listenerResource(make());
+    listeners.push(owner === undefined ? made() : owner.encoded.resource(`${styleKey} ${name}`, made));
+    yield;
+  }
   if (listeners.length === 0) return { listeners, tables: [] };
-  const tables = routes.isEmpty ? [] : [routes.resource()];
-  for (const { service, port } of members) if (hasOwnRouteTable(port, style)) tables.push(ownRouteTable(service, port));
+  const tables = routes.isEmpty ? [] : [yield* routes.making()];
+  yield* each(members, ({ service, port }) => {
+    if (hasOwnRouteTable(port, style)) tables.push(ownRouteTable(service, port));
+  });
   return { listeners, tables };
 }
 

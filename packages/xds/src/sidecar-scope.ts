@@ -160,9 +160,7 @@ export class SidecarScope implements Scope {
       if (!port.isDirty && !this.#faults.has(port.number)) continue;
       this.#faults.delete(port.number);
       try {
-        // Made ahead, for whoever asks for it below.
-        if (!port.routes.isEmpty) yield* port.routes.making();
-        this.#publish(port);
+        yield* this.#publish(port);
       } catch (cause) {
         this.#faults.set(port.number, { subject: `port ${String(port.number)}`, cause });
       }
@@ -171,16 +169,17 @@ export class SidecarScope implements Scope {
     return undefined;
   }
 
-  #publish(port: EgressPort): void {
+  *#publish(port: EgressPort): Steps<undefined> {
     const base = this.#base;
-    if (base === undefined) return;
+    if (base === undefined) return undefined;
     port.isDirty = false;
     const { number, routes } = port;
     const style = styleOf(port.egress, base.options.style);
-    const made = portResources(number, [...port.members.values()], routes, style, this.#options.settings);
+    const made = yield* portResources(number, [...port.members.values()], routes, style, this.#options.settings);
     const group = base.group(number);
     port.listeners = this.listeners.cover(port.listeners, group?.listeners ?? none, made.listeners);
     port.tables = this.routes.cover(port.tables, group?.tables ?? none, made.tables);
+    return undefined;
   }
 }
 

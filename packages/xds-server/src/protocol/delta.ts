@@ -1,8 +1,7 @@
-import type { Steps } from "@signalbox/slices";
+import { each, type Steps } from "@signalbox/slices";
 import { byCodeUnits } from "../code-units.ts";
 import type { Resource } from "../resource.ts";
 import { deltaFrame } from "./frame.ts";
-import { each } from "./joint-work.ts";
 import { NameOverlay } from "./names.ts";
 import { sortedByName, type BuildContext, type Outgoing } from "./outgoing.ts";
 import { LimitExceededError, type DeltaRequest } from "./request.ts";

@@ -1,7 +1,6 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
-import type { Steps } from "@signalbox/slices";
+import { each, type Steps } from "@signalbox/slices";
 import type { Resource } from "../resource.ts";
-import { each } from "./joint-work.ts";
 
 /** A response ready for any stream: encoded once, never copied. */
 export interface Frame {

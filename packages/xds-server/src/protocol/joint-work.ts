@@ -1,18 +1,5 @@
 import type { Steps } from "@signalbox/slices";
 
-/** So many small things are done between two yields. */
-const stepSize = 128;
-
-/** Passes the items on, with a yield behind each hundred or so: for loops over many. */
-export function* each<T>(items: Iterable<T>, task: (item: T) => void): Steps<void> {
-  let done = 0;
-  for (const item of items) {
-    task(item);
-    done++;
-    if (done % stepSize === 0) yield;
-  }
-}
-
 /** Work in steps whose result many ask for. Whoever asks does the next step, wherever others left it; it is done once. */
 export class JointWork<T> {
   readonly #steps: Steps<T>;

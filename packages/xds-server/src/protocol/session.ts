@@ -83,7 +83,7 @@ const patience = 3;
 /** Names of a type that neither the protocol nor the source knows: a client may try, but not fill the server with them. */
 const maxUnknownNames = 1_000;
 
-/** Whoever tells of such a change has done enough for one turn of the event loop. */
+/** Whoever tells of such a change, or of another view, has done enough for one turn of the event loop. */
 function isLarge(changed: ChangedNames): boolean {
   let names = 0;
   for (const { size } of changed.values()) names += size;
@@ -330,7 +330,7 @@ export class Session implements StreamHandler, NameHolder {
       this.refuse(error);
       return;
     }
-    if (changed !== undefined && isLarge(changed)) this.#later();
+    if (changed === undefined || isLarge(changed)) this.#later();
     else this.#soon();
   }
 

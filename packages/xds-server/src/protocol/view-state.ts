@@ -1,10 +1,10 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
-import type { Steps } from "@signalbox/slices";
+import { each, type Steps } from "@signalbox/slices";
 import type { Resource, ResourceView } from "../resource.ts";
 import { byCodeUnits } from "../code-units.ts";
 import { SetVersion } from "../set-version.ts";
 import type { Frame } from "./frame.ts";
-import { each, JointWork } from "./joint-work.ts";
+import { JointWork } from "./joint-work.ts";
 import type { SharedNames } from "./names.ts";
 import { sortedByName } from "./outgoing.ts";
 import { resourceKind } from "./resource-kinds.ts";

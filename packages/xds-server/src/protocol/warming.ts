@@ -1,7 +1,6 @@
-import type { Steps } from "@signalbox/slices";
+import { each, type Steps } from "@signalbox/slices";
 import { endpointNameOf } from "../references.ts";
 import type { Resource } from "../resource.ts";
-import { each } from "./joint-work.ts";
 import type { SharedNames } from "./names.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { warmingSetOf, type WarmingSet } from "./warming-set.ts";

@@ -2,6 +2,7 @@ import { create, toJson } from "@bufbuild/protobuf";
 import { anyRegistry } from "@signalbox/envoy-api";
 import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import type { Protocol } from "@signalbox/model";
+import { atOnce } from "@signalbox/slices";
 import { describe, expect, it } from "vitest";
 import { EncodedParts } from "../encoded-parts.ts";
 import { meshSettings } from "../mesh.ts";
@@ -54,7 +55,7 @@ function portOf(
 }
 
 function listenersOf(ports: readonly OutboundPort[], style = captured): readonly Listener[] {
-  return portListeners(443, ports, style, settings).map(
+  return atOnce(portListeners(443, ports, style, settings)).map(
     ({ make }) =>
       toJson(ListenerSchema, create(ListenerSchema, make()), { registry: anyRegistry }) as unknown as Listener,
   );
