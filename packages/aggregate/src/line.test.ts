@@ -56,13 +56,13 @@ describe("work in line", () => {
   it("that a step asks for comes after the work of that step", async () => {
     const { done, line, work } = standing({ stepMs: 1 });
     const inner: (string | Promise<string>)[] = [];
-    line.run(
+    void line.run(
       work("a", 2, (step) => {
         if (step === 1) inner.push(line.run(work("b", 1)));
       }),
     );
     expect(done).toEqual(["a1", "a2", "b1"]);
-    expect(await Promise.all(inner)).toEqual(["b"]);
+    expect(await Promise.all(inner.map(async (one) => await one))).toEqual(["b"]);
   });
 
   it("that fails is told to whoever asked for it, and what stands behind it goes on", async () => {
@@ -86,7 +86,7 @@ describe("work in line", () => {
     expect(line.isIdle).toBe(true);
     expect(done).toEqual(["a1", "a2", "a3", "a4", "a5", "b1", "b2", "b3"]);
     expect(line.run(work("c", 1))).toBe("c");
-    expect(await Promise.all(results)).toEqual(["a", "b"]);
+    expect(await Promise.all(results.map(async (one) => await one))).toEqual(["a", "b"]);
     expect(done).toHaveLength(9);
   });
 

@@ -75,7 +75,7 @@ export class Line {
   *#all(): Steps<undefined> {
     while (this.#current !== undefined) {
       this.#step();
-      if (this.#current !== undefined) yield;
+      if (!this.isIdle) yield;
     }
     return undefined;
   }

@@ -101,7 +101,7 @@ export class Publishing {
       this.#leadership.seek(signal);
       const first = await this.#options.debounce.due(signal);
       this.#oldest ??= first;
-      if (this.#fatal !== undefined) throw this.#fatal;
+      this.#throwFatal();
       await this.#leadership.settled();
       this.#isUnderWay = true;
       try {
@@ -110,6 +110,10 @@ export class Publishing {
         this.#isUnderWay = false;
       }
     }
+  }
+
+  #throwFatal(): void {
+    if (this.#fatal !== undefined) throw this.#fatal;
   }
 
   /** Ends with the run. */

@@ -71,12 +71,11 @@ describe("what is read", () => {
     await fc.assert(
       fc.asyncProperty(mixed, limits, async (appended, bounds) => {
         await inTemporaryFolder(async (root) => {
-          let at = 0;
           const folders = [0, 100].map((lookMs) => ({ dir: join(root, String(lookMs)), lookMs }));
           for (const { dir, lookMs } of folders) {
             let now = 0;
             const journal = await createJournal({ dir, limits: bounds, now: () => (now += lookMs) });
-            at = 1000;
+            let at = 1000;
             for (const entry of appended) {
               const given = { ...entry, at: at++ };
               journal.append(given);

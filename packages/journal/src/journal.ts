@@ -266,7 +266,7 @@ class OpenJournal implements Journal {
     const seq = this.#next++;
     const at = this.#timeOf(entry.at);
     const queued = { seq, at, type: entry.type, encode: this.#encoding(entry) };
-    if (!isLarge(entry) && this.#queue.length > 0) queued.encode = atOnce(queued.encode);
+    if (!isLarge(entry)) queued.encode = atOnce(queued.encode);
     this.#queue.push(queued);
     this.#takeQueued();
     return seq;
