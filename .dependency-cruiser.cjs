@@ -18,7 +18,7 @@ const mayImport = {
   ],
   "packages/envoy-api": [],
   "packages/xds-server": ["packages/envoy-api", "packages/slices"],
-  "packages/traffic": ["packages/model", "packages/istio-objects"],
+  "packages/traffic": ["packages/model", "packages/istio-objects", "packages/slices"],
   "packages/xds": [
     "packages/model",
     "packages/event-bus",

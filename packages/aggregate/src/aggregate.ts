@@ -77,7 +77,7 @@ class Aggregate implements AggregateController {
   constructor(options: AggregateOptions) {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
-    this.#line = new Line(() => this.#clock.now());
+    this.#line = new Line(this.#clock);
     this.#onInput = (input) => options.onInput?.(input);
     const given = options.rules ?? defaultCatalogRules;
     this.#rulesOf = given.of;

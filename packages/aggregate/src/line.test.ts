@@ -7,7 +7,7 @@ import { inOneStep, Line, toEnd } from "./line.ts";
 function standing({ stepMs }: { readonly stepMs: number }) {
   let now = 0;
   const done: string[] = [];
-  const line = new Line(() => now);
+  const line = new Line({ now: () => now });
   function* work(name: string, steps: number, during: (step: number) => void = () => undefined): Steps<string> {
     for (let step = 1; step <= steps; step++) {
       now += stepMs;

@@ -1,3 +1,4 @@
+import type { Clock } from "@signalbox/registry";
 import { Slices, type Steps } from "@signalbox/slices";
 
 /** One piece of work and what became of it. */
@@ -44,9 +45,9 @@ export class Line {
   /** Whether a step is being done at this moment, so that whoever asks is part of it. */
   #inStep = false;
 
-  /** `now` gives milliseconds; with a clock that stands still everything is done at once. */
-  constructor(now: () => number) {
-    this.#slices = new Slices(now);
+  /** With a clock that stands still everything is done at once. */
+  constructor(clock: Pick<Clock, "now">) {
+    this.#slices = new Slices(clock);
   }
 
   /** Whether nobody is at work. */

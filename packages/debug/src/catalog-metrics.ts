@@ -20,7 +20,7 @@ export class CatalogMetrics {
   readonly #virtualServices = new Set<ObjectKey>();
   readonly #objects = new Set<string>();
   readonly #workloads = new Set<string>();
-  readonly #slices = new Slices(() => performance.now());
+  readonly #slices: Slices;
   /** Events that wait for the one that is being counted. */
   readonly #waiting: Event[] = [];
   #isCounting = false;
@@ -30,6 +30,7 @@ export class CatalogMetrics {
   constructor(instruments: Instruments, now: () => number) {
     this.#instruments = instruments;
     this.#now = now;
+    this.#slices = new Slices({ now });
   }
 
   /** When the catalog last changed, in epoch milliseconds; `undefined` before the first event. */

@@ -251,7 +251,7 @@ class OpenJournal implements Journal {
     this.#retryEveryMs = options.retryEveryMs ?? 1000;
     this.#after = options.after ?? afterTimeout;
     this.#encode = memberEncoder(keptKeys(options.redact));
-    this.#slices = new Slices(options.now ?? (() => performance.now()));
+    this.#slices = new Slices({ now: options.now ?? (() => performance.now()) });
     this.#report = report;
     this.#chain = new ChainWriter(limits, resumed.end, resumed.segment);
     this.#store = store;

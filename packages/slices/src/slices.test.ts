@@ -11,16 +11,16 @@ function steps(count: number, ms: number) {
     }
     return "done";
   }
-  return { state, slices: new Slices(() => state.now), work };
+  return { state, slices: new Slices({ now: () => state.now }), work };
 }
 
 describe("work in slices", () => {
   it("is done at once where it fits in one", () => {
-    const { slices, work } = steps(3, 2);
+    const { slices, work } = steps(2, 2);
     expect(slices.run(work())).toBe("done");
   });
 
-  it("lets the event loop turn after every eight milliseconds", async () => {
+  it("lets the event loop turn after every five milliseconds", async () => {
     const { slices, state, work } = steps(10, 4);
     const seen: number[] = [];
     const watch = () => {
@@ -44,7 +44,7 @@ describe("work in slices", () => {
       }
     }
     let now = 0;
-    const slices = new Slices(() => now);
+    const slices = new Slices({ now: () => now });
     expect(() => slices.run(failing(0))).toThrow("step 0");
     await expect(slices.run(failing(5))).rejects.toThrow("step 5");
   });

@@ -26,16 +26,22 @@ export function* each<T>(items: Iterable<T>, task: (item: T) => void): Steps<und
 }
 
 /** Milliseconds of work in one turn of the event loop. */
-const sliceMs = 8;
+const sliceMs = 5;
+
+/** Gives milliseconds. */
+interface Clock {
+  now(): number;
+}
 
 /** Does work in slices, so that sockets and timers do not wait for the end of it. All its work in one turn of the event loop is one slice. */
 export class Slices {
-  readonly #now: () => number;
-  #turnBegan: number | undefined;
+  readonly #clock: Clock;
+  /** Milliseconds of work in the present turn of the event loop. */
+  #inTurn = 0;
 
-  /** `now` gives milliseconds; with a clock that stands still everything is done in one slice. */
-  constructor(now: () => number) {
-    this.#now = now;
+  /** With a clock that stands still everything is done in one slice. */
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   /** The result where the work fits in what is left of the slice, and a promise of it where it goes on in later turns of the event loop. */
@@ -53,21 +59,16 @@ export class Slices {
   }
 
   #slice<T>(steps: Steps<T>): IteratorResult<undefined, T> {
-    const began = this.#beginning();
+    const before = this.#inTurn;
+    if (before === 0) setImmediate(() => (this.#inTurn = 0));
+    const began = this.#clock.now();
     for (;;) {
       const next = steps.next();
-      const spent = this.#now() - began;
+      const spent = this.#clock.now() - began;
       // A clock that was set back says nothing about the slice: it ends.
-      if (next.done === true || spent >= sliceMs || spent < 0) return next;
+      if (next.done !== true && before + spent < sliceMs && spent >= 0) continue;
+      this.#inTurn = before + Math.max(0, spent);
+      return next;
     }
-  }
-
-  /** When the first work of this turn began. */
-  #beginning(): number {
-    if (this.#turnBegan === undefined) {
-      this.#turnBegan = this.#now();
-      setImmediate(() => (this.#turnBegan = undefined));
-    }
-    return this.#turnBegan;
   }
 }

@@ -7,10 +7,11 @@ import {
   readSidecar,
   readVirtualService,
 } from "@signalbox/istio-objects";
-import { byCodeUnit } from "@signalbox/model";
+import { byCodeUnit, type CatalogDelta } from "@signalbox/model";
+import { atOnce, type Steps } from "@signalbox/slices";
 import { DestinationRules } from "./destination-rule/destination-rules.ts";
 import type { LocalityDefault } from "./destination-rule/place.ts";
-import type { RuleBook } from "./rule-book.ts";
+import type { RuleBook, RuleTouches } from "./rule-book.ts";
 import { Touched } from "./rule-index.ts";
 import type { Rule } from "./rule.ts";
 import { RuleSet } from "./rule-set.ts";
@@ -32,7 +33,7 @@ export interface RuleBookOptions {
   readonly localityLoadBalancing?: LocalityDefault;
 }
 
-type AnyRuleSet = Pick<RuleSet<unknown>, "upsert" | "remove" | "settle" | "statuses">;
+type AnyRuleSet = Pick<RuleSet<unknown>, "upsert" | "remove" | "settling" | "statuses">;
 
 /** Makes an empty book of rules. `resolve` is for tests that count how often it is called. */
 export function createRuleBook(options: RuleBookOptions = {}, resolve = resolveVirtualService): RuleBook {
@@ -61,6 +62,20 @@ export function createRuleBook(options: RuleBookOptions = {}, resolve = resolveV
     ],
     place: destinationRules.placeNeed(namespace),
   }));
+  function* applying({ upserted, removed }: CatalogDelta["objects"]): Steps<RuleTouches> {
+    const touched = new Touched();
+    for (const key of removed) {
+      kinds.get(key.slice(0, key.indexOf("/")))?.remove(key, touched);
+      yield;
+    }
+    for (const object of upserted) {
+      kinds.get(object.kind)?.upsert(object, touched);
+      yield;
+    }
+    for (const set of kinds.values()) yield* set.settling(touched);
+    if (touched.signatures) signatures.forget();
+    return touched;
+  }
   const namesOf = (rules: readonly Rule<unknown>[]) => rules.map(({ object }) => `${object.namespace}/${object.name}`);
   return {
     governs(key, client, { imports, services }) {
@@ -86,14 +101,8 @@ export function createRuleBook(options: RuleBookOptions = {}, resolve = resolveV
           return false;
       }
     },
-    apply({ upserted, removed }) {
-      const touched = new Touched();
-      for (const key of removed) kinds.get(key.slice(0, key.indexOf("/")))?.remove(key, touched);
-      for (const object of upserted) kinds.get(object.kind)?.upsert(object, touched);
-      for (const set of kinds.values()) set.settle(touched);
-      if (touched.signatures) signatures.forget();
-      return touched;
-    },
+    apply: (objects) => atOnce(applying(objects)),
+    applying,
     signature: (client) => signatures.of(client),
     particular: (client, owners) =>
       sorted([...virtualServices.particular(client), ...destinationRules.particular(client, owners)]),

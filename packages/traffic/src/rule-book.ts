@@ -1,5 +1,6 @@
 import type { ConfigPatch, Gateway, Sidecar } from "@signalbox/istio-objects";
 import type { CatalogDelta } from "@signalbox/model";
+import type { Steps } from "@signalbox/slices";
 import type { Client } from "./client.ts";
 import type { DestinationPolicy, Routing } from "./host-rules.ts";
 import type { Rule } from "./rule.ts";
@@ -61,6 +62,8 @@ export interface Knowledge {
 export interface RuleBook {
   /** Takes in changed objects of all kinds. Those that are no rules decide nothing; those of kinds that are none of Istio's are ignored. */
   apply(objects: CatalogDelta["objects"]): RuleTouches;
+  /** The same in steps. What the book answers between two of them is partly old. */
+  applying(objects: CatalogDelta["objects"]): Steps<RuleTouches>;
   /**
    * Which clients of one namespace are governed by equal rules: those with equal texts. Empty for a mesh client where neither labels nor
    * locality matter. Of what clients say, only their place is in it (locality, and labels that order failover), and only where rules ask.

@@ -1,3 +1,4 @@
+import type { Steps } from "@signalbox/slices";
 import type { Rule } from "./rule.ts";
 
 /** What a change touches, while it is gathered. Says what `RuleTouches` says. */
@@ -14,5 +15,5 @@ export interface RuleIndex<Spec> {
   /** Puts `after` in the place of `before`; at least one of them is there, and they differ. */
   replace(before: Rule<Spec> | undefined, after: Rule<Spec> | undefined, touched: Touched): void;
   /** Called after the last `replace` of one change, before the next question. */
-  settle?(touched: Touched): void;
+  settling?(touched: Touched): Steps<undefined>;
 }

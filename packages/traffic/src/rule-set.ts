@@ -1,5 +1,6 @@
 import { checkObject, FaultList, type ObjectFault, type Read } from "@signalbox/istio-objects";
 import { canonicalJson, contentHash, objectKey, type ConfigObject } from "@signalbox/model";
+import type { Steps } from "@signalbox/slices";
 import type { RuleStatus } from "./rule-book.ts";
 import type { RuleIndex, Touched } from "./rule-index.ts";
 import type { Rule } from "./rule.ts";
@@ -45,8 +46,9 @@ export class RuleSet<Spec> {
     if (before?.rule !== undefined) this.#index?.replace(before.rule, undefined, touched);
   }
 
-  settle(touched: Touched): void {
-    this.#index?.settle?.(touched);
+  *settling(touched: Touched): Steps<undefined> {
+    if (this.#index?.settling !== undefined) yield* this.#index.settling(touched);
+    return undefined;
   }
 
   /** The form of an object that is in force. */

@@ -1,5 +1,5 @@
 /** Milliseconds of work in one turn of the event loop. */
-export const turnMs = 8;
+export const turnMs = 4;
 
 /**
  * Divides the event loop between streams. Work is done at once until one turn of the loop has had `ms` of it; what comes

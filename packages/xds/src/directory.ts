@@ -101,8 +101,7 @@ export class Directory {
       yield;
     }
     yield* this.#touchByRules(rules, hosts, addresses);
-    this.#spread(hosts);
-    yield;
+    yield* this.#spread(hosts);
     yield* this.#touchDependents(hosts);
     return { hosts, addresses, rules };
   }
@@ -414,7 +413,7 @@ export class Directory {
   }
 
   /** Who is touched through aliases: a changed target touches its aliases, a changed alias its target. */
-  #spread(hosts: Map<string, Touch>): void {
+  *#spread(hosts: Map<string, Touch>): Steps<undefined> {
     const queue = [...hosts].flatMap(([host, touch]) => (touch === "service" ? [host] : []));
     const seen = new Set(queue);
     const visit = (host: string) => {
@@ -432,7 +431,9 @@ export class Directory {
         const target = aliasOf(service);
         if (target !== undefined) visit(target);
       }
+      yield;
     }
+    return undefined;
   }
 }
 

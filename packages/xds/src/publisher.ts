@@ -130,7 +130,7 @@ class TranslatingPublisher implements XdsPublisher {
     this.#translator = options.translator;
     this.#logger = options.logger;
     this.#clock = options.clock;
-    this.#slices = new Slices(() => options.clock?.now() ?? 0);
+    this.#slices = new Slices(options.clock ?? { now: () => 0 });
     this.#secrets = options.secrets;
     this.#vhds = options.vhds ?? true;
     this.#onTranslated = (seconds) => options.onTranslated?.(seconds);

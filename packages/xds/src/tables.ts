@@ -24,6 +24,8 @@ export class ResourceTable implements Table {
   /** What these names will be. */
   readonly #staged = new Map<string, Resource | undefined>();
   #stagedVersion: SetVersion | undefined;
+  /** Nobody can have read it before it is settled for the first time: until then there is nothing to stage. */
+  #isNew = true;
   #changed = new Set<string>();
 
   get resources(): ReadonlyMap<string, Resource> {
@@ -60,6 +62,11 @@ export class ResourceTable implements Table {
   }
 
   #stage(name: string, before: Resource | undefined, after: Resource | undefined): void {
+    if (this.#isNew) {
+      this.#version.replace(before, after);
+      this.#show(name, after);
+      return;
+    }
     this.#stagedVersion ??= this.#version.copy();
     this.#stagedVersion.replace(before, after);
     this.#staged.set(name, after);
@@ -75,14 +82,17 @@ export class ResourceTable implements Table {
   }
 
   settle(): void {
+    this.#isNew = false;
     if (this.#staged.size === 0) return;
-    for (const [name, resource] of this.#staged) {
-      if (resource === undefined) this.#resources.delete(name);
-      else this.#resources.set(name, resource);
-    }
+    for (const [name, resource] of this.#staged) this.#show(name, resource);
     this.#version = this.#stagedVersion ?? this.#version;
     this.#stagedVersion = undefined;
     this.#staged.clear();
     this.#changed = new Set();
+  }
+
+  #show(name: string, resource: Resource | undefined): void {
+    if (resource === undefined) this.#resources.delete(name);
+    else this.#resources.set(name, resource);
   }
 }

@@ -262,7 +262,7 @@ class CatalogTranslator implements Translator {
       event.type === "snapshot"
         ? this.#objects.takeAll(event.catalog.objects)
         : this.#objects.take(event.delta.objects);
-    const rules = this.#book.apply(objects);
+    const rules = yield* this.#book.applying(objects);
     yield;
     const touched = yield* this.#directory.applying(this.#entriesOf(event), rules, prepared);
     for (const part of this.#parts()) yield* part.updating(touched);

@@ -1,5 +1,6 @@
 import type { VirtualService } from "@signalbox/istio-objects";
 import type { Labels } from "@signalbox/model";
+import type { Steps } from "@signalbox/slices";
 import { byAge } from "../age.ts";
 import { anyClient, type Client } from "../client.ts";
 import { HostIndex } from "../host-index.ts";
@@ -55,9 +56,13 @@ export class VirtualServices implements RuleIndex<VirtualService> {
     for (const root of this.#roots.get(id) ?? []) this.#dirty.add(root);
   }
 
-  settle(touched: Touched): void {
-    for (const id of this.#dirty) this.#rebind(id, touched);
+  *settling(touched: Touched): Steps<undefined> {
+    for (const id of this.#dirty) {
+      this.#rebind(id, touched);
+      yield;
+    }
     this.#dirty.clear();
+    return undefined;
   }
 
   /** What `RuleBook.routing` promises. */

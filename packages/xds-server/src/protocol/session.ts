@@ -75,7 +75,7 @@ const noneRemoved: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>> = new Map
 /** Names. */
 const largeChange = 1_000;
 /** Milliseconds of one turn of the event loop for the making of a response. */
-const sliceMs = 8;
+const sliceMs = 4;
 /** The same where the stream has not waited for its turn, and others may have had theirs: small responses are made at once. */
 const firstSliceMs = 2;
 /** A response is made at once after it was given up so often, so that a stream under changes without a pause gets one. */

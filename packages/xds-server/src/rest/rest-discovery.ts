@@ -69,7 +69,7 @@ export function createRestDiscovery(options: RestDiscoveryOptions): RestDiscover
   const bodies = new WeakMap<ResourceView, Map<TypeUrl, CachedBody>>();
   const { source, maxNames = 10_000, holdMs = 30_000, maxHeld = 1_000, waitMs = 900, clock = systemXdsClock } = options;
   const held = new HeldLeases({ source, holdMs, maxHeld, waitMs, clock });
-  const slices = new Slices(() => performance.now());
+  const slices = new Slices(performance);
 
   const answer = async (path: string, body: Uint8Array): Promise<RestResponse | undefined> => {
     const type = paths.get(path);
