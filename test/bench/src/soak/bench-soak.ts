@@ -91,8 +91,8 @@ interface Changing {
   readonly soaked: Soaked;
   readonly debugUrl: string;
   readonly signal: AbortSignal;
-  come(): ProxyClient;
-  leave(client: ProxyClient): void;
+  readonly come: () => ProxyClient;
+  readonly leave: (client: ProxyClient) => void;
 }
 
 /** Changes everything, second by second, each when all clients have the one before, and looks at memory. */
