@@ -8,7 +8,7 @@ import type { MeshSettings } from "./mesh.ts";
 import { NameIndex } from "./name-index.ts";
 import { RuledServices } from "./ruled-services.ts";
 import type { Sight } from "./sight.ts";
-import type { Steps } from "@signalbox/slices";
+import { each, type Steps } from "@signalbox/slices";
 import type { TranslationFault } from "./translation-fault.ts";
 
 /** What an event did to a host: something about the service, or only its endpoints. */
@@ -154,8 +154,8 @@ export class Directory {
     return this.#isLinked(host) ? [...this.#linked(host)].some(differs) : differs(host);
   }
 
-  /** All hosts that are particular. Costs what there are of them. */
-  particular(client: Client, dnsDomain: string): ReadonlySet<string> {
+  /** All hosts that are particular, found in steps. Costs what there are of them. What changes meanwhile may be missing. */
+  *particular(client: Client, dnsDomain: string): Steps<ReadonlySet<string>> {
     const { namespace } = client;
     const found = new Set<string>();
     const add = (host: string) => {
@@ -163,13 +163,16 @@ export class Directory {
       if (this.#isLinked(host)) for (const one of this.#linked(host)) found.add(one);
       else found.add(host);
     };
-    for (const host of this.#names.inNamespace(namespace).keys()) if (this.#differs(host, namespace)) add(host);
-    for (const host of this.#names.inDomain(dnsDomain).keys()) add(host);
+    yield* each(this.#names.inNamespace(namespace).keys(), (host) => {
+      if (this.#differs(host, namespace)) add(host);
+    });
+    yield* each(this.#names.inDomain(dnsDomain).keys(), add);
     for (const pattern of this.#rulesOfOwn(client)) {
       const hosts = isWildcard(pattern) ? [...this.hosts()].filter((host) => coversHost(pattern, host)) : [pattern];
       for (const host of hosts) {
         for (const one of [host, ...this.#book.sendersTo(host)])
           if (!found.has(one) && this.#ruledApart(one, client)) add(one);
+        yield;
       }
     }
     return found;
@@ -291,7 +294,14 @@ export class Directory {
     for (const [host, touch] of [...hosts]) {
       yield;
       if (touch !== "service") continue;
-      for (const sender of this.#book.sendersTo(host)) hosts.set(sender.toLowerCase(), "service");
+      for (const sender of this.#book.sendersTo(host)) {
+        hosts.set(sender.toLowerCase(), "service");
+        // A wildcard's routes are those of the services that it covers.
+        if (isWildcard(sender))
+          yield* each(this.#byHost.keys(), (covered) => {
+            if (coversHost(sender.toLowerCase(), covered)) hosts.set(covered, "service");
+          });
+      }
       if (this.#named.size > 0)
         for (const wildcard of wildcardsOver(host)) if (this.#named.has(wildcard)) hosts.set(wildcard, "service");
     }

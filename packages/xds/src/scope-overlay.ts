@@ -71,7 +71,7 @@ export class ScopeOverlay implements Scope {
   /** Puts in what these clients have otherwise. What changes meanwhile has to be told to `updating`. */
   *filling(): Steps<undefined> {
     let due = new Set<number>();
-    for (const host of this.#directory.particular(this.#client, this.#options.dnsDomain)) {
+    for (const host of yield* this.#directory.particular(this.#client, this.#options.dnsDomain)) {
       this.#place(host, due);
       yield;
     }

@@ -113,7 +113,7 @@ export class ServiceTables {
 
   /** Puts in what these clients see otherwise. What changes meanwhile has to be told to `updating`. */
   *filling(): Steps<undefined> {
-    for (const host of this.#directory.particular(this.#client, "")) {
+    for (const host of yield* this.#directory.particular(this.#client, "")) {
       this.#update(host);
       yield;
     }

@@ -3,7 +3,7 @@ import type { Steps } from "@signalbox/slices";
 import type { Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { XdsClock } from "../clock.ts";
 import type { ClientStatus, XdsEvent } from "../events.ts";
-import type { Resource } from "../resource.ts";
+import type { Resource, ResourceView } from "../resource.ts";
 import type { ChangedNames, ResourceSource, ViewLease } from "../source.ts";
 import { grpcStatus, type Peer, type StreamCall, type StreamHandler } from "../transport.ts";
 import type { Turns } from "../turns.ts";
@@ -39,6 +39,8 @@ export interface SessionShared {
   readonly turns: Turns;
   /** Monotonic milliseconds, by which large responses are made in slices; a clock that stands still makes them at once. */
   readonly monotonic: () => number;
+  /** Whether `monotonic` goes on, so that large work is worth a turn of its own. */
+  readonly inSlices: boolean;
   readonly names: NameTable;
   readonly views: ViewStates;
   readonly budget: NameBudget;
@@ -72,6 +74,8 @@ interface Making {
 
 const noNames: ReadonlySet<string> = new Set();
 const noneRemoved: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>> = new Map();
+/** What nearly every client asks for. */
+const probableTypes: readonly TypeUrl[] = [typeUrls.cluster, typeUrls.endpoint, typeUrls.listener, typeUrls.route];
 /** Names. */
 const largeChange = 1_000;
 /** Milliseconds of one turn of the event loop for the making of a response. */
@@ -115,6 +119,8 @@ export class Session implements StreamHandler, NameHolder {
   readonly #warming = new Warming();
   /** Only an aggregated delta stream can carry virtual hosts one by one. */
   readonly #hosts: DiscoveredHosts | undefined;
+  /** States of types that the client will probably ask for, made in turns of their own. */
+  #ahead: readonly { readonly view: ResourceView; readonly state: TypeState }[] = [];
   #writing = false;
   #pumping = false;
   #waitsForTurn = false;
@@ -209,6 +215,7 @@ export class Session implements StreamHandler, NameHolder {
     this.#wake?.();
     this.#lease?.release();
     for (const sub of this.#ordered) sub.close(this.#shared.views, this.#shared.names);
+    this.#letGoAhead();
     this.#shared.budget.change(this.connection, -this.#named);
     this.#named = 0;
     this.#shared.onClosed(this.id);
@@ -278,6 +285,25 @@ export class Session implements StreamHandler, NameHolder {
     const onChange = (changed: ChangedNames | undefined): void => this.#viewChanged(changed);
     const { protocol, type } = this.#method;
     this.#lease = this.#shared.source.acquire(node, onChange, peer, { protocol, aggregated: type === undefined });
+    this.#lookAhead();
+  }
+
+  /** With ten thousand resources of each type, the first request for each would have much to do at once. */
+  #lookAhead(): void {
+    const { inSlices, turns, views } = this.#shared;
+    const view = this.#lease?.current();
+    if (view === undefined || this.#method.type !== undefined || !inSlices) return;
+    for (const type of probableTypes) {
+      turns.later(() => {
+        if (this.#closed || this.#lease?.current() !== view || views.has(view, type)) return;
+        this.#ahead = [...this.#ahead, { view, state: views.acquire(view, type) }];
+      });
+    }
+  }
+
+  #letGoAhead(): void {
+    for (const { state, view } of this.#ahead) this.#shared.views.release(view, state);
+    this.#ahead = [];
   }
 
   #subscription(request: RequestHead): { sub: Subscription; first: boolean } {
@@ -330,7 +356,7 @@ export class Session implements StreamHandler, NameHolder {
       this.refuse(error);
       return;
     }
-    if (changed === undefined || isLarge(changed)) this.#later();
+    if (changed === undefined ? this.#shared.inSlices : isLarge(changed)) this.#later();
     else this.#soon();
   }
 
@@ -368,9 +394,11 @@ export class Session implements StreamHandler, NameHolder {
     for (const { changed, removed, change, now } of this.#unread.splice(0)) {
       if (changed === undefined) {
         const view = this.#lease?.current();
+        this.#letGoAhead();
         for (const sub of this.#ordered) {
           if (sub.view !== view) sub.moveTo(view, this.#shared.views, change, now);
         }
+        this.#lookAhead();
         continue;
       }
       for (const [type, names] of changed) {

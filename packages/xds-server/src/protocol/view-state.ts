@@ -292,6 +292,11 @@ export class ViewStates {
     return state;
   }
 
+  /** Whether some stream uses the state of this type. */
+  has(view: ResourceView, type: TypeUrl): boolean {
+    return this.#states.get(view)?.has(type) === true;
+  }
+
   release(view: ResourceView, state: TypeState): void {
     state.uses--;
     if (state.uses === 0) this.#states.get(view)?.delete(state.type);

@@ -95,6 +95,7 @@ export function createXdsProtocol(options: XdsProtocolOptions): XdsProtocol {
     clock,
     turns: options.turns ?? new Turns(() => 0),
     monotonic: options.monotonic ?? (() => 0),
+    inSlices: options.monotonic !== undefined,
     names,
     budget: new NameBudget(
       limits,

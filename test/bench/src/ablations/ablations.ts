@@ -24,8 +24,8 @@ export const ablations: readonly Ablation[] = [
     edits: [
       {
         file: "xds-server/dist/protocol/delta.js",
-        find: "if (sub.filter !== undefined || !sub.owed",
-        put: "if (true || !sub.owed",
+        find: "if (sub.filter !== undefined || sub.pending.size > 0",
+        put: "if (true || sub.pending.size > 0",
       },
       {
         file: "xds-server/dist/protocol/subscription.js",
@@ -107,7 +107,7 @@ export const ablations: readonly Ablation[] = [
     name: "turns",
     what: "requests and writes take turns of 8 ms",
     edits: [
-      { file: "xds-server/dist/turns.js", find: "export const turnMs = 8", put: "export const turnMs = Infinity" },
+      { file: "xds-server/dist/turns.js", find: "export const turnMs = 4", put: "export const turnMs = Infinity" },
     ],
     looks: [
       { cell: "event-loop", figure: "event loop delay, longest" },
@@ -117,7 +117,7 @@ export const ablations: readonly Ablation[] = [
   {
     name: "slices",
     what: "what is made ahead of a change is made in slices of 8 ms",
-    edits: [{ file: "slices/dist/slices.js", find: "const sliceMs = 8", put: "const sliceMs = Infinity" }],
+    edits: [{ file: "slices/dist/slices.js", find: "const sliceMs = 5", put: "const sliceMs = Infinity" }],
     looks: [
       { cell: "loop-10000", figure: "longest slice, start" },
       { cell: "loop-10000", figure: "longest slice, clients come" },
@@ -171,7 +171,7 @@ export const ablations: readonly Ablation[] = [
     what: "bytes of a route table made once",
     edits: [
       {
-        file: "xds/dist/route-table.js",
+        file: "xds/dist/table-resource.js",
         find: "if (known !== undefined)\n            return known;\n        const bytes = joinRoute",
         put: "if (false)\n            return known;\n        const bytes = joinRoute",
       },
