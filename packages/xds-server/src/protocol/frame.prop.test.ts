@@ -42,7 +42,9 @@ describe("hand-assembled responses are the bytes that protobuf-es gives", () => 
           ...controlPlane(given.controlPlane),
           resources: given.resources.map((one) => ({ typeUrl: given.type, value: one.bytes })),
         });
-        expect(Buffer.compare(finish(sotwFrame(given)).bytes, framed(toBinary(DiscoveryResponseSchema, message)))).toBe(0);
+        expect(Buffer.compare(finish(sotwFrame(given)).bytes, framed(toBinary(DiscoveryResponseSchema, message)))).toBe(
+          0,
+        );
       }),
       { numRuns: 200 },
     );
@@ -63,9 +65,9 @@ describe("hand-assembled responses are the bytes that protobuf-es gives", () => 
             resource: { typeUrl: given.type, value: one.bytes },
           })),
         });
-        expect(Buffer.compare(finish(deltaFrame(given)).bytes, framed(toBinary(DeltaDiscoveryResponseSchema, message)))).toBe(
-          0,
-        );
+        expect(
+          Buffer.compare(finish(deltaFrame(given)).bytes, framed(toBinary(DeltaDiscoveryResponseSchema, message))),
+        ).toBe(0);
       }),
       { numRuns: 200 },
     );

@@ -32,14 +32,14 @@ export class JointWork<T> {
 
   /** Does what is left of the work. Throws what a step threw, to everyone. */
   *take(): Steps<T> {
-    while (this.#result === undefined) {
-      this.#next();
-      if (this.#result === undefined) yield;
+    for (;;) {
+      const result = this.#result ?? this.#next();
+      if (result !== undefined) return result();
+      yield;
     }
-    return this.#result();
   }
 
-  #next(): void {
+  #next(): (() => T) | undefined {
     try {
       const { done, value } = this.#steps.next();
       if (done === true) this.#result = () => value;
@@ -48,5 +48,6 @@ export class JointWork<T> {
         throw error;
       };
     }
+    return this.#result;
   }
 }

@@ -320,7 +320,12 @@ export class Session implements StreamHandler, NameHolder {
   #viewChanged(changed: ChangedNames | undefined): void {
     if (this.#closed) return;
     try {
-      this.#unread.push({ changed, removed: this.#sync(changed), change: ++this.#change, now: this.#shared.clock.now() });
+      this.#unread.push({
+        changed,
+        removed: this.#sync(changed),
+        change: ++this.#change,
+        now: this.#shared.clock.now(),
+      });
     } catch (error) {
       this.refuse(error);
       return;

@@ -28,9 +28,9 @@ class PendingNames extends Set<string> {
 
   /** Does something that makes names pending because of `changed`. */
   follow(changed: ReadonlySet<string>, task: () => void): void {
-    const alone = this.size === 0;
+    const before = this.size;
     task();
-    this.#origin = alone && this.size > 0 ? changed : undefined;
+    this.#origin = before === 0 && this.size !== before ? changed : undefined;
   }
 
   override add(name: string): this {
@@ -147,7 +147,8 @@ export class Subscription {
   /** What is pending, where one change that equal subscriptions share is all that it is; `undefined` where it is more, or less. */
   *part(): Steps<Part | undefined> {
     const { origin } = this.pending;
-    if (origin === undefined || this.state === undefined || this.filter !== undefined || this.#inParts) return undefined;
+    if (origin === undefined || this.state === undefined || this.filter !== undefined || this.#inParts)
+      return undefined;
     if (this.wildcard) return this.names.size === 0 ? yield* this.state.part(origin, undefined) : undefined;
     const shared = this.sharedNames;
     return shared === undefined ? undefined : yield* this.state.part(origin, shared);

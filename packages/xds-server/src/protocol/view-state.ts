@@ -213,7 +213,8 @@ export class TypeState {
     let parts = this.#parts.get(changed);
     if (parts === undefined) {
       if (this.#parts.size >= maxParts) this.#parts.clear();
-      this.#parts.set(changed, (parts = new Map()));
+      parts = new Map<SharedNames | undefined, JointWork<Part>>();
+      this.#parts.set(changed, parts);
     }
     let work = parts.get(shared);
     if (work === undefined) {
