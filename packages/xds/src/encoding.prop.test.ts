@@ -4,6 +4,7 @@ import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/clus
 import { LocalitySchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import { ClusterLoadAssignmentSchema } from "@signalbox/envoy-api/envoy/config/endpoint/v3/endpoint";
 import { LbEndpointSchema } from "@signalbox/envoy-api/envoy/config/endpoint/v3/endpoint_components";
+import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import { VirtualHostSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
 import { FractionalPercent_DenominatorType } from "@signalbox/envoy-api/envoy/type/v3/percent";
@@ -11,7 +12,9 @@ import type { Address, CatalogInstance, Protocol } from "@signalbox/model";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lbEndpoint, serviceCluster } from "./clusters.ts";
-import { encodeEdsCluster } from "./eds-cluster.ts";
+import { encodeEdsCluster, encodeGrpcEdsCluster } from "./eds-cluster.ts";
+import { encodeGrpcListener, encodeGrpcRoutes } from "./grpc-encoding.ts";
+import { grpcCluster, grpcListener, grpcRoutes } from "./grpc.ts";
 import { encodeDefaultVirtualHost } from "./default-virtual-host.ts";
 import { dropCategory, encodeAssignment, encodeEndpoint, localityGroups, localityWeight } from "./endpoints.ts";
 import { meshSettings } from "./mesh.ts";
@@ -213,6 +216,36 @@ describe("the virtual host of a service without rules", () => {
           expect(encodeDefaultVirtualHost(name, domains, cluster, settings)).toEqual(new Uint8Array(message));
         },
       ),
+    );
+  });
+});
+
+describe("what gRPC clients get", () => {
+  const named = fc.record({
+    hostname: fc.domain(),
+    number: port,
+    protocol: fc.constantFrom(...protocols),
+    name: fc.domain(),
+  });
+
+  it("has the bytes of its messages", () => {
+    fc.assert(
+      fc.property(named, fc.boolean(), ({ hostname, name, number, protocol }, faults) => {
+        const settings = meshSettings({});
+        const { service } = entryOf({ hostname, ports: [{ number, protocol }] });
+        const [own] = service.ports;
+        if (own === undefined) throw new Error("a service without a port");
+        const cluster = outboundCluster(number, hostname);
+        expect(encodeGrpcListener(name, cluster, faults)).toEqual(
+          toBinary(ListenerSchema, create(ListenerSchema, grpcListener(name, cluster, faults))),
+        );
+        expect(encodeGrpcRoutes(service, own)).toEqual(
+          toBinary(RouteConfigurationSchema, create(RouteConfigurationSchema, grpcRoutes(service, own))),
+        );
+        expect(encodeGrpcEdsCluster(cluster, service, own, settings)).toEqual(
+          toBinary(ClusterSchema, create(ClusterSchema, grpcCluster(service, own, [], settings, "EDS"))),
+        );
+      }),
     );
   });
 });

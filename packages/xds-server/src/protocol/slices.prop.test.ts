@@ -86,11 +86,14 @@ class World {
       } while (this.#turns.waiting > 0 || this.clients.some(({ stream }) => stream.received.length > 0));
       this.clock.advance(60_000);
     }
-    // What is gone a client of the state of the world may keep: it is not told of it.
+    // What is gone, or what it asks for no more, a client of the state of the world may keep: it is not told of it.
     const view = this.cache.view(this.source.group);
     return this.clients.map((client) =>
       [...client.state()]
-        .map(({ type, held }) => [type, [...held].filter(([name]) => view?.resources(type).has(name)).sort()] as const)
+        .map(({ type, held, wants }) => {
+          const kept = [...held].filter(([name]) => wants(name) && view?.resources(type).has(name) === true);
+          return [type, kept.sort()] as const;
+        })
         .sort(([a], [b]) => (a < b ? -1 : 1)),
     );
   }
