@@ -4,6 +4,7 @@ import { ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/clus
 import { LocalitySchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import { ClusterLoadAssignmentSchema } from "@signalbox/envoy-api/envoy/config/endpoint/v3/endpoint";
 import { LbEndpointSchema } from "@signalbox/envoy-api/envoy/config/endpoint/v3/endpoint_components";
+import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import { VirtualHostSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
 import { FractionalPercent_DenominatorType } from "@signalbox/envoy-api/envoy/type/v3/percent";
@@ -11,9 +12,11 @@ import type { Address, CatalogInstance, Protocol } from "@signalbox/model";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lbEndpoint, serviceCluster } from "./clusters.ts";
-import { encodeEdsCluster } from "./eds-cluster.ts";
+import { encodeEdsCluster, encodeGrpcEdsCluster } from "./eds-cluster.ts";
 import { encodeDefaultVirtualHost } from "./default-virtual-host.ts";
 import { dropCategory, encodeAssignment, encodeEndpoint, localityGroups, localityWeight } from "./endpoints.ts";
+import { encodeGrpcListener, encodeGrpcRoutes } from "./grpc-encoding.ts";
+import { grpcCluster, grpcListener, grpcRoutes } from "./grpc.ts";
 import { meshSettings } from "./mesh.ts";
 import { outboundCluster } from "./names.ts";
 import { ReverseWriter } from "./reverse-writer.ts";
@@ -151,6 +154,56 @@ describe("the written cluster is that of protobuf-es", () => {
           expect(Buffer.from(bytes)).toEqual(Buffer.from(toBinary(ClusterSchema, message)));
         },
       ),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe("what is written for gRPC clients is that of protobuf-es", () => {
+  const named = fc.oneof(fc.domain(), text, fc.string({ minLength: 130, maxLength: 300 }));
+  const numbered = fc.integer({ min: 1, max: 65_535 });
+  const at = (hostname: string, number: number) => {
+    const one = { name: "p", number, protocol: "GRPC" as const };
+    return { port: one, service: { ...entryOf({ hostname: "web.test", ports: [one] }).service, hostname } };
+  };
+
+  it("for listeners of any name, with faults and without", () => {
+    const nonEmpty = named.filter((name) => name !== "");
+    fc.assert(
+      fc.property(nonEmpty, nonEmpty, fc.boolean(), (name, table, faults) => {
+        const message = create(ListenerSchema, grpcListener(name, table, faults));
+        expect(Buffer.from(encodeGrpcListener(name, table, faults))).toEqual(
+          Buffer.from(toBinary(ListenerSchema, message)),
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("for routes of any port without rules", () => {
+    fc.assert(
+      fc.property(named, numbered, (hostname, number) => {
+        const { port, service } = at(hostname, number);
+        const message = create(RouteConfigurationSchema, grpcRoutes(service, port));
+        expect(Buffer.from(encodeGrpcRoutes(service, port))).toEqual(
+          Buffer.from(toBinary(RouteConfigurationSchema, message)),
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("for clusters with endpoints from EDS, with settings of any mesh", () => {
+    const meshes = [meshSettings({}), meshSettings({ connectTimeout: "3s" })];
+    fc.assert(
+      fc.property(named, numbered, fc.constantFrom(...meshes), (hostname, number, settings) => {
+        const { port, service } = at(hostname, number);
+        const name = outboundCluster(number, hostname);
+        const message = create(ClusterSchema, grpcCluster(service, port, [], settings, "EDS"));
+        expect(Buffer.from(encodeGrpcEdsCluster(name, service, port, settings))).toEqual(
+          Buffer.from(toBinary(ClusterSchema, message)),
+        );
+      }),
       { numRuns: 200 },
     );
   });
