@@ -13,10 +13,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lbEndpoint, serviceCluster } from "./clusters.ts";
 import { encodeEdsCluster, encodeGrpcEdsCluster } from "./eds-cluster.ts";
-import { encodeGrpcListener, encodeGrpcRoutes } from "./grpc-encoding.ts";
-import { grpcCluster, grpcListener, grpcRoutes } from "./grpc.ts";
 import { encodeDefaultVirtualHost } from "./default-virtual-host.ts";
 import { dropCategory, encodeAssignment, encodeEndpoint, localityGroups, localityWeight } from "./endpoints.ts";
+import { encodeGrpcListener, encodeGrpcRoutes } from "./grpc-encoding.ts";
+import { grpcCluster, grpcListener, grpcRoutes } from "./grpc.ts";
 import { meshSettings } from "./mesh.ts";
 import { outboundCluster } from "./names.ts";
 import { ReverseWriter } from "./reverse-writer.ts";
@@ -159,6 +159,56 @@ describe("the written cluster is that of protobuf-es", () => {
   });
 });
 
+describe("what is written for gRPC clients is that of protobuf-es", () => {
+  const named = fc.oneof(fc.domain(), text, fc.string({ minLength: 130, maxLength: 300 }));
+  const numbered = fc.integer({ min: 1, max: 65_535 });
+  const at = (hostname: string, number: number) => {
+    const one = { name: "p", number, protocol: "GRPC" as const };
+    return { port: one, service: { ...entryOf({ hostname: "web.test", ports: [one] }).service, hostname } };
+  };
+
+  it("for listeners of any name, with faults and without", () => {
+    const nonEmpty = named.filter((name) => name !== "");
+    fc.assert(
+      fc.property(nonEmpty, nonEmpty, fc.boolean(), (name, table, faults) => {
+        const message = create(ListenerSchema, grpcListener(name, table, faults));
+        expect(Buffer.from(encodeGrpcListener(name, table, faults))).toEqual(
+          Buffer.from(toBinary(ListenerSchema, message)),
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("for routes of any port without rules", () => {
+    fc.assert(
+      fc.property(named, numbered, (hostname, number) => {
+        const { port, service } = at(hostname, number);
+        const message = create(RouteConfigurationSchema, grpcRoutes(service, port));
+        expect(Buffer.from(encodeGrpcRoutes(service, port))).toEqual(
+          Buffer.from(toBinary(RouteConfigurationSchema, message)),
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("for clusters with endpoints from EDS, with settings of any mesh", () => {
+    const meshes = [meshSettings({}), meshSettings({ connectTimeout: "3s" })];
+    fc.assert(
+      fc.property(named, numbered, fc.constantFrom(...meshes), (hostname, number, settings) => {
+        const { port, service } = at(hostname, number);
+        const name = outboundCluster(number, hostname);
+        const message = create(ClusterSchema, grpcCluster(service, port, [], settings, "EDS"));
+        expect(Buffer.from(encodeGrpcEdsCluster(name, service, port, settings))).toEqual(
+          Buffer.from(toBinary(ClusterSchema, message)),
+        );
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
 describe("a writer from the end", () => {
   it("grows, and begins anew after what it could not write", () => {
     const writer = new ReverseWriter();
@@ -216,36 +266,6 @@ describe("the virtual host of a service without rules", () => {
           expect(encodeDefaultVirtualHost(name, domains, cluster, settings)).toEqual(new Uint8Array(message));
         },
       ),
-    );
-  });
-});
-
-describe("what gRPC clients get", () => {
-  const named = fc.record({
-    hostname: fc.domain(),
-    number: port,
-    protocol: fc.constantFrom(...protocols),
-    name: fc.domain(),
-  });
-
-  it("has the bytes of its messages", () => {
-    fc.assert(
-      fc.property(named, fc.boolean(), ({ hostname, name, number, protocol }, faults) => {
-        const settings = meshSettings({});
-        const { service } = entryOf({ hostname, ports: [{ number, protocol }] });
-        const [own] = service.ports;
-        if (own === undefined) throw new Error("a service without a port");
-        const cluster = outboundCluster(number, hostname);
-        expect(encodeGrpcListener(name, cluster, faults)).toEqual(
-          toBinary(ListenerSchema, create(ListenerSchema, grpcListener(name, cluster, faults))),
-        );
-        expect(encodeGrpcRoutes(service, own)).toEqual(
-          toBinary(RouteConfigurationSchema, create(RouteConfigurationSchema, grpcRoutes(service, own))),
-        );
-        expect(encodeGrpcEdsCluster(cluster, service, own, settings)).toEqual(
-          toBinary(ClusterSchema, create(ClusterSchema, grpcCluster(service, own, [], settings, "EDS"))),
-        );
-      }),
     );
   });
 });

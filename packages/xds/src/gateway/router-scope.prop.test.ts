@@ -1,4 +1,5 @@
 import type { ConfigObject } from "@signalbox/model";
+import { atOnce } from "@signalbox/slices";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { ServiceSketch } from "../testing/catalog.ts";
@@ -162,4 +163,41 @@ it("a router that follows changes has what one has that is made afterwards, and 
   );
   // Where the book refused most of what is made here, this would prove nothing.
   expect(built).toBeGreaterThan(150);
+});
+
+it("a router that is filled while things change has what one has that is made afterwards", () => {
+  let interrupted = 0;
+  const turns = fc.array(fc.record({ filling: fc.nat(3), changing: fc.nat(3) }), { minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(
+      fc.array(step, { minLength: 3, maxLength: 3 }),
+      fc.array(fc.tuple(fc.nat(6), step, turns), { minLength: 1, maxLength: 5 }),
+      (first, changes) => {
+        const world = new World([], { services: [] });
+        for (const one of first) world.change(one.objects, one.gone, one.services, one.goneServices);
+        world.scope = world.empty();
+        const filling = world.scope.filling();
+        const advance = (count: number) => {
+          for (let at = 0; at < count; at++) if (filling.next().done === true) return true;
+          return false;
+        };
+        for (const [ahead, { gone, goneServices, objects, services }, turns] of changes) {
+          interrupted += advance(ahead) ? 0 : 1;
+          const changing = world.changing(objects, gone, services, goneServices);
+          for (const turn of turns) {
+            for (let at = 0; at < turn.changing; at++) changing.next();
+            advance(turn.filling);
+          }
+          atOnce(changing);
+        }
+        atOnce(filling);
+        world.scope.settle();
+        expect(versions(world.scope)).toEqual(versions(world.fresh()));
+        expect(words(world.scope)).toEqual(words(world.fresh()));
+      },
+    ),
+    { numRuns: 200, seed: 20_261_129 },
+  );
+  // Where it was full before anything changed, this would prove nothing.
+  expect(interrupted).toBeGreaterThan(150);
 });

@@ -122,7 +122,8 @@ export class RouterScope implements Scope {
     const passedBefore = this.#passedHosts;
     this.#merge();
     const moved = passedBefore.join(" ") !== this.#passedHosts.join(" ");
-    const passing = yield* this.#pass(moved ? this.#options.sight.hosts() : hosts.keys());
+    // What was touched may be in sight no more.
+    const passing = yield* this.#pass(moved ? [...this.#options.sight.hosts(), ...hosts.keys()] : hosts.keys());
     this.#mark(
       ({ destinations, servers }) =>
         servers.some((merged) => rules.gateways.has(merged.gateway) || (passing && isAuto(merged))) ||
@@ -210,7 +211,7 @@ export class RouterScope implements Scope {
     return this.#due.tables.size + this.#due.listeners.size > 0;
   }
 
-  /** Makes what is due now; what becomes due meanwhile stays so. Listeners read which destinations the tables have. */
+  /** Makes what is due now; what becomes due meanwhile stays so. Listeners read which destinations the tables have, so no table may be due then. */
   *#publish(): Steps<undefined> {
     const { listeners, tables } = this.#due;
     for (const name of [...tables]) {
@@ -219,6 +220,7 @@ export class RouterScope implements Scope {
       yield* this.#publishTable(name);
     }
     for (const name of [...listeners]) {
+      if (tables.size > 0) break;
       listeners.delete(name);
       this.#underWay = `listener ${name}`;
       yield* this.#publishListener(name);

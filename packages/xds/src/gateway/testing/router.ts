@@ -3,7 +3,7 @@ import { anyRegistry } from "@signalbox/envoy-api";
 import { ListenerSchema } from "@signalbox/envoy-api/envoy/config/listener/v3/listener";
 import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/route/v3/route";
 import { objectKey, registryId, serviceKey, type ConfigObject } from "@signalbox/model";
-import { atOnce } from "@signalbox/slices";
+import { atOnce, type Steps } from "@signalbox/slices";
 import { createRuleBook, type Client, type RuleBook } from "@signalbox/traffic";
 import { Directory } from "../../directory.ts";
 import { meshSettings } from "../../mesh.ts";
@@ -83,12 +83,19 @@ export class World {
 
   /** A scope made now, of the same rules and services. */
   fresh(): RouterScope {
+    const scope = this.empty();
+    atOnce(scope.filling());
+    return scope;
+  }
+
+  /** A scope in which nothing is yet. */
+  empty(): RouterScope {
     const {
       privileged = true,
       spoil = (book: RuleBook) => book,
       targetPorts = new Map<number, number>(),
     } = this.#options;
-    const scope = new RouterScope({
+    return new RouterScope({
       book: spoil(this.book),
       client: edge,
       sight: this.directory.sight(edge),
@@ -96,8 +103,6 @@ export class World {
       targetPorts,
       style: { wildcards: ["0.0.0.0"], privileged },
     });
-    atOnce(scope.filling());
-    return scope;
   }
 
   /** Takes in objects and services that came or changed, and forgets others. */
@@ -107,10 +112,20 @@ export class World {
     services: readonly ServiceSketch[] = [],
     goneServices: readonly ServiceSketch[] = [],
   ): void {
-    atOnce(this.scope.updating(this.#apply(objects, gone, services, goneServices)));
+    atOnce(this.changing(objects, gone, services, goneServices));
     const { listeners, routes } = this.scope;
     this.changed = { listeners: listeners.changed, routes: routes.changed };
     this.scope.settle();
+  }
+
+  /** The same for the rules and services at once, and for the scope in steps. Nothing is shown. */
+  *changing(
+    objects: readonly ConfigObject[],
+    gone: readonly ConfigObject[],
+    services: readonly ServiceSketch[],
+    goneServices: readonly ServiceSketch[],
+  ): Steps<undefined> {
+    return yield* this.scope.updating(this.#apply(objects, gone, services, goneServices));
   }
 
   #apply(
