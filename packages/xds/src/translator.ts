@@ -1,51 +1,23 @@
-import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
+import type { TypeUrl } from "@signalbox/envoy-api";
 import type { ChangeEvent } from "@signalbox/event-bus";
-import type { Sidecar } from "@signalbox/istio-objects";
 import type { CatalogDelta, Revision } from "@signalbox/model";
-import {
-  anyClient,
-  createRuleBook,
-  type NameDomain,
-  type Rule,
-  type RuleBook,
-  type RuleStatus,
-} from "@signalbox/traffic";
+import { createRuleBook, type NameDomain, type RuleBook, type RuleStatus } from "@signalbox/traffic";
 import type { ChangedNames, ResourceView } from "@signalbox/xds-server";
-import type { Flavour } from "./compiled-service.ts";
-import { Directory, type PreparedServices, type Touched } from "./directory.ts";
+import { Directory, type PreparedServices } from "./directory.ts";
 import type { TranslationFault } from "./translation-fault.ts";
-import { RouterScope } from "./gateway/router-scope.ts";
-import { GrpcScope } from "./grpc-scope.ts";
 import { inboundLayer, inboundOf } from "./inbound-layer.ts";
-import { JoinedTable } from "./joined-table.ts";
 import { KnownObjects } from "./known-objects.ts";
 import { meshSettings, type MeshConfig, type MeshSettings } from "./mesh.ts";
-import {
-  clientOf,
-  fallbackOf,
-  flavourOf,
-  hasListeners,
-  isCaptured,
-  isRouter,
-  styleOf,
-  wildcardsOf,
-} from "./node-kind.ts";
-import { NodeScopes, type NodeScope } from "./node-scope.ts";
+import { clientOf, isCaptured, isRouter, styleOf } from "./node-kind.ts";
+import { NodeScopes } from "./node-scope.ts";
 import type { ProxyNode } from "./node.ts";
-import { OverlayTable } from "./overlay-table.ts";
 import { PatchedView } from "./patches/patched-view.ts";
 import { faultOf, Patchers } from "./patches/patchers.ts";
 import { RuleUse } from "./rule-use.ts";
-import { ScopeOverlay } from "./scope-overlay.ts";
-import { EnvoyScope, type Scope, type ScopeOptions } from "./scope.ts";
-import { RouterSecrets, SecretTable, type SecretChanges } from "./secrets/router-secrets.ts";
-import { ServiceTables, SharedTables } from "./service-tables.ts";
-import { SidecarScope } from "./sidecar-scope.ts";
+import { RouterSecrets, type SecretChanges } from "./secrets/router-secrets.ts";
 import { atOnce, type Steps } from "@signalbox/slices";
-import type { Table } from "./tables.ts";
 import { DiscoveredHostsView } from "./vhds/discovered-hosts-view.ts";
-import { splittingAhead } from "./vhds/split-table.ts";
-import { TableView, type StagedView } from "./views.ts";
+import { BuiltScopes } from "./built-scopes.ts";
 
 /** What a translator is made from. */
 export interface TranslatorOptions {
@@ -127,35 +99,8 @@ export function createTranslator({
   return new CatalogTranslator(meshSettings(mesh), domain, shortNames);
 }
 
-/** A part of a scope, or shared by several. */
-interface Part {
-  updating(touched: Touched): Steps<undefined>;
-  readonly faults: Iterable<TranslationFault>;
-  settle(): void;
-}
-
-interface BuiltScope {
-  readonly scope: Scope | undefined;
-  readonly secrets: SecretTable | undefined;
-  /** Undefined where the scope has clusters and assignments of its own. */
-  readonly tables: ServiceTables | undefined;
-  readonly clientKey: string;
-  readonly base: TableView;
-  readonly views: Map<string, StagedView>;
-}
-
-/** What is being put into a scope. */
-interface Underway {
-  readonly clientKey: string;
-  /** In the order of their updates. */
-  readonly parts: Part[];
-}
-
 /** So many views are kept that nobody holds: what clients say decides which views there are, so there must be a bound. */
 const maximumIdle = 64;
-
-/** So many scopes are kept that were made ahead and of which nobody has a view: a client may leave before its view is there. */
-const maximumAhead = 8;
 
 class CatalogTranslator implements Translator {
   readonly #settings: MeshSettings;
@@ -165,18 +110,10 @@ class CatalogTranslator implements Translator {
   readonly #patchers: Patchers;
   readonly #nodes: NodeScopes;
   readonly #secrets: RouterSecrets;
-  readonly #sharedTables = new Map<Flavour, SharedTables>();
-  /** By kind of client. */
-  readonly #tables = new Map<string, ServiceTables>();
-  readonly #sharedScopes = new Map<string, EnvoyScope>();
-  readonly #scopes = new Map<string, BuiltScope>();
+  readonly #scopes: BuiltScopes;
   readonly #owners = new Map<ResourceView, { readonly scope: string; readonly key: string }>();
   /** Views that nobody holds, the longest forgotten first. */
   readonly #idle = new Set<ResourceView>();
-  /** Keys of scopes that were made ahead, the oldest first. */
-  readonly #ahead = new Set<string>();
-  /** Scopes that are being made. They follow events as finished ones do. */
-  readonly #underway = new Set<Underway>();
   /** Whether an event is being taken in. */
   #applying = false;
   #revision: Revision | undefined;
@@ -198,6 +135,13 @@ class CatalogTranslator implements Translator {
       patchers: this.#patchers,
     });
     this.#secrets = new RouterSecrets(this.#book);
+    this.#scopes = new BuiltScopes({
+      settings,
+      book: this.#book,
+      directory: this.#directory,
+      nodes: this.#nodes,
+      secrets: this.#secrets,
+    });
   }
 
   get revision(): Revision | undefined {
@@ -209,31 +153,7 @@ class CatalogTranslator implements Translator {
   }
 
   resources(): ReadonlyMap<TypeUrl, number> {
-    const counts = new Map<TypeUrl, number>();
-    const add = (type: TypeUrl, count: number) => counts.set(type, (counts.get(type) ?? 0) + count);
-    for (const { clusters, assignments } of this.#sharedTables.values()) {
-      add(typeUrls.cluster, clusters.resources.size);
-      add(typeUrls.endpoint, assignments.resources.size);
-    }
-    for (const { clusters, assignments } of this.#tables.values()) {
-      add(typeUrls.cluster, clusters.own.resources.size);
-      add(typeUrls.endpoint, assignments.own.resources.size);
-    }
-    for (const { listeners, routes } of this.#sharedScopes.values()) {
-      add(typeUrls.listener, listeners.resources.size);
-      add(typeUrls.route, routes.resources.size);
-    }
-    for (const { scope, secrets, views } of this.#scopes.values()) {
-      for (const view of views.values())
-        if (view instanceof DiscoveredHostsView) add(typeUrls.virtualHost, view.resources(typeUrls.virtualHost).size);
-      if (secrets !== undefined) add(typeUrls.secret, secrets.resources.size);
-      if (scope === undefined) continue;
-      const { listeners, routes } = scope;
-      if (scope instanceof RouterScope) add(typeUrls.cluster, scope.clusters.resources.size);
-      add(typeUrls.listener, (listeners instanceof OverlayTable ? listeners.own : listeners).resources.size);
-      add(typeUrls.route, (routes instanceof OverlayTable ? routes.own : routes).resources.size);
-    }
-    return counts;
+    return this.#scopes.resources();
   }
 
   *preparing(event: ChangeEvent): Steps<PreparedServices> {
@@ -265,33 +185,29 @@ class CatalogTranslator implements Translator {
     const rules = yield* this.#book.applying(objects);
     yield;
     const touched = yield* this.#directory.applying(this.#entriesOf(event), rules, prepared);
-    for (const part of this.#parts()) yield* part.updating(touched);
-    if (this.#secrets.apply(objects, rules)) for (const table of this.#secretTables()) table.update();
+    for (const part of this.#scopes.parts()) yield* part.updating(touched);
+    if (this.#secrets.apply(objects, rules)) for (const table of this.#scopes.secretTables()) table.update();
     if (rules.envoyFilters.size > 0 || rules.signatures) this.#patchers.forget();
     const everyone = rules.signatures || rules.sidecars.size > 0 || rules.envoyFilters.size > 0;
-    const views = yield* this.#changing();
-    this.#settle();
+    const views = yield* this.#scopes.changing();
+    this.#scopes.settle();
     this.#revision = event.type === "snapshot" ? event.catalog.revision : event.revision;
     return { views, addresses: touched.addresses, everyone, faults: this.#faults() };
   }
 
   setSecrets(changes: SecretChanges): TranslationChanges {
     this.#secrets.set(changes);
-    for (const table of this.#secretTables()) table.update();
-    const views = atOnce(this.#changing());
-    this.#settle();
+    for (const table of this.#scopes.secretTables()) table.update();
+    const views = atOnce(this.#scopes.changing());
+    this.#scopes.settle();
     return { views, addresses: new Set(), everyone: false, faults: this.#faults() };
-  }
-
-  #secretTables(): readonly SecretTable[] {
-    return [...this.#scopes.values()].flatMap(({ secrets }) => (secrets === undefined ? [] : [secrets]));
   }
 
   #faults(): readonly TranslationFault[] {
     return [
       ...this.#directory.faults,
-      ...this.#parts().flatMap((part) => [...part.faults]),
-      ...this.#secretTables().flatMap(({ faults }) => faults),
+      ...this.#scopes.parts().flatMap((part) => [...part.faults]),
+      ...this.#scopes.secretTables().flatMap(({ faults }) => faults),
       ...this.#patchFaults(),
     ];
   }
@@ -299,34 +215,13 @@ class CatalogTranslator implements Translator {
   preparingView(node: ProxyNode, trusted = false, vhds = false) {
     const wanted = this.#nodes.of(node, trusted);
     if (this.#scopes.has(wanted.key)) return undefined;
-    return { kind: `${vhds ? "vhds " : ""}${wanted.key}`, steps: this.#preparing(wanted, vhds) };
-  }
-
-  *#preparing(wanted: NodeScope, vhds: boolean): Steps<undefined> {
-    if (this.#scopes.has(wanted.key)) return undefined;
-    const { views } = yield* this.#building(wanted, vhds);
-    if (views.size === 0) this.#keepAhead(wanted.key);
-    return undefined;
-  }
-
-  /** Keeps a scope that was made before anybody took a view of it. */
-  #keepAhead(key: string): void {
-    this.#ahead.add(key);
-    for (const oldest of this.#ahead) {
-      if (this.#ahead.size <= maximumAhead) return;
-      this.#ahead.delete(oldest);
-      this.#dropScope(oldest);
-    }
+    return { kind: `${vhds ? "vhds " : ""}${wanted.key}`, steps: this.#scopes.making(wanted, vhds) };
   }
 
   view(node: ProxyNode, trusted = false, vhds = false): ResourceView {
     if (this.#applying) throw new Error("a view was asked for while an event is taken in");
     const wanted = this.#nodes.of(node, trusted);
-    let built = this.#scopes.get(wanted.key);
-    if (built === undefined) {
-      built = atOnce(this.#building(wanted, false));
-    }
-    this.#ahead.delete(wanted.key);
+    const built = this.#scopes.take(wanted);
     const inbound = isCaptured(node) ? inboundOf(wanted, this.#directory, this.#book) : undefined;
     const key = `${vhds ? "vhds " : ""}${inbound === undefined ? "" : JSON.stringify(inbound)}`;
     let view = built.views.get(key);
@@ -375,23 +270,9 @@ class CatalogTranslator implements Translator {
   }
 
   #patchFaults(): readonly TranslationFault[] {
-    const views = [...this.#scopes.values()].flatMap((built) => [...built.views.values()]);
-    const below = views.map((view) => (view instanceof DiscoveredHostsView ? view.base : view));
+    const below = [...this.#scopes.views()].map((view) => (view instanceof DiscoveredHostsView ? view.base : view));
     const patched = below.flatMap((view) => (view instanceof PatchedView ? view.faults : []));
     return [...this.#patchers.faults, ...patched.map(faultOf)];
-  }
-
-  /** All parts in the order of their updates: what is shared comes first. */
-  #parts(): readonly Part[] {
-    const scopes = [...this.#scopes.values()].flatMap(({ scope }) => (scope === undefined ? [] : [scope]));
-    const underway = [...this.#underway].flatMap(({ parts }) => parts);
-    const finished = [
-      ...this.#sharedTables.values(),
-      ...this.#tables.values(),
-      ...this.#sharedScopes.values(),
-      ...scopes,
-    ];
-    return [...new Set<Part>([...finished, ...underway])];
   }
 
   forget(view: ResourceView): void {
@@ -410,214 +291,6 @@ class CatalogTranslator implements Translator {
     if (owner === undefined || built === undefined) return;
     this.#owners.delete(view);
     built.views.delete(owner.key);
-    this.#dropScope(owner.scope);
+    this.#scopes.drop(owner.scope);
   }
-
-  /** Lets go of a scope without views, and of what only it had. */
-  #dropScope(key: string): void {
-    const built = this.#scopes.get(key);
-    if (built === undefined || built.views.size > 0) return;
-    this.#scopes.delete(key);
-    this.#forgetUnused(built.clientKey);
-  }
-
-  #forgetUnused(clientKey: string): void {
-    const scopes = [...this.#scopes.values()];
-    const underway = [...this.#underway];
-    if (![...scopes, ...underway].some((one) => one.clientKey === clientKey)) this.#nodes.forgetClient(clientKey);
-    const used = new Set<unknown>([
-      ...underway.flatMap(({ parts }) => parts),
-      ...scopes.flatMap(({ scope, tables }) => [tables, scope instanceof ScopeOverlay ? scope.base : undefined]),
-    ]);
-    for (const [kind, tables] of this.#tables) {
-      if (used.has(tables)) used.add(tables.shared);
-      else this.#tables.delete(kind);
-    }
-    for (const [flavour, shared] of this.#sharedTables) if (!used.has(shared)) this.#sharedTables.delete(flavour);
-    for (const [options, shared] of this.#sharedScopes) if (!used.has(shared)) this.#sharedScopes.delete(options);
-  }
-
-  /** Makes a scope in steps; with `vhds`, also what a view with virtual hosts one by one has more. */
-  *#building(wanted: NodeScope, vhds: boolean): Steps<BuiltScope> {
-    const underway: Underway = { clientKey: wanted.clientKey, parts: [] };
-    this.#underway.add(underway);
-    try {
-      const made = yield* this.#build(wanted, underway.parts);
-      yield* this.#makingViews(wanted, made.base, vhds);
-      // Somebody who could not wait may have one by now.
-      const built = this.#scopes.get(wanted.key) ?? made;
-      this.#scopes.set(wanted.key, built);
-      return built;
-    } finally {
-      this.#underway.delete(underway);
-      this.#forgetUnused(wanted.clientKey);
-    }
-  }
-
-  /** What views of a scope are made of beside its tables: whoever makes them finds it done. */
-  *#makingViews({ patcher }: NodeScope, base: TableView, vhds: boolean): Steps<undefined> {
-    for (const [type, { resources }] of patcher === undefined ? [] : base.tables) {
-      for (const resource of patcher?.concerns(type) === true ? [...resources.values()] : []) {
-        patcher?.patch(type, resource);
-        yield;
-      }
-    }
-    if (vhds) yield* splittingAhead([...base.resources(typeUrls.route).values()]);
-    return undefined;
-  }
-
-  *#build(wanted: NodeScope, parts: Part[]): Steps<BuiltScope> {
-    const { client, clientKey, node, sidecar } = wanted;
-    if (sidecar !== undefined && sidecar.spec.egress.length > 0) {
-      const scope = this.#behindSidecar(wanted, sidecar);
-      yield* filled(scope, parts);
-      const base = tableView(scope.tables, scope);
-      return { scope, tables: undefined, clientKey, base, secrets: undefined, views: new Map() };
-    }
-    const flavour = flavourOf(node);
-    const tablesKey = JSON.stringify([flavour, clientKey]);
-    let tables = this.#tables.get(tablesKey);
-    if (tables === undefined) {
-      tables = new ServiceTables(this.#directory, yield* this.#sharedTablesOf(flavour, parts), client);
-      yield* filled(tables, parts);
-      tables = setOnce(this.#tables, tablesKey, tables);
-    } else parts.push(tables);
-    const scope = yield* this.#buildScope(wanted, parts);
-    const secrets = wanted.secrets ? new SecretTable(this.#secrets, client) : undefined;
-    const base = tableView(tables, scope, secrets);
-    return { scope, secrets, tables, clientKey, base, views: new Map() };
-  }
-
-  *#buildScope(wanted: NodeScope, parts: Part[]): Steps<Scope | undefined> {
-    const { client, dnsDomain, node, settings, targets } = wanted;
-    if (targets !== undefined) {
-      const router = new RouterScope({
-        book: this.#book,
-        client,
-        sight: this.#directory.sight(client),
-        find: (host) => this.#directory.reached(host, client.namespace),
-        settings,
-        targetPorts: targets,
-        style: { wildcards: wildcardsOf(node.addresses), privileged: node.privileged },
-      });
-      return yield* filled(router, parts);
-    }
-    if (node.type === "grpc")
-      return yield* filled(new GrpcScope(this.#directory.sight(client), dnsDomain, settings), parts);
-    const options = scopeOptions(wanted);
-    if (options === undefined) return undefined;
-    const base = yield* this.#sharedScopeOf(options, settings, parts);
-    return yield* filled(new ScopeOverlay(this.#directory, base, client, dnsDomain), parts);
-  }
-
-  *#sharedTablesOf(flavour: Flavour, parts: Part[]): Steps<SharedTables> {
-    const known = this.#sharedTables.get(flavour);
-    if (known !== undefined) {
-      parts.push(known);
-      return known;
-    }
-    const made = yield* filled(new SharedTables(this.#directory.sight(anyClient), flavour, this.#settings, []), parts);
-    return setOnce(this.#sharedTables, flavour, made);
-  }
-
-  *#sharedScopeOf(options: ScopeOptions, settings: MeshSettings, parts: Part[]): Steps<EnvoyScope> {
-    const key = JSON.stringify([options, settings.registryOnly]);
-    const known = this.#sharedScopes.get(key);
-    if (known !== undefined) {
-      parts.push(known);
-      return known;
-    }
-    const made = yield* filled(new EnvoyScope(this.#directory.sight(anyClient), settings, options), parts);
-    return setOnce(this.#sharedScopes, key, made);
-  }
-
-  #behindSidecar({ client, dnsDomain, node, settings }: NodeScope, sidecar: Rule<Sidecar>): SidecarScope {
-    return new SidecarScope({
-      directory: this.#directory,
-      book: this.#book,
-      client,
-      sidecar,
-      flavour: flavourOf(node),
-      settings,
-      scope: hasListeners(node) ? { dnsDomain, style: styleOf(node), fallback: fallbackOf(node, settings) } : undefined,
-    });
-  }
-
-  /** What is staged, as the views have it that were handed out. */
-  *#changing(): Steps<ReadonlyMap<ResourceView, ChangedNames>> {
-    const views = new Map<ResourceView, ChangedNames>();
-    for (const { base, views: handedOut } of [...this.#scopes.values()]) {
-      yield;
-      const changed = nonEmpty([...base.tables].map(([type, table]) => [type, table.changed] as const));
-      if (changed.size === 0) continue;
-      for (const view of [...handedOut.values()]) {
-        const seen = yield* view.changing(changed);
-        if (seen.size > 0) views.set(view, seen);
-      }
-    }
-    return views;
-  }
-
-  /** Shows what is staged, in all views at once. */
-  #settle(): void {
-    for (const part of this.#parts()) part.settle();
-    for (const { secrets, views } of this.#scopes.values()) {
-      secrets?.settle();
-      for (const view of views.values()) view.settle();
-    }
-  }
-}
-
-/** Puts into a part what belongs there, while it follows events. */
-function* filled<T extends Part & { filling(): Steps<undefined> }>(part: T, parts: Part[]): Steps<T> {
-  parts.push(part);
-  yield* part.filling();
-  return part;
-}
-
-/** The value of a key, which is this one where there is none yet. */
-function setOnce<K, V>(map: Map<K, V>, key: K, value: V): V {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  map.set(key, value);
-  return value;
-}
-
-function tableView(
-  { assignments, clusters }: Record<"clusters" | "assignments", Table>,
-  scope: Scope | undefined,
-  secrets?: SecretTable,
-): TableView {
-  return new TableView(
-    new Map([
-      [typeUrls.cluster, scope instanceof RouterScope ? new JoinedTable(clusters, scope.clusters) : clusters],
-      [typeUrls.endpoint, assignments],
-      ...(scope === undefined
-        ? []
-        : ([
-            [typeUrls.listener, scope.listeners],
-            [typeUrls.route, scope.routes],
-          ] as const)),
-      ...(secrets === undefined ? [] : ([[typeUrls.secret, secrets]] as const)),
-    ]),
-  );
-}
-
-/** What the listeners and routes depend on that all namespaces share; undefined for clients that take none. */
-function scopeOptions({ dnsDomain, node, settings }: NodeScope): ScopeOptions | undefined {
-  if (!hasListeners(node)) return undefined;
-  return { dnsDomain: searchedBy(dnsDomain), style: styleOf(node), fallback: fallbackOf(node, settings) };
-}
-
-/** The part of a DNS domain that all its namespaces have in common: from `svc` on. */
-function searchedBy(dnsDomain: string): string {
-  const labels = dnsDomain.split(".");
-  const service = labels.indexOf("svc");
-  return service < 0 ? "" : labels.slice(service).join(".");
-}
-
-function nonEmpty(changes: readonly (readonly [TypeUrl, ReadonlySet<string>])[]): ChangedNames {
-  const kept = new Map<TypeUrl, ReadonlySet<string>>();
-  for (const [type, names] of changes) if (names.size > 0) kept.set(type, names);
-  return kept;
 }
