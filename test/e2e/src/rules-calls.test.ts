@@ -144,7 +144,9 @@ describe("calls through a sidecar by rules from files", () => {
       virtualService("details", { http: [{ retries: { attempts: 0 }, route: [to("details")] }] }),
     );
     const failures = (await calls(60, at("details"), 1)).filter(({ status }) => status === 500);
-    expect(failures).toHaveLength(3);
+    // Envoy's workers count, and its main thread takes the endpoint out: a call or two may still come between.
+    expect(failures.length).toBeGreaterThanOrEqual(3);
+    expect(failures.length).toBeLessThanOrEqual(5);
     const ejected = failing.seen.length;
     expect(shares(await calls(50, at("details")))).toEqual({ v1: 100 });
     expect(failing.seen.length).toBe(ejected);
