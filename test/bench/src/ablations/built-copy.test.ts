@@ -11,7 +11,7 @@ const file = "xds-server/dist/turns.js";
 const ablation = (find: string): Ablation => ({
   name: "turns",
   what: "turns",
-  edits: [{ file, find, put: "export const turnMs = 9999" }],
+  edits: [{ file, find, put: "export const turnMs = 9999 +" }],
   looks: [],
 });
 
@@ -36,13 +36,13 @@ it("is a product of its own, whose parts find each other and nothing of the tree
 it("is edited only while something runs, also where that fails, and the tree never", async () => {
   const { copy, here, tree } = await madeCopy();
   const before = await tree();
-  const during = await copy.without(ablation("export const turnMs = 8"), async () => {
+  const during = await copy.without(ablation("export const turnMs ="), async () => {
     expect(await tree()).toBe(before);
     return here();
   });
   expect(during).toContain("turnMs = 9999");
   expect(await here()).toBe(before);
-  const failing = copy.without(ablation("export const turnMs = 8"), () => Promise.reject(new Error("no measurement")));
+  const failing = copy.without(ablation("export const turnMs ="), () => Promise.reject(new Error("no measurement")));
   await expect(failing).rejects.toThrow("no measurement");
   expect(await here()).toBe(before);
 });
@@ -50,6 +50,6 @@ it("is edited only while something runs, also where that fails, and the tree nev
 it("does not run what would measure another product than it says", async () => {
   const { copy } = await madeCopy();
   const run = vi.fn(() => Promise.resolve());
-  await expect(copy.without(ablation("export const turnMs = 7"), run)).rejects.toThrow(AblationError);
+  await expect(copy.without(ablation("export const turnMs is"), run)).rejects.toThrow(AblationError);
   expect(run).not.toHaveBeenCalled();
 });
