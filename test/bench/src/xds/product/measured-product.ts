@@ -32,6 +32,8 @@ loop?.forget();
 const running = signalbox.run(stop.signal);
 const listening = await signalbox.listening(stop.signal);
 await signalbox.synced(stop.signal);
+// Clients come when there is something to serve, as they do beside it.
+while (!(await fetch(`http://127.0.0.1:${String(listening.debug?.port ?? 0)}/readyz`)).ok) await delay(2);
 const slices = task.probe === "slices" ? watchSlices() : undefined;
 const profiler = task.probe === "profile" ? new ProcessProfiler(200) : undefined;
 profiler?.watchHeap(16 * 1024);
