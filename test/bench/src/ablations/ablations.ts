@@ -105,7 +105,7 @@ export const ablations: readonly Ablation[] = [
   },
   {
     name: "turns",
-    what: "requests and writes take turns of 8 ms",
+    what: "requests and writes take turns of 4 ms",
     edits: [
       { file: "xds-server/dist/turns.js", find: "export const turnMs = 4", put: "export const turnMs = Infinity" },
     ],
