@@ -4,7 +4,7 @@ import { mergeService, ServiceNames } from "@signalbox/policy";
 import type { Hold, RemovalEvidence } from "@signalbox/policy";
 import { noMetrics, silentLogger, systemClock } from "@signalbox/registry";
 import type { Clock, Logger, Registry, RegistryUpdate, ShardContent } from "@signalbox/registry";
-import type { Steps } from "@signalbox/slices";
+import { atOnce, type Steps } from "@signalbox/slices";
 import { Agenda } from "./agenda.ts";
 import { defaultSaveEveryMs } from "./archive.ts";
 import { Archiving } from "./archiving.ts";
@@ -21,7 +21,7 @@ import { Handlers } from "./handlers.ts";
 import type { InstanceHandler, ServiceHandler } from "./handlers.ts";
 import { Guards } from "./guards.ts";
 import type { AggregateInput } from "./input.ts";
-import { inOneStep, Line, toEnd } from "./line.ts";
+import { inOneStep, Line } from "./line.ts";
 import { defaultCatalogRules, defaultDebounce, defaultRestart, defaultSyncDeadlineMs } from "./options.ts";
 import type { AddRegistryOptions, AggregateOptions, CatalogRules } from "./options.ts";
 import { Publishing } from "./publishing.ts";
@@ -89,7 +89,7 @@ class Aggregate implements AggregateController {
     this.#agenda = new Agenda(this.#clock);
     this.#guards = new Guards({
       rules,
-      believe: (id, update) => toEnd(this.#believe(id, update)),
+      believe: (id, update) => atOnce(this.#believe(id, update)),
       heldChanged: (id, services) => this.#touch(services.map((own) => this.#shards.canonicalKey(id, own))),
       decided: (registry, decision) => {
         this.#logger.warn("guard-decided", { ...decision });
@@ -191,7 +191,7 @@ class Aggregate implements AggregateController {
         this.#guards.drop(id);
         // First it is not believed any more: its workloads leave because nobody reads them, not because they ended.
         this.#touch(this.#stages.trust(id, false));
-        toEnd(this.#stages.workloads(id, { type: "snapshot", records: [] }, this.#clock.now()));
+        atOnce(this.#stages.workloads(id, { type: "snapshot", records: [] }, this.#clock.now()));
         this.#shards.drop(id, this.#assembly.touched);
         this.#collisions.look();
         this.#gather();

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Steps } from "@signalbox/slices";
 import { describe, expect, it } from "vitest";
-import { inOneStep, Line, toEnd } from "./line.ts";
+import { Line } from "./line.ts";
 
 /** A line on a clock on which each step takes so long, and work that notes its steps. */
 function standing({ stepMs }: { readonly stepMs: number }) {
@@ -98,17 +98,5 @@ describe("work in line", () => {
       }),
     );
     expect(done).toEqual(["a1", "a2", "a3"]);
-  });
-});
-
-describe("work without a line", () => {
-  it("is done to its end, or thrown out of", () => {
-    const { done, work } = standing({ stepMs: 100 });
-    expect(toEnd(work("a", 3))).toBe("a");
-    expect(done).toEqual(["a1", "a2", "a3"]);
-    const failing = inOneStep(() => {
-      throw new Error("no");
-    });
-    expect(() => toEnd(failing)).toThrow("no");
   });
 });

@@ -91,14 +91,6 @@ export class Line {
   }
 }
 
-/** Does work in steps to its end at once. */
-export function toEnd<T>(steps: Steps<T>): T {
-  for (;;) {
-    const next = steps.next();
-    if (next.done === true) return next.value;
-  }
-}
-
 /** Work that has no break. */
 // eslint-disable-next-line require-yield -- there is none
 export function* inOneStep<T>(work: () => T): Steps<T> {

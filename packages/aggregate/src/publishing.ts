@@ -4,14 +4,13 @@ import type { BusWriter, EventBus } from "@signalbox/event-bus";
 import { objectKey } from "@signalbox/model";
 import type { Catalog, CatalogDelta, Revision } from "@signalbox/model";
 import type { Clock, Logger } from "@signalbox/registry";
-import type { Steps } from "@signalbox/slices";
+import { atOnce, type Steps } from "@signalbox/slices";
 import type { Assembly } from "./assembly.ts";
 import { CatalogIndex } from "./catalog-index.ts";
 import type { EntryChange } from "./catalog-index.ts";
 import type { Debounce } from "./debounce.ts";
 import type { Handlers } from "./handlers.ts";
 import { isFenced, Leadership } from "./leadership.ts";
-import { toEnd } from "./line.ts";
 import type { Line } from "./line.ts";
 import type { Publication, RestartOptions } from "./options.ts";
 import { toError } from "./waiting.ts";
@@ -171,9 +170,9 @@ export class Publishing {
     const { assembly, line } = this.#options;
     if (!this.leads && !this.#isUnderWay && line.isIdle && assembly.touched.size <= fewKeys) {
       this.#oldest = undefined;
-      const made = toEnd(this.#spending(this.#making()));
+      const made = atOnce(this.#spending(this.#making()));
       this.#commit(made, this.#local());
-      toEnd(this.#telling(made));
+      atOnce(this.#telling(made));
     }
     return this.catalog();
   }

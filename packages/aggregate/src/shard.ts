@@ -12,10 +12,9 @@ import type {
 } from "@signalbox/model";
 import { ServiceNames } from "@signalbox/policy";
 import type { LastGood, RegistryUpdate, ShardContent } from "@signalbox/registry";
-import type { Steps } from "@signalbox/slices";
+import { atOnce, type Steps } from "@signalbox/slices";
 import { sameTreatment, served } from "./freshness.ts";
 import type { Treatment } from "./freshness.ts";
-import { toEnd } from "./line.ts";
 
 /** Keys about which something may have changed and that have not been looked at since. */
 export class Touched {
@@ -75,7 +74,7 @@ export class ShardStore {
 
   /** Drops a shard with all that is in it. */
   drop(id: RegistryId, touched: Touched): void {
-    toEnd(this.apply(id, { type: "snapshot", records: [] }, touched));
+    atOnce(this.apply(id, { type: "snapshot", records: [] }, touched));
     this.#shards.delete(id);
     this.#sort();
   }

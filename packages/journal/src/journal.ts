@@ -1,4 +1,4 @@
-import { Slices, type Steps } from "@signalbox/slices";
+import { atOnce, Slices, type Steps } from "@signalbox/slices";
 import { ChainWriter } from "./chain-writer.ts";
 import type { OpenSegment, Piece } from "./chain-writer.ts";
 import { memberEncoder } from "./encode.ts";
@@ -172,10 +172,10 @@ interface Queued {
 }
 
 /** The same work, done before this returns. */
-function atOnce<T>(steps: Steps<T>): Steps<T> {
+function doneNow<T>(steps: Steps<T>): Steps<T> {
   let outcome: { readonly value: T } | { readonly error: unknown };
   try {
-    outcome = { value: toEnd(steps) };
+    outcome = { value: atOnce(steps) };
   } catch (error) {
     outcome = { error };
   }
@@ -184,13 +184,6 @@ function atOnce<T>(steps: Steps<T>): Steps<T> {
     if ("error" in outcome) throw outcome.error;
     return outcome.value;
   })();
-}
-
-function toEnd<T>(steps: Steps<T>): T {
-  for (;;) {
-    const next = steps.next();
-    if (next.done === true) return next.value;
-  }
 }
 
 interface Loss {
@@ -266,7 +259,7 @@ class OpenJournal implements Journal {
     const seq = this.#next++;
     const at = this.#timeOf(entry.at);
     const queued = { seq, at, type: entry.type, encode: this.#encoding(entry) };
-    if (!isLarge(entry)) queued.encode = atOnce(queued.encode);
+    if (!isLarge(entry)) queued.encode = doneNow(queued.encode);
     this.#queue.push(queued);
     this.#takeQueued();
     return seq;
@@ -453,7 +446,7 @@ class OpenJournal implements Journal {
         if (this.#pending.length === 0) {
           this.#isFull = false;
           // Where something is being encoded, that comes with the gap before it.
-          if (!this.#isEncoding) toEnd(this.#settleLoss());
+          if (!this.#isEncoding) atOnce(this.#settleLoss());
         }
         const [first] = this.#pending;
         if (!first) break;

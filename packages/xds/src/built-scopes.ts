@@ -277,7 +277,7 @@ export class BuiltScopes {
       parts.push(known);
       return known;
     }
-    const made = yield* filled(new SharedTables(this.#directory.sight(anyClient), flavour, this.#settings, []), parts);
+    const made = yield* filled(new SharedTables(this.#directory.sight(anyClient), flavour, this.#settings), parts);
     return setOnce(this.#sharedTables, flavour, made);
   }
 

@@ -19,7 +19,7 @@ interface Names {
 
 const none: Names = { clusters: new Set(), assignments: new Set() };
 
-/** Clusters and assignments for clients of one flavour and sight; those who see a few things otherwise share them too. */
+/** Clusters and assignments for clients of one flavour and sight; those who see a few things otherwise share them too. Made empty. */
 export class SharedTables {
   readonly clusters = new ResourceTable();
   readonly assignments = new ResourceTable();
@@ -28,17 +28,14 @@ export class SharedTables {
   readonly #held = new Map<string, Names>();
   readonly #faults = new Map<string, TranslationFault>();
 
-  /** Without `hosts`, everything in sight is in them. */
-  constructor(sight: Sight, flavour: Flavour, settings: MeshSettings, hosts = sight.hosts()) {
+  constructor(sight: Sight, flavour: Flavour, settings: MeshSettings) {
     this.#sight = sight;
     this.flavour = flavour;
     const mesh = flavour === "grpc" ? [] : meshClusters(settings);
     for (const cluster of mesh) this.clusters.put(resourceOf(cluster.name, encoded(ClusterSchema, cluster)));
-    for (const host of hosts) this.#update(host);
-    this.settle();
   }
 
-  /** Puts everything in sight into tables that were made without. What changes meanwhile has to be told to `updating`. */
+  /** Puts in everything in sight. What changes meanwhile has to be told to `updating`. */
   *filling(): Steps<undefined> {
     for (const host of [...this.#sight.hosts()]) {
       this.#update(host);

@@ -68,7 +68,7 @@ export class SidecarScope implements Scope {
     const { egress } = sidecar.spec;
     this.#all = sight(egress);
     this.#rest = sight(egress.filter((one) => !hasPort(one)));
-    this.tables = new SharedTables(this.#all, flavour, settings, []);
+    this.tables = new SharedTables(this.#all, flavour, settings);
     this.#ports = egress.filter(hasPort).map((one) => ({
       egress: one,
       number: one.port?.number ?? 0,
