@@ -21,9 +21,6 @@ export class CatalogMetrics {
   readonly #objects = new Set<string>();
   readonly #workloads = new Set<string>();
   readonly #slices: Slices;
-  /** Events that wait for the one that is being counted. */
-  readonly #waiting: Event[] = [];
-  #isCounting = false;
   #withoutInstances = 0;
   #lastChange: number | undefined;
 
@@ -38,26 +35,12 @@ export class CatalogMetrics {
     return this.#lastChange;
   }
 
-  /** Takes one event of the bus. */
-  event(event: Event): void {
+  /** Takes one event of the bus. One call at a time: what is small is counted when it returns. */
+  async event(event: Event): Promise<void> {
     this.#lastChange = this.#now();
     this.#instruments.count("signalbox_bus_events_total", { type: event.type });
-    this.#waiting.push(event);
-    if (!this.#isCounting) this.#count();
-  }
-
-  #count(): void {
-    for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
-      const counting = this.#slices.run(this.#counting(event));
-      this.#isCounting = counting instanceof Promise;
-      if (counting instanceof Promise) {
-        void counting.then(() => {
-          this.#isCounting = false;
-          this.#count();
-        });
-        return;
-      }
-    }
+    const counted = this.#slices.run(this.#counting(event));
+    if (counted instanceof Promise) await counted;
   }
 
   *#counting(event: Event): Steps<undefined> {

@@ -51,13 +51,17 @@ describe("the gauge of rules", () => {
 describe("metrics of the catalog", () => {
   it("follow a snapshot and the deltas after it", async () => {
     const { metrics, read } = world();
-    metrics.busEvent({ type: "snapshot", catalog: catalog([one, empty], [rule], 4) });
+    await metrics.busEvent({ type: "snapshot", catalog: catalog([one, empty], [rule], 4) });
     expect(await read("pilot_services")).toEqual(["2"]);
     expect(await read("pilot_eds_no_instances")).toEqual(["1"]);
     expect(await read("pilot_virt_services")).toEqual(["1"]);
     expect(await read("signalbox_catalog_instances")).toEqual(['{health="healthy"} 1', '{health="draining"} 1']);
-    metrics.busEvent({ type: "delta", revision: at(5), delta: delta({ upserted: [oneMoved], removed: [empty.key] }) });
-    metrics.busEvent({
+    await metrics.busEvent({
+      type: "delta",
+      revision: at(5),
+      delta: delta({ upserted: [oneMoved], removed: [empty.key] }),
+    });
+    await metrics.busEvent({
       type: "delta",
       revision: at(6),
       delta: delta({}, { removed: ["VirtualService/default/v" as never] }),
@@ -72,16 +76,16 @@ describe("metrics of the catalog", () => {
 
   it("tell endpoint changes from service changes", async () => {
     const { metrics, read } = world();
-    metrics.busEvent({ type: "snapshot", catalog: catalog([one]) });
-    metrics.busEvent({ type: "delta", revision: at(2), delta: delta({ upserted: [oneMoved] }) });
+    await metrics.busEvent({ type: "snapshot", catalog: catalog([one]) });
+    await metrics.busEvent({ type: "delta", revision: at(2), delta: delta({ upserted: [oneMoved] }) });
     expect(await read("pilot_inbound_updates")).toEqual(['{type="svc"} 1', '{type="eds"} 1']);
     expect(await read("pilot_push_triggers")).toEqual(['{type="service"} 1', '{type="endpoint"} 1']);
   });
 
   it("do not count a repeated snapshot as changes, but what is missing in it as removed", async () => {
     const { metrics, read } = world();
-    metrics.busEvent({ type: "snapshot", catalog: catalog([one, empty]) });
-    metrics.busEvent({ type: "snapshot", catalog: catalog([one]) });
+    await metrics.busEvent({ type: "snapshot", catalog: catalog([one, empty]) });
+    await metrics.busEvent({ type: "snapshot", catalog: catalog([one]) });
     expect(await read("pilot_services")).toEqual(["1"]);
     expect(await read("pilot_inbound_updates")).toEqual(['{type="svc"} 2', '{type="svcdelete"} 1']);
   });
@@ -118,7 +122,7 @@ describe("metrics of the xDS server", () => {
 
   it("measure convergence from a change to the acknowledgement of the response that holds it", async () => {
     const { metrics, clock, read } = world();
-    metrics.busEvent({ type: "snapshot", catalog: catalog([one]) });
+    await metrics.busEvent({ type: "snapshot", catalog: catalog([one]) });
     clock.now += 10;
     metrics.xdsEvent({ type: "stream-open", stream: 1, method });
     metrics.xdsEvent(sent("n1"));
@@ -126,7 +130,7 @@ describe("metrics of the xDS server", () => {
     metrics.xdsEvent({ type: "acked", stream: 1, resourceType: cds, nonce: "n1" });
     // The first answer says nothing about how fast a change travels.
     expect(await read("pilot_proxy_convergence_time_count")).toEqual(["0"]);
-    metrics.busEvent({ type: "delta", revision: at(2), delta: delta({ upserted: [oneMoved] }) });
+    await metrics.busEvent({ type: "delta", revision: at(2), delta: delta({ upserted: [oneMoved] }) });
     clock.now += 20;
     metrics.xdsEvent(sent("n2"));
     clock.now += 230;

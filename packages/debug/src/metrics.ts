@@ -44,8 +44,8 @@ const loopSampleMs = 50;
 export interface SignalboxMetrics extends MetricsText {
   /** For `onEvent` of the xDS server. */
   xdsEvent(event: XdsEventView): void;
-  /** For each event of a subscription to the bus, snapshots too. */
-  busEvent(event: BusEventView): void;
+  /** For each event of a subscription to the bus, snapshots too. One at a time: wait for it before the next one. */
+  busEvent(event: BusEventView): Promise<void>;
   /** Seconds from the first gathered change to the publication of all of them. */
   debounced(seconds: number): void;
   /** Seconds that the translation of one change took. */

@@ -4,13 +4,13 @@ import { Deferred } from "./deferred.ts";
 
 /** The catalog as a process reads it from the bus. */
 export class CatalogView {
-  readonly #onEvent: (event: ChangeEvent) => void;
+  readonly #onEvent: (event: ChangeEvent) => unknown;
   readonly #known = new Deferred<void>();
   #fold = new CatalogFold();
   #revision: Revision | undefined;
 
-  /** `onEvent` is told of every event. */
-  constructor(onEvent: (event: ChangeEvent) => void) {
+  /** `onEvent` is told of every event, of the next one when a promise that it returns is settled. */
+  constructor(onEvent: (event: ChangeEvent) => unknown) {
     this.#onEvent = onEvent;
   }
 
@@ -20,8 +20,8 @@ export class CatalogView {
       if (event.type === "snapshot") this.#fold = new CatalogFold(event.catalog);
       else this.#fold.apply(event.delta);
       this.#revision = event.type === "snapshot" ? event.catalog.revision : event.revision;
-      this.#onEvent(event);
       this.#known.resolve();
+      await this.#onEvent(event);
     }
   }
 

@@ -1,10 +1,13 @@
 import type { ChangeEvent, EventBus } from "@signalbox/event-bus";
 import type { Catalog } from "@signalbox/model";
 
-/** A bus that tells of everything that is published over it, in the form in which consumers get it. */
+/**
+ * A bus that tells of everything that is published over it, in the form in which consumers get it. Whoever is told may take a while: the next
+ * publication waits for it.
+ */
 export function observedLead(
   bus: Pick<EventBus, "lead">,
-  onEvent: (event: ChangeEvent) => void,
+  onEvent: (event: ChangeEvent) => unknown,
 ): Pick<EventBus, "lead"> {
   return {
     lead: async (snapshot, signal) => {
@@ -12,13 +15,14 @@ export function observedLead(
       const writer = await bus.lead(() => (content = snapshot()), signal);
       let previous = { epoch: writer.epoch, sequence: 0 };
       if (content !== undefined)
-        onEvent({ v: 1, type: "snapshot", catalog: { ...mapsOf(content), revision: previous } });
+        await onEvent({ v: 1, type: "snapshot", catalog: { ...mapsOf(content), revision: previous } });
       return {
         epoch: writer.epoch,
         over: writer.over,
         publish: async (delta) => {
           const revision = await writer.publish(delta);
-          if (revision.sequence !== previous.sequence) onEvent({ v: 1, type: "delta", previous, revision, delta });
+          if (revision.sequence !== previous.sequence)
+            await onEvent({ v: 1, type: "delta", previous, revision, delta });
           previous = revision;
           return revision;
         },

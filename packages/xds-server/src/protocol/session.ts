@@ -3,7 +3,7 @@ import type { Steps } from "@signalbox/slices";
 import type { Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { XdsClock } from "../clock.ts";
 import type { ClientStatus, XdsEvent } from "../events.ts";
-import type { Resource, ResourceView } from "../resource.ts";
+import type { Resource } from "../resource.ts";
 import type { ChangedNames, ResourceSource, ViewLease } from "../source.ts";
 import { grpcStatus, type Peer, type StreamCall, type StreamHandler } from "../transport.ts";
 import type { Turns } from "../turns.ts";
@@ -26,6 +26,7 @@ import {
 } from "./request.ts";
 import { isKnownType, resourceKind, typeOfRequest, type XdsMethod } from "./resource-kinds.ts";
 import { buildSotw, subscribeSotw, type ReceiveContext } from "./sotw.ts";
+import { StatesAhead } from "./states-ahead.ts";
 import { Subscription } from "./subscription.ts";
 import type { TypeState, ViewStates } from "./view-state.ts";
 import { Warming, withEndpointNames } from "./warming.ts";
@@ -74,8 +75,6 @@ interface Making {
 
 const noNames: ReadonlySet<string> = new Set();
 const noneRemoved: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>> = new Map();
-/** What nearly every client asks for. */
-const probableTypes: readonly TypeUrl[] = [typeUrls.cluster, typeUrls.endpoint, typeUrls.listener, typeUrls.route];
 /** Names. */
 const largeChange = 1_000;
 /** Milliseconds of one turn of the event loop for the making of a response. */
@@ -119,8 +118,8 @@ export class Session implements StreamHandler, NameHolder {
   readonly #warming = new Warming();
   /** Only an aggregated delta stream can carry virtual hosts one by one. */
   readonly #hosts: DiscoveredHosts | undefined;
-  /** States of types that the client will probably ask for, made in turns of their own. */
-  #ahead: readonly { readonly view: ResourceView; readonly state: TypeState }[] = [];
+  /** Only where large work is worth a turn of its own, and only an aggregated stream asks for several types. */
+  readonly #ahead: StatesAhead | undefined;
   #writing = false;
   #pumping = false;
   #waitsForTurn = false;
@@ -134,6 +133,7 @@ export class Session implements StreamHandler, NameHolder {
     this.#shared = shared;
     this.#connectedAt = shared.clock.now();
     if (method.protocol === "delta" && method.type === undefined) this.#hosts = new DiscoveredHosts();
+    if (method.type === undefined && shared.inSlices) this.#ahead = new StatesAhead(shared.views, shared.turns);
     shared.onEvent({ type: "stream-open", stream: id, peer: call.peer.address, method: call.path });
   }
 
@@ -215,7 +215,7 @@ export class Session implements StreamHandler, NameHolder {
     this.#wake?.();
     this.#lease?.release();
     for (const sub of this.#ordered) sub.close(this.#shared.views, this.#shared.names);
-    this.#letGoAhead();
+    this.#ahead?.follow(undefined);
     this.#shared.budget.change(this.connection, -this.#named);
     this.#named = 0;
     this.#shared.onClosed(this.id);
@@ -285,25 +285,7 @@ export class Session implements StreamHandler, NameHolder {
     const onChange = (changed: ChangedNames | undefined): void => this.#viewChanged(changed);
     const { protocol, type } = this.#method;
     this.#lease = this.#shared.source.acquire(node, onChange, peer, { protocol, aggregated: type === undefined });
-    this.#lookAhead();
-  }
-
-  /** With ten thousand resources of each type, the first request for each would have much to do at once. */
-  #lookAhead(): void {
-    const { inSlices, turns, views } = this.#shared;
-    const view = this.#lease?.current();
-    if (view === undefined || this.#method.type !== undefined || !inSlices) return;
-    for (const type of probableTypes) {
-      turns.later(() => {
-        if (this.#closed || this.#lease?.current() !== view || views.has(view, type)) return;
-        this.#ahead = [...this.#ahead, { view, state: views.acquire(view, type) }];
-      });
-    }
-  }
-
-  #letGoAhead(): void {
-    for (const { state, view } of this.#ahead) this.#shared.views.release(view, state);
-    this.#ahead = [];
+    this.#ahead?.follow(this.#lease.current());
   }
 
   #subscription(request: RequestHead): { sub: Subscription; first: boolean } {
@@ -394,11 +376,10 @@ export class Session implements StreamHandler, NameHolder {
     for (const { changed, removed, change, now } of this.#unread.splice(0)) {
       if (changed === undefined) {
         const view = this.#lease?.current();
-        this.#letGoAhead();
+        this.#ahead?.follow(view);
         for (const sub of this.#ordered) {
           if (sub.view !== view) sub.moveTo(view, this.#shared.views, change, now);
         }
-        this.#lookAhead();
         continue;
       }
       for (const [type, names] of changed) {
