@@ -101,3 +101,34 @@ describe("the analysis", () => {
     expect(sourcesOf({ known: () => false }).analysis?.()).toBeUndefined();
   });
 });
+
+describe("the configuration of a proxy", () => {
+  const client = clientAt("sidecar~10.0.0.1~a.shop~shop.svc.cluster.local", 1);
+  const request = { types: undefined, includeEds: false };
+
+  it("is waited for while the first view of the proxy's kind is made in slices", async () => {
+    const stop = new AbortController();
+    const bus = createInProcessBus();
+    // Each look at the clock takes long, so that every step is a slice.
+    let now = 0;
+    const clock = { now: () => (now += 5) };
+    const publisher = createXdsPublisher({ name: "xds", translator: createTranslator(), clock });
+    const running = publisher.run(bus, stop.signal);
+    const { revision: _, ...world } = catalogOf([route("v", "a.test"), route("w", "b.test")]);
+    await bus.lead(() => world, stop.signal);
+    await eventually("the catalog", () => publisher.status().revision !== undefined);
+    const dump = sourcesOf({ publisher: () => publisher }).configDump?.(client, request);
+    expect(publisher.status()).toMatchObject({ clients: 1, views: 0 });
+    expect(await dump).toHaveProperty("configs");
+    expect(publisher.status()).toMatchObject({ clients: 0, views: 0 });
+    stop.abort();
+    await running;
+  });
+
+  it("is nothing at once before there is a catalog, and where another process publishes", async () => {
+    const publisher = createXdsPublisher({ name: "xds", translator: createTranslator() });
+    const early = sourcesOf({ publisher: () => publisher, known: () => false });
+    expect(await early.configDump?.(client, request)).toBeUndefined();
+    expect(await sourcesOf({ role: "discover" }).configDump?.(client, request)).toBeUndefined();
+  });
+});

@@ -3,6 +3,7 @@ import type { AggregateController, RegistryStatus } from "@signalbox/aggregate";
 import type { ClientView, ConfigDumpRequest, DebugSources, JournalView, ReadinessCheck } from "@signalbox/debug";
 import { typeUrls } from "@signalbox/envoy-api";
 import { NodeSchema } from "@signalbox/envoy-api/envoy/config/core/v3/base";
+import { WatchedLease } from "@signalbox/xds-server";
 import { configDump, parseNode, type MeshConfig, type XdsPublisher } from "@signalbox/xds";
 import type { Catalog, Revision } from "@signalbox/model";
 import { analyze, type RuleFinding } from "@signalbox/traffic";
@@ -31,6 +32,9 @@ export interface DebuggedStages {
   readonly mesh: MeshConfig;
 }
 
+/** So long a page waits for a view that is being made. Milliseconds. */
+const viewWaitMs = 10_000;
+
 /** What the debug pages and the metrics read. */
 export function debugSources(stages: DebuggedStages): DebugSources {
   const analysis = new CatalogAnalysis();
@@ -45,7 +49,7 @@ export function debugSources(stages: DebuggedStages): DebugSources {
     journal: () => stages.journal(),
     clients: () => stages.xds()?.status().clients ?? [],
     watchedNames: (stream) => stages.xds()?.watchedNames(stream) ?? new Map<string, readonly string[]>(),
-    configDump: (client, request) => {
+    configDump: async (client, request) => {
       const { metadata, method, nodeCluster, nodeId, protocol, userAgent } = client;
       const [userAgentName = "", value = ""] = userAgent.split(" ");
       const node = create(NodeSchema, {
@@ -56,11 +60,13 @@ export function debugSources(stages: DebuggedStages): DebugSources {
         userAgentVersionType: { case: "userAgentVersion", value },
       });
       const stream = { protocol, aggregated: method.endsWith("AggregatedResources") };
-      const lease = stages.publisher()?.source.acquire(node, () => {}, undefined, stream);
-      if (lease === undefined) return Promise.resolve(undefined);
+      const publisher = stages.publisher();
+      if (publisher === undefined) return undefined;
+      const lease = new WatchedLease(publisher.source, node, undefined, stream);
       try {
-        const view = lease.current();
-        return Promise.resolve(view === undefined ? undefined : selected(configDump(view), request));
+        // The first view of a kind is made in slices; before there is a catalog there is nothing to wait for.
+        const view = await lease.view(stages.known() ? viewWaitMs : 0);
+        return view === undefined ? undefined : selected(configDump(view), request);
       } finally {
         lease.release();
       }

@@ -39,3 +39,4 @@ export type { Snapshot, SnapshotCacheOptions } from "./snapshot-cache.ts";
 export type { ChangedNames, ResourceSource, StreamFacts, ViewLease } from "./source.ts";
 export type { CertificateFiles, FollowOptions, KeyPair, KeyPairFiles } from "./tls/certificates.ts";
 export type { AcceptStream, Peer, StreamCall, StreamHandler } from "./transport.ts";
+export { WatchedLease } from "./watched-lease.ts";

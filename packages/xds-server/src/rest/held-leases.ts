@@ -4,7 +4,7 @@ import { hash } from "node:crypto";
 import type { XdsClock } from "../clock.ts";
 import type { ResourceView } from "../resource.ts";
 import type { ResourceSource } from "../source.ts";
-import { WatchedLease } from "./watched-lease.ts";
+import { WatchedLease } from "../watched-lease.ts";
 
 /** How to hold leases. */
 export interface HeldLeasesOptions {

@@ -1,19 +1,23 @@
 import type { Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
-import type { XdsClock } from "../clock.ts";
-import type { ResourceView } from "../resource.ts";
-import type { ResourceSource, ViewLease } from "../source.ts";
+import { systemXdsClock, type XdsClock } from "./clock.ts";
+import type { ResourceView } from "./resource.ts";
+import type { ResourceSource, StreamFacts, ViewLease } from "./source.ts";
 
-/** A lease whose view can be waited for. */
+/**
+ * A lease whose view can be waited for: that of the first client of its kind may take a while. For who looks at a view now and then, and is told of no
+ * changes. Release it in the end.
+ */
 export class WatchedLease {
   readonly #lease: ViewLease;
   readonly #clock: XdsClock;
   readonly #waiting = new Set<() => void>();
   #released = false;
 
-  constructor(source: ResourceSource, node: Node, clock: XdsClock) {
+  /** `stream`: how the node asks, as in `ResourceSource.acquire`. */
+  constructor(source: ResourceSource, node: Node, clock: XdsClock = systemXdsClock, stream?: StreamFacts) {
     this.#clock = clock;
     // A view is asked for at each poll, so its changes are of no interest: only that there is one.
-    this.#lease = source.acquire(node, () => this.#look());
+    this.#lease = source.acquire(node, () => this.#look(), undefined, stream);
   }
 
   /** The view, when there is one within `ms` milliseconds; `undefined` also when the lease is released meanwhile. */
