@@ -74,6 +74,28 @@ describe("the publisher", () => {
     expect(client("d").lease.current()).toBe(first.lease.current());
   });
 
+  it("gives clients their views also where these are ready while an event is taken in", async () => {
+    const errors: string[] = [];
+    const logger = { info: () => {}, warn: () => {}, error: (event: string) => void errors.push(event) };
+    publisher = createXdsPublisher({
+      name: "xds",
+      translator: createTranslator(),
+      clock: { now: () => (now += 5) },
+      logger,
+    });
+    const publish = await lead();
+    for (let index = 0; index < 5; index++) await publish({ ...web, hostname: `web-${index}.io` });
+    const clients: ReturnType<typeof client>[] = [];
+    for (let index = 5; index < 25; index++) {
+      clients.push(client(`sidecar~10.4.0.1~a.n${index}~n${index}.svc.cluster.local`));
+      await publish({ ...web, hostname: `web-${index}.io` });
+    }
+    await vi.waitFor(() => {
+      for (const { lease } of clients) expect(lease.current()?.resources(typeUrls.endpoint).size).toBe(25);
+    });
+    expect(errors).toEqual([]);
+  });
+
   it("prepares one kind after the other, and stops when nobody waits any more", async () => {
     const translator = createTranslator();
     publisher = createXdsPublisher({ name: "xds", translator, clock: { now: () => (now += 5) } });

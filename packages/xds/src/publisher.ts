@@ -309,7 +309,9 @@ class TranslatingPublisher implements XdsPublisher {
       return;
     }
     const serve = (): void => {
-      if (this.#leases.has(lease) && this.#move(lease)) this.#notify(lease, undefined);
+      if (!this.#leases.has(lease)) return;
+      if (this.#taking) this.#newcomers.add(lease);
+      else if (this.#move(lease)) this.#notify(lease, undefined);
     };
     // What cannot be prepared may still be made.
     preparing.then(serve, serve).catch((error: unknown) => {
