@@ -43,14 +43,10 @@ describe("the publisher", () => {
     running = publisher.run(bus, stop.signal);
     const { revision: _, ...world } = catalogOf([]);
     const writer = await bus.lead(() => ({ ...world, entries: new Map(entries) }), stop.signal);
-    return async (sketch: ServiceSketch) => {
-      const entry = entryOf(sketch);
-      const revision = await writer.publish({
-        entries: { upserted: [entry], removed: [] },
-        workloads: none,
-        objects: none,
-      });
-      entries.set(entry.key, entry);
+    return async (...sketches: readonly ServiceSketch[]) => {
+      const upserted = sketches.map(entryOf);
+      const revision = await writer.publish({ entries: { upserted, removed: [] }, workloads: none, objects: none });
+      for (const entry of upserted) entries.set(entry.key, entry);
       await vi.waitFor(() => expect(publisher.status().revision).toEqual(revision));
     };
   }
@@ -84,15 +80,14 @@ describe("the publisher", () => {
       logger,
     });
     const publish = await lead();
-    for (let index = 0; index < 5; index++) await publish({ ...web, hostname: `web-${index}.io` });
-    const clients: ReturnType<typeof client>[] = [];
-    for (let index = 5; index < 25; index++) {
-      clients.push(client(`sidecar~10.4.0.1~a.n${index}~n${index}.svc.cluster.local`));
-      await publish({ ...web, hostname: `web-${index}.io` });
-    }
-    await vi.waitFor(() => {
-      for (const { lease } of clients) expect(lease.current()?.resources(typeUrls.endpoint).size).toBe(25);
-    });
+    const services = (count: number) =>
+      Array.from({ length: count }, (_, index) => ({ ...web, hostname: `web-${index}.${count}.io` }));
+    await publish(...services(20));
+    const early = client("a");
+    const taken = publish(...services(300));
+    await vi.waitFor(() => expect(early.lease.current()?.resources(typeUrls.endpoint).size).toBe(320));
+    await taken;
+    expect(early.changes).toEqual([undefined]);
     expect(errors).toEqual([]);
   });
 
