@@ -27,6 +27,8 @@ const signalbox = await createSignalbox(
   { xds: { plaintext: { host: "127.0.0.1", port: 0 } }, debug: { port: 0 } },
   { registries: [registry] },
 );
+// Node's own client of HTTP, which only this file needs, is loaded at its first use.
+await fetch("data:,");
 // Modules that are loaded when they are needed were loaded by now; from here on there may be clients.
 loop?.forget();
 const running = signalbox.run(stop.signal);
