@@ -1,3 +1,5 @@
+import type { Steps } from "@signalbox/slices";
+
 /** Who is at the other end. One object for all streams of a connection: bounds for a connection are counted by it. */
 export interface Peer {
   /** `address:port` of the socket. */
@@ -36,8 +38,12 @@ export interface StreamCall {
 
 /** What a stream tells the protocol code. */
 export interface StreamHandler {
-  /** One message from the client, without its prefix. Whoever keeps bytes of it copies them: they may be a window on much more. */
-  message(bytes: Uint8Array): void;
+  /**
+   * One message from the client, without its prefix. Whoever keeps bytes of it copies them: they may be a window on much more.
+   * A large one may be taken in steps, which are returned: the next message comes after the last of them. They are dropped when
+   * the stream ends, so they hold nothing that somebody has to release.
+   */
+  message(bytes: Uint8Array): Steps<undefined> | undefined;
   /** The client half-closed, reset or vanished, or the server ended the stream. Called exactly once. */
   closed(): void;
 }

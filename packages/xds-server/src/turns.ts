@@ -1,3 +1,5 @@
+import type { Steps } from "@signalbox/slices";
+
 /** Milliseconds of work in one turn of the event loop. */
 export const turnMs = 4;
 
@@ -35,6 +37,29 @@ export class Turns {
   later(task: () => void): void {
     this.#begin();
     this.#waiting.push(task);
+  }
+
+  /**
+   * Does the task in the next turn, before all that wait: for who goes on with what it has begun. So large work is finished
+   * before others begin the same, and they find it done. It must not throw.
+   */
+  goOn(task: () => void): void {
+    this.#begin();
+    if (this.#next > 0) this.#waiting[--this.#next] = task;
+    else this.#waiting.unshift(task);
+  }
+
+  /** Does steps until this turn has had its share, and one at least. Returns whether none is left. They must not throw. */
+  slice(steps: Steps<undefined>): boolean {
+    do {
+      if (steps.next().done === true) return true;
+    } while (!this.#isSpent());
+    return false;
+  }
+
+  /** Does steps now and in the next turns, and nothing of what waits before the last. They must not throw. */
+  finish(steps: Steps<undefined>): void {
+    if (!this.slice(steps)) this.goOn(() => this.finish(steps));
   }
 
   /** Tasks that wait. */

@@ -100,7 +100,12 @@ describe("drain", () => {
     const size = 2_000_000;
     const { listener, port } = await startListener({
       limits: { connectionGraceMs: 5_000 },
-      accept: (call) => ({ message: () => call.write(framed(new Uint8Array(size)), () => {}), closed() {} }),
+      accept: (call) => ({
+        message: () => {
+          call.write(framed(new Uint8Array(size)), () => {});
+        },
+        closed() {},
+      }),
     });
     const client = open(port);
     client.stream.pause();
@@ -116,7 +121,12 @@ describe("drain", () => {
   it("destroys clients that stay, silent ones too, when the grace is over", async () => {
     const { listener, port } = await startListener({
       limits: { connectionGraceMs: 100 },
-      accept: (call) => ({ message: () => call.write(framed(new Uint8Array(1_000_000)), () => {}), closed() {} }),
+      accept: (call) => ({
+        message: () => {
+          call.write(framed(new Uint8Array(1_000_000)), () => {});
+        },
+        closed() {},
+      }),
     });
     const silent = await rawClient(port);
     const stuck = open(port);

@@ -1,5 +1,6 @@
 import { constants } from "node:http2";
 import type { IncomingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import type { Steps } from "@signalbox/slices";
 import { grpcStatus } from "../transport.ts";
 import type { AcceptStream, Peer, StreamCall, StreamHandler } from "../transport.ts";
 import type { Turns } from "../turns.ts";
@@ -173,10 +174,26 @@ export class GrpcStream implements StreamCall {
     if (this.#ended()) this.#reader.clear();
   }
 
-  #deliver(bytes: Uint8Array): void {
-    if (this.#ending !== undefined) return;
-    this.#guard(() => this.#handler?.message(bytes));
+  #deliver(bytes: Uint8Array): Steps<undefined> | undefined {
+    if (this.#ending !== undefined) return undefined;
+    try {
+      const steps = this.#handler?.message(bytes);
+      if (steps !== undefined) return this.#guarded(steps);
+    } catch (error) {
+      this.#fail(error);
+    }
     if (this.#ended()) this.#reader.clear();
+    return undefined;
+  }
+
+  *#guarded(steps: Steps<undefined>): Steps<undefined> {
+    try {
+      yield* steps;
+    } catch (error) {
+      this.#fail(error);
+    }
+    if (this.#ended()) this.#reader.clear();
+    return undefined;
   }
 
   /** After the last message that waited: what came behind it, or what comes next. */

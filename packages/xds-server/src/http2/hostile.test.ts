@@ -350,7 +350,12 @@ describe("a client that never reads", () => {
     const large = framed(new Uint8Array(size));
     const { port, refusals } = await start({
       limits: { stuckMs: 400, keepaliveMs: 200, keepaliveTimeoutMs: 200 },
-      accept: (call) => ({ message: () => call.write(large, () => {}), closed() {} }),
+      accept: (call) => ({
+        message: () => {
+          call.write(large, () => {});
+        },
+        closed() {},
+      }),
     });
     const stream = request(session(port));
     let bytes = 0;

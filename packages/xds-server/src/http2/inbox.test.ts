@@ -16,9 +16,10 @@ class World {
 
   inbox(name: string): Inbox {
     const owner = {
-      deliver: (bytes: Uint8Array): void => {
+      deliver: (bytes: Uint8Array): undefined => {
         this.#now += 4;
         this.said.push(`${name}${String(bytes[0])}`);
+        return undefined;
       },
       pause: () => this.said.push(`${name} pauses`),
       resume: () => this.said.push(`${name} reads on`),

@@ -1,25 +1,33 @@
+import { atOnce, type Steps } from "@signalbox/slices";
 import type { Turns } from "../turns.ts";
 import type { PartialBudget } from "./message-reader.ts";
 
 /** The stream that an inbox belongs to. */
 export interface InboxOwner {
-  /** Takes one message, which may be a window on more. Throws nothing. */
-  deliver(bytes: Uint8Array): void;
+  /** Takes one message, which may be a window on more, or begins to: what is returned is left to do. Neither throws anything. */
+  deliver(bytes: Uint8Array): Steps<undefined> | undefined;
   /** Reads nothing more for now. */
   pause(): void;
   /** The inbox is empty: reads on. */
   resume(): void;
 }
 
+/** A message that is being taken in steps. */
+interface Begun {
+  readonly steps: Steps<undefined>;
+  readonly bytes: number;
+}
+
 /**
- * Messages of one stream that wait for their turn, in order. While some wait nothing more is read, so what is held is what
- * one read brought, and all inboxes of a connection hold no more than their budget.
+ * Messages of one stream that wait for their turn, in order, and the one that is being taken. While there are some nothing
+ * more is read, so what is held is what one read brought, and all inboxes of a connection hold no more than their budget.
  */
 export class Inbox {
   readonly #owner: InboxOwner;
   readonly #turns: Turns;
   readonly #budget: PartialBudget;
   readonly #waiting: Uint8Array[] = [];
+  #begun: Begun | undefined;
 
   constructor(owner: InboxOwner, turns: Turns, budget: PartialBudget) {
     this.#owner = owner;
@@ -28,40 +36,82 @@ export class Inbox {
   }
 
   get empty(): boolean {
-    return this.#waiting.length === 0;
+    return this.#waiting.length === 0 && this.#begun === undefined;
   }
 
-  /** Delivers a message: at once, or in a later turn while others have theirs. */
+  /** Delivers a message: at once, or in a later turn while others have theirs, and a large one in several. */
   put(bytes: Uint8Array): void {
-    if (this.empty && this.#turns.free()) {
-      this.#owner.deliver(bytes);
-    } else if (this.#budget.held + bytes.length > this.#budget.max) {
+    const { empty } = this;
+    const fits = this.#budget.held + bytes.length <= this.#budget.max;
+    if (empty && this.#turns.free()) {
+      this.#begin(bytes);
+      if (!fits) this.#finishBegun();
+      else if (this.#begun === undefined || this.#slice(this.#begun)) return;
+      else {
+        this.#owner.pause();
+        this.#turns.goOn(() => this.#next());
+      }
+    } else if (!fits) {
       // More may not be kept: this connection's messages take the time that they take.
-      for (const earlier of this.#take()) this.#owner.deliver(earlier);
-      this.#owner.deliver(bytes);
+      this.#finishBegun();
+      for (const kept of [...this.#take(), bytes]) {
+        this.#begin(kept);
+        this.#finishBegun();
+      }
     } else {
       this.#budget.held += bytes.length;
       // A copy: it may be a window on a much larger buffer of the socket.
       this.#waiting.push(Uint8Array.from(bytes));
-      if (this.#waiting.length > 1) return;
+      if (!empty) return;
       this.#owner.pause();
       this.#turns.later(() => this.#next());
     }
   }
 
-  /** Forgets what waits. */
+  /** Forgets what waits, and what is left to do of the message that is being taken. */
   clear(): void {
     this.#take();
+    this.#end();
   }
 
   #next(): void {
-    const bytes = this.#waiting.shift();
-    if (bytes !== undefined) {
-      this.#budget.held -= bytes.length;
-      this.#owner.deliver(bytes);
+    if (this.#begun === undefined) {
+      const bytes = this.#waiting.shift();
+      if (bytes !== undefined) {
+        this.#budget.held -= bytes.length;
+        this.#begin(bytes);
+      }
     }
-    if (this.empty) this.#owner.resume();
+    if (this.#begun !== undefined && !this.#slice(this.#begun)) this.#turns.goOn(() => this.#next());
+    else if (this.empty) this.#owner.resume();
     else this.#turns.later(() => this.#next());
+  }
+
+  /** Delivers a message; it is held while steps of it are left. */
+  #begin(bytes: Uint8Array): void {
+    const steps = this.#owner.deliver(bytes);
+    if (steps === undefined) return;
+    this.#begun = { steps, bytes: bytes.length };
+    this.#budget.held += bytes.length;
+  }
+
+  /** Returns whether nothing is left of the message. */
+  #slice(begun: Begun): boolean {
+    // The stream may have ended with one of the steps, and then what is left of them is forgotten.
+    if (!this.#turns.slice(begun.steps) && this.#begun === begun) return false;
+    this.#end();
+    return true;
+  }
+
+  #finishBegun(): void {
+    const begun = this.#begun;
+    this.#end();
+    if (begun !== undefined) atOnce(begun.steps);
+  }
+
+  #end(): void {
+    this.#budget.held -= this.#begun?.bytes ?? 0;
+    this.#begun = undefined;
   }
 
   #take(): Uint8Array[] {

@@ -124,7 +124,9 @@ describe("a grpc-js client", () => {
         calls.add(stream);
         most = Math.max(most, calls.size);
         return {
-          message: (bytes) => stream.write([Uint8Array.of(0, 0, 0, 0, bytes.length), bytes], () => {}),
+          message: (bytes) => {
+            stream.write([Uint8Array.of(0, 0, 0, 0, bytes.length), bytes], () => {});
+          },
           closed: () => calls.delete(stream),
         };
       },

@@ -5,7 +5,7 @@ import { deltaFrame } from "./frame.ts";
 import { NameOverlay } from "./names.ts";
 import { sortedByName, type BuildContext, type Outgoing } from "./outgoing.ts";
 import { LimitExceededError, type DeltaRequest } from "./request.ts";
-import type { ReceiveContext } from "./sotw.ts";
+import { acquireRun, type ReceiveContext } from "./receiving.ts";
 import type { Subscription } from "./subscription.ts";
 import { deltaKey, type Part, type TypeState } from "./view-state.ts";
 
@@ -31,8 +31,7 @@ export function subscribeDelta(
       sub.ask(undefined, context.change, context.now, true);
     }
     for (const name of request.unsubscribe) leave(sub, name, context);
-    const overlay = sub.overlay;
-    if (overlay !== undefined) for (const name of names) overlay.add(name);
+    sub.overlay?.addAll(names);
     if (names.length > 0) sub.ask(names, context.change, context.now, true);
   }
   if (sub.names.size > context.limits.maxNames) {
@@ -49,10 +48,7 @@ function open(
 ): void {
   const { subscribe, subscribeRun } = request;
   const named = names.length === subscribe.length ? subscribeRun : undefined;
-  sub.overlay = new NameOverlay(
-    context.names,
-    named === undefined ? names : context.names.acquireRun(named, context.limits, subscribe),
-  );
+  sub.overlay = new NameOverlay(context.names, named === undefined ? names : acquireRun(context, named, subscribe));
   sub.names = sub.overlay;
   const nothing = request.subscribe.length === 0 && request.unsubscribe.length === 0;
   sub.wildcard = everything || (nothing && sub.kind.legacyWildcard);

@@ -1,5 +1,6 @@
-import { hash } from "node:crypto";
-import { readNames, type NameLimits } from "./request.ts";
+import { atOnce, type Steps } from "@signalbox/slices";
+import { keyedNames, keyOfRun, prepareRun, type KeyedNames, type PreparedRun } from "./prepared-run.ts";
+import { namesOf, readNames, type NameLimits } from "./request.ts";
 import { RunIndex } from "./run-index.ts";
 
 /** What a subscription asks of its names. A `ReadonlySet` is one. */
@@ -31,32 +32,10 @@ interface CountedRun extends NameRun, Counted {
   readonly key: string;
 }
 
-/** FNV-1a over code units: cheap, and a hit is verified, so that nobody can make two sets look like one. */
-function hashOf(name: string): number {
-  let value = 0x811c9dc5;
-  for (let at = 0; at < name.length; at++) value = Math.imul(value ^ name.charCodeAt(at), 0x01000193);
-  return value >>> 0;
-}
-
-function keyOf(names: ReadonlySet<string>): string {
-  let sum = 0;
-  let mix = 0;
-  for (const name of names) {
-    const value = hashOf(name);
-    sum = (sum + value) >>> 0;
-    mix = (mix ^ Math.imul(value, 0x9e3779b1)) >>> 0;
-  }
-  return `${names.size}:${sum}:${mix}`;
-}
-
 function equalSets(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
   if (a.size !== b.size) return false;
   for (const name of a) if (!b.has(name)) return false;
   return true;
-}
-
-function keyOfRun(run: Uint8Array): string {
-  return hash("sha256", run, "base64url");
 }
 
 /** Interns lists of names. Whatever is acquired must be released. */
@@ -99,20 +78,43 @@ export class NameTable {
    * when the caller does not bring what it parsed.
    */
   acquireRun(run: Uint8Array, limits: NameLimits, parsed?: readonly string[]): NameRun {
-    const counted = this.#liveRun(run) ?? this.#newRun(run, parsed ?? readNames(run, limits));
+    const counted = this.#indexed(run) ?? this.#knownOrNew(run, limits, parsed);
     counted.uses++;
     return counted;
   }
 
-  #liveRun(run: Uint8Array): CountedRun | undefined {
-    const found = this.#index.find(run, 0);
-    return found?.run.length === run.length ? found : this.#runs.get(keyOfRun(run));
+  #knownOrNew(run: Uint8Array, limits: NameLimits, parsed: readonly string[] | undefined): CountedRun {
+    const key = atOnce(keyOfRun(run));
+    return this.#runs.get(key) ?? this.#newRun(atOnce(prepareRun(run, key, parsed ?? readNames(run, limits))));
   }
 
-  #newRun(run: Uint8Array, list: readonly string[]): CountedRun {
-    const shared = this.acquire(new Set(list));
-    const counted = { key: keyOfRun(run), run: Uint8Array.from(run), list, shared, names: shared.names, uses: 0 };
-    this.#runs.set(counted.key, counted);
+  /**
+   * In steps, what `acquirePrepared` takes. `undefined` when a live subscription spelled it the same way: then there is
+   * nothing to prepare, until the next release.
+   */
+  *prepare(run: Uint8Array, limits: NameLimits, parsed?: readonly string[]): Steps<PreparedRun | undefined> {
+    if (this.#indexed(run) !== undefined) return undefined;
+    const key = yield* keyOfRun(run);
+    if (this.#runs.has(key)) return undefined;
+    return yield* prepareRun(run, key, parsed ?? (yield* namesOf(run, limits)));
+  }
+
+  /** The names in a run that was prepared. Equal ones may have come since: they are shared. */
+  acquirePrepared(prepared: PreparedRun): NameRun {
+    const counted = this.#indexed(prepared.run) ?? this.#runs.get(prepared.runKey) ?? this.#newRun(prepared);
+    counted.uses++;
+    return counted;
+  }
+
+  #indexed(run: Uint8Array): CountedRun | undefined {
+    const found = this.#index.find(run, 0);
+    return found?.run.length === run.length ? found : undefined;
+  }
+
+  #newRun({ run, runKey, list, names }: PreparedRun): CountedRun {
+    const shared = this.#acquireKeyed(names);
+    const counted = { key: runKey, run, list, shared, names: shared.names, uses: 0 };
+    this.#runs.set(runKey, counted);
     this.#index.add(counted);
     return counted;
   }
@@ -126,9 +128,12 @@ export class NameTable {
     this.release(counted.shared);
   }
 
-  /** A shared set equal to `names`. */
-  acquire(names: ReadonlySet<string>): SharedNames {
-    const key = keyOf(names);
+  /** A shared set of these names. */
+  acquire(names: Iterable<string>): SharedNames {
+    return this.#acquireKeyed(atOnce(keyedNames(names)));
+  }
+
+  #acquireKeyed({ names, key }: KeyedNames): SharedNames {
     let counted = this.#sets.get(key);
     if (counted === undefined || !equalSets(counted.names, names)) {
       // Another set with the same key keeps its place, and this one is counted but not shared.
@@ -170,7 +175,7 @@ export class NameOverlay implements NameCollection {
   constructor(table: NameTable, names: Iterable<string> | NameRun) {
     this.#table = table;
     this.#run = "run" in names ? names : undefined;
-    this.#base = "run" in names ? names.shared : table.acquire(new Set(names));
+    this.#base = "run" in names ? names.shared : table.acquire(names);
   }
 
   /** The shared set that this one is equal to; `undefined` while it differs from its base. */
@@ -192,8 +197,15 @@ export class NameOverlay implements NameCollection {
   }
 
   add(name: string): void {
-    if (this.#base.names.has(name)) this.#dropped?.delete(name);
-    else (this.#added ??= new Set()).add(name);
+    this.addAll([name]);
+  }
+
+  /** Adds them in one change, so that the base is made anew once at most. */
+  addAll(names: Iterable<string>): void {
+    for (const name of names) {
+      if (this.#base.names.has(name)) this.#dropped?.delete(name);
+      else (this.#added ??= new Set()).add(name);
+    }
     this.#rebase();
   }
 
@@ -240,9 +252,9 @@ export class NameOverlay implements NameCollection {
   #rebase(): void {
     this.#count();
     if (this.#counted <= Math.max(smallOverlay, this.#base.names.size / 4)) return;
-    const names = new Set(this);
+    const base = this.#table.acquire(this);
     this.#releaseBase();
-    this.#base = this.#table.acquire(names);
+    this.#base = base;
     this.#forgetDifference();
   }
 }

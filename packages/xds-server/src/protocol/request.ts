@@ -1,5 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { NodeSchema, type Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
+import { atOnce, type Steps } from "@signalbox/slices";
 import { MalformedRequestError, WireReader } from "./wire.ts";
 
 /** The parts of a request that both variants have. */
@@ -56,6 +57,8 @@ export class ClientRefusedError extends Error {
 const noBytes = new Uint8Array(0);
 /** Shorter runs of names are read faster than they are found. */
 const sharedRunBytes = 1_024;
+/** So many fields are read between two yields. */
+const fieldsInStep = 128;
 
 function errorText(status: Uint8Array): string {
   const reader = new WireReader(status);
@@ -78,6 +81,15 @@ export function readSotwRequest(
   expected: readonly Uint8Array[] = [],
   runsKnown?: KnownRuns,
 ): SotwRequest {
+  return atOnce(sotwRequest(bytes, expected, runsKnown));
+}
+
+/** The same in steps. */
+export function* sotwRequest(
+  bytes: Uint8Array,
+  expected: readonly Uint8Array[],
+  runsKnown: KnownRuns | undefined,
+): Steps<SotwRequest> {
   const reader = new WireReader(bytes);
   let versionInfo = "";
   let typeUrl = "";
@@ -85,7 +97,8 @@ export function readSotwRequest(
   let node: Uint8Array | undefined;
   let error: string | undefined;
   const runs: { start: number; end: number; known?: Uint8Array }[] = [];
-  while (reader.next()) {
+  for (let fields = 1; reader.next(); fields++) {
+    if (fields % fieldsInStep === 0) yield;
     if (reader.field === 1) versionInfo = reader.text();
     else if (reader.field === 2) node = reader.content();
     else if (reader.field === 3) {
@@ -125,9 +138,17 @@ function startsWith(bytes: Uint8Array, start: number, run: Uint8Array): boolean 
 
 /** The names in a run of `resource_names` fields. Empty names say nothing and are left out. */
 export function readNames(run: Uint8Array, limits: NameLimits): string[] {
+  return atOnce(namesOf(run, limits));
+}
+
+/** The same in steps. */
+export function* namesOf(run: Uint8Array, limits: NameLimits): Steps<string[]> {
   const names: string[] = [];
   const reader = new WireReader(run);
-  while (reader.next()) pushName(names, reader, limits);
+  for (let fields = 1; reader.next(); fields++) {
+    if (fields % fieldsInStep === 0) yield;
+    pushName(names, reader, limits);
+  }
   return names;
 }
 
@@ -148,6 +169,15 @@ function pushName(names: string[], reader: WireReader, limits: NameLimits): void
  * MalformedRequestError; past a limit: LimitExceededError.
  */
 export function readDeltaRequest(bytes: Uint8Array, limits: NameLimits, known?: KnownRuns): DeltaRequest {
+  return atOnce(deltaRequest(bytes, limits, known));
+}
+
+/** The same in steps. */
+export function* deltaRequest(
+  bytes: Uint8Array,
+  limits: NameLimits,
+  known: KnownRuns | undefined,
+): Steps<DeltaRequest> {
   const reader = new WireReader(bytes);
   let typeUrl = "";
   let nonce = "";
@@ -156,7 +186,8 @@ export function readDeltaRequest(bytes: Uint8Array, limits: NameLimits, known?: 
   const subscribe = new SubscribedNames(limits, known);
   const unsubscribe: string[] = [];
   const initialVersions = new Map<string, string>();
-  while (reader.next()) {
+  for (let fields = 1; reader.next(); fields++) {
+    if (fields % fieldsInStep === 0) yield;
     if (reader.field === 1) node = reader.content();
     else if (reader.field === 2) typeUrl = reader.text();
     else if (reader.field === 3) subscribe.take(reader);

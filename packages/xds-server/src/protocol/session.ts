@@ -1,60 +1,40 @@
 import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
-import type { Steps } from "@signalbox/slices";
-import type { Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
-import type { XdsClock } from "../clock.ts";
-import type { ClientStatus, XdsEvent } from "../events.ts";
+import { atOnce, type Steps } from "@signalbox/slices";
+import type { ClientStatus } from "../events.ts";
 import type { Resource } from "../resource.ts";
-import type { ChangedNames, ResourceSource, ViewLease } from "../source.ts";
-import { grpcStatus, type Peer, type StreamCall, type StreamHandler } from "../transport.ts";
-import type { Turns } from "../turns.ts";
+import type { ChangedNames, ViewLease } from "../source.ts";
+import { grpcStatus, type StreamCall, type StreamHandler } from "../transport.ts";
 import { clientStatus, nodeFacts, type NodeFacts } from "./client-status.ts";
 import { buildDelta, subscribeDelta } from "./delta.ts";
 import { DiscoveredHosts, withRefused } from "./discovered-hosts.ts";
 import { dueOf, removesDespiteRefusal } from "./gate.ts";
-import type { NameBudget, NameHolder } from "./name-budget.ts";
-import type { NameTable } from "./names.ts";
+import type { NameHolder } from "./name-budget.ts";
 import type { BuildContext, Outgoing, OutgoingFrame } from "./outgoing.ts";
+import type { PreparedRun } from "./prepared-run.ts";
+import {
+  largeRequest,
+  prepareNames,
+  readRequest,
+  type ReceiveContext,
+  type Received,
+  type Reading,
+} from "./receiving.ts";
 import {
   ClientRefusedError,
   LimitExceededError,
-  readDeltaRequest,
   readNode,
-  readSotwRequest,
   type DeltaRequest,
-  type NameLimits,
   type RequestHead,
+  type SotwRequest,
 } from "./request.ts";
 import { isKnownType, resourceKind, typeOfRequest, type XdsMethod } from "./resource-kinds.ts";
-import { buildSotw, subscribeSotw, type ReceiveContext } from "./sotw.ts";
+import type { SessionShared } from "./session-shared.ts";
+import { buildSotw, subscribeSotw } from "./sotw.ts";
 import { StatesAhead } from "./states-ahead.ts";
 import { Subscription } from "./subscription.ts";
-import type { TypeState, ViewStates } from "./view-state.ts";
+import type { TypeState } from "./view-state.ts";
 import { Warming, withEndpointNames } from "./warming.ts";
 import { MalformedRequestError } from "./wire.ts";
-
-/** What all streams of one server share. */
-export interface SessionShared {
-  readonly source: ResourceSource;
-  readonly clock: XdsClock;
-  /** When a change that goes to many streams is written to each. */
-  readonly turns: Turns;
-  /** Monotonic milliseconds, by which large responses are made in slices; a clock that stands still makes them at once. */
-  readonly monotonic: () => number;
-  /** Whether `monotonic` goes on, so that large work is worth a turn of its own. */
-  readonly inSlices: boolean;
-  readonly names: NameTable;
-  readonly views: ViewStates;
-  readonly budget: NameBudget;
-  readonly limits: NameLimits & { readonly maxTypes: number; readonly nodeBytes: number };
-  /** A reason refuses the client. */
-  readonly authorize: (node: Node, peer: Peer) => string | undefined;
-  /** How long one response, or an order between types, is waited for. Milliseconds. */
-  readonly answerTimeoutMs: number;
-  readonly controlPlane: string;
-  readonly onEvent: (event: XdsEvent) => void;
-  readonly nextNonce: () => string;
-  readonly onClosed: (stream: number) => void;
-}
 
 /** A change of the view, as it was when the stream heard of it. */
 interface ViewChange {
@@ -137,12 +117,10 @@ export class Session implements StreamHandler, NameHolder {
     shared.onEvent({ type: "stream-open", stream: id, peer: call.peer.address, method: call.path });
   }
 
-  message(bytes: Uint8Array): void {
-    this.#contained(() => {
-      this.#giveUp();
-      if (this.#method.protocol === "sotw") this.#receiveSotw(bytes);
-      else this.#receiveDelta(bytes);
-    });
+  message(bytes: Uint8Array): Steps<undefined> | undefined {
+    if (this.#shared.inSlices && bytes.length > largeRequest) return this.#receiveInSteps(bytes);
+    this.#contained(() => this.#receive(atOnce(readRequest(bytes, this.#reading()))));
+    return undefined;
   }
 
   closed(): void {
@@ -173,12 +151,12 @@ export class Session implements StreamHandler, NameHolder {
   }
 
   /** Does something and what follows from it. What goes wrong ends this stream, and reaches no other. */
-  #contained(task: () => void): void {
+  #contained(task: () => void, follow = (): void => this.#pump()): void {
     if (this.#closed) return;
     try {
       this.#catchUp();
       task();
-      this.#pump();
+      follow();
     } catch (error) {
       this.refuse(error);
     }
@@ -199,6 +177,7 @@ export class Session implements StreamHandler, NameHolder {
 
   /** Ends the stream because of what went wrong, with a reason where the client can do something about it. */
   refuse(error: unknown): void {
+    if (this.#closed) return;
     const reason = error instanceof Error ? error.message : String(error);
     this.#shared.onEvent({ type: "refused", peer: this.#call.peer.address, reason });
     if (error instanceof MalformedRequestError) this.end(grpcStatus.invalidArgument, reason);
@@ -222,9 +201,51 @@ export class Session implements StreamHandler, NameHolder {
     this.#shared.onEvent({ type: "stream-close", stream: this.id, node: this.#node?.id ?? "", reason });
   }
 
-  #receiveSotw(bytes: Uint8Array): void {
+  /** Of what the stream knows nothing changes before the last step, but who the client is. */
+  *#receiveInSteps(bytes: Uint8Array): Steps<undefined> {
+    try {
+      yield* this.#receiveLarge(bytes);
+    } catch (error) {
+      this.refuse(error);
+    }
+    return undefined;
+  }
+
+  *#receiveLarge(bytes: Uint8Array): Steps<void> {
+    const reading = this.#reading();
+    const received = yield* readRequest(bytes, reading);
+    if (this.#closed) return;
+    this.#identify(received.request);
+    yield;
+    const type = typeOfRequest(this.#method, received.request.typeUrl);
+    const first = !this.#subscriptions.has(type);
+    const prepared = yield* prepareNames(received, first, reading);
+    const { views } = this.#shared;
+    const view = first ? this.#lease?.current() : undefined;
+    const state = view === undefined ? undefined : yield* views.acquireInSteps(view, type);
+    this.#contained(
+      () => this.#receive(received, prepared),
+      () => this.#later(),
+    );
+    // The subscription has its own hold on it now.
+    if (view !== undefined && state !== undefined) views.release(view, state);
+  }
+
+  #reading(): Reading {
+    const { names, limits } = this.#shared;
     const expected = this.#ordered.flatMap((sub) => sub.run?.run ?? []);
-    const request = readSotwRequest(bytes, expected, this.#shared.names);
+    return { protocol: this.#method.protocol, names, limits, expected };
+  }
+
+  #receive(received: Received, prepared?: PreparedRun): void {
+    this.#giveUp();
+    const { names, limits, clock } = this.#shared;
+    const context = { change: this.#change, now: clock.now(), names, limits, prepared };
+    if (received.protocol === "sotw") this.#receiveSotw(received.request, context);
+    else this.#receiveDelta(received.request, context);
+  }
+
+  #receiveSotw(request: SotwRequest, context: ReceiveContext): void {
     this.#identify(request);
     const { sub, first } = this.#subscription(request);
     this.#answer(sub, request);
@@ -233,26 +254,20 @@ export class Session implements StreamHandler, NameHolder {
       return;
     }
     const { run } = sub;
-    subscribeSotw(sub, request, first, this.#receiveContext());
+    subscribeSotw(sub, request, first, context);
     if (sub.run !== run) this.#followNames(sub);
   }
 
-  #receiveDelta(bytes: Uint8Array): void {
-    const request = readDeltaRequest(bytes, this.#shared.limits, this.#shared.names);
+  #receiveDelta(request: DeltaRequest, context: ReceiveContext): void {
     this.#identify(request);
     const { sub, first } = this.#subscription(request);
     const known = this.#answer(sub, request) || request.nonce === sub.answers.nonce;
     // An unknown nonce is no answer, but what the request says about names counts all the same.
     if (!known && !first && request.nonce !== "") this.#stale(sub, request.nonce);
     if (!first && request.subscribe.length + request.unsubscribe.length === 0) return;
-    subscribeDelta(sub, request, first, this.#receiveContext());
+    subscribeDelta(sub, request, first, context);
     this.#followNames(sub);
     this.#followTables(sub, request, first);
-  }
-
-  #receiveContext(): ReceiveContext {
-    const { clock, names, limits } = this.#shared;
-    return { change: this.#change, now: clock.now(), names, limits };
   }
 
   /** A request may have changed the names of `sub`. */

@@ -4,17 +4,10 @@ import { SetVersion } from "../set-version.ts";
 import { sotwFrame } from "./frame.ts";
 import type { NameRun, NameTable } from "./names.ts";
 import { sortedByName, type BuildContext, type Outgoing } from "./outgoing.ts";
-import type { NameLimits, SotwRequest } from "./request.ts";
+import { acquireRun, type ReceiveContext } from "./receiving.ts";
+import type { SotwRequest } from "./request.ts";
 import type { Subscription } from "./subscription.ts";
 import { versionOfAll, type TypeState } from "./view-state.ts";
-
-/** What reading a request needs from the stream and the server. */
-export interface ReceiveContext {
-  readonly change: number;
-  readonly now: number;
-  readonly names: NameTable;
-  readonly limits: NameLimits;
-}
 
 /**
  * Takes a DiscoveryRequest's names into the subscription. An ACK that repeats its names is compared as bytes and does
@@ -30,7 +23,7 @@ export function subscribeSotw(sub: Subscription, request: SotwRequest, first: bo
     return;
   }
   const before = { names: sub.names, wildcard: sub.wildcard };
-  adopt(sub, context.names.acquireRun(request.names, context.limits), request.names.length > 0, context.names);
+  adopt(sub, acquireRun(context, request.names), request.names.length > 0, context.names);
   if (first) {
     sub.claim = request.versionInfo;
     sub.ask(undefined, change, now, request.versionInfo === "");

@@ -1,7 +1,9 @@
 import { typeUrls, type TypeUrl } from "@signalbox/envoy-api";
+import type { Steps } from "@signalbox/slices";
 import type { ResourceView } from "../resource.ts";
 import type { Turns } from "../turns.ts";
-import type { TypeState, ViewStates } from "./view-state.ts";
+import type { TypeState } from "./view-state.ts";
+import type { ViewStates } from "./view-states.ts";
 
 /** What nearly every client asks for. */
 const probableTypes: readonly TypeUrl[] = [typeUrls.cluster, typeUrls.endpoint, typeUrls.listener, typeUrls.route];
@@ -30,8 +32,15 @@ export class StatesAhead {
     if (view === undefined) return;
     for (const type of probableTypes) {
       this.#turns.later(() => {
-        if (this.#view === view && !this.#views.has(view, type)) this.#states.push(this.#views.acquire(view, type));
+        if (this.#view === view && !this.#views.has(view, type)) this.#turns.finish(this.#make(view, type));
       });
     }
+  }
+
+  *#make(view: ResourceView, type: TypeUrl): Steps<undefined> {
+    const state = yield* this.#views.acquireInSteps(view, type);
+    if (this.#view === view) this.#states.push(state);
+    else this.#views.release(view, state);
+    return undefined;
   }
 }

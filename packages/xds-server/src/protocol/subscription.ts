@@ -5,7 +5,8 @@ import type { Resource, ResourceView } from "../resource.ts";
 import { Answers } from "./answers.ts";
 import type { NameCollection, NameOverlay, NameRun, NameTable, SharedNames } from "./names.ts";
 import type { ResourceKind } from "./resource-kinds.ts";
-import type { Part, Selection, TypeState, ViewStates } from "./view-state.ts";
+import type { Part, Selection, TypeState } from "./view-state.ts";
+import type { ViewStates } from "./view-states.ts";
 
 /** Changes that wait to be sent. Numbers are the stream's change counter. */
 interface Backlog {

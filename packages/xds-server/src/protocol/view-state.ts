@@ -62,6 +62,8 @@ function keyOf(version: SetVersion, gone: readonly string[]): string {
   return `delta/${version.toString()}/${goneVersion}`;
 }
 
+/** So many resources are taken between two yields. */
+const takenInStep = 128;
 const maxFrames = 32;
 const maxWholes = 32;
 const maxParts = 8;
@@ -93,10 +95,10 @@ export class TypeState {
   epoch = 0;
   uses = 0;
 
+  /** Knows nothing before `sync`. */
   constructor(view: ResourceView, type: TypeUrl) {
     this.#view = view;
     this.type = type;
-    this.sync();
   }
 
   /** What exists, by name. Call `sync` first. */
@@ -112,6 +114,26 @@ export class TypeState {
   /** What the last change removed, so that a response can carry it a little longer. */
   get removed(): ReadonlyMap<string, Resource> {
     return this.#removed;
+  }
+
+  /**
+   * Takes over what exists in steps, while nobody uses this. Ends early when the view changes meanwhile; `sync` does what is
+   * left.
+   */
+  *fill(): Steps<undefined> {
+    const version = this.#view.version(this.type);
+    const current = this.#view.resources(this.type);
+    const { epoch } = this;
+    let taken = 0;
+    for (const [name, resource] of current) {
+      this.#take(name, resource, epoch);
+      taken++;
+      if (taken % takenInStep > 0) continue;
+      yield;
+      if (this.#view.version(this.type) !== version || this.#view.resources(this.type) !== current) return undefined;
+    }
+    if (this.#all.toString() === version) this.#viewVersion = version;
+    return undefined;
   }
 
   /** Takes over what changed. `names` is where to look; what the view changed beyond them is found by its version. */
@@ -270,35 +292,5 @@ export class TypeState {
       this.#frames.delete(oldest);
       this.#frameBytes -= bytes.length;
     }
-  }
-}
-
-/** The states of all views in use. Streams whose leases give the same view object share one. */
-export class ViewStates {
-  readonly #states = new WeakMap<ResourceView, Map<TypeUrl, TypeState>>();
-
-  acquire(view: ResourceView, type: TypeUrl): TypeState {
-    let types = this.#states.get(view);
-    if (types === undefined) {
-      types = new Map();
-      this.#states.set(view, types);
-    }
-    let state = types.get(type);
-    if (state === undefined) {
-      state = new TypeState(view, type);
-      types.set(type, state);
-    } else state.sync();
-    state.uses++;
-    return state;
-  }
-
-  /** Whether some stream uses the state of this type. */
-  has(view: ResourceView, type: TypeUrl): boolean {
-    return this.#states.get(view)?.has(type) === true;
-  }
-
-  release(view: ResourceView, state: TypeState): void {
-    state.uses--;
-    if (state.uses === 0) this.#states.get(view)?.delete(state.type);
   }
 }

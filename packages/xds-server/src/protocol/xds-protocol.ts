@@ -9,7 +9,7 @@ import { NameBudget } from "./name-budget.ts";
 import { NameTable } from "./names.ts";
 import { xdsMethods } from "./resource-kinds.ts";
 import { Session } from "./session.ts";
-import { ViewStates } from "./view-state.ts";
+import { ViewStates } from "./view-states.ts";
 
 /** Bounds on what clients may ask for. Past one, that client's stream ends with RESOURCE_EXHAUSTED and a reason. */
 export interface XdsLimits {

@@ -6,7 +6,10 @@ import {
   DiscoveryRequestSchema,
   DiscoveryResponseSchema,
 } from "@signalbox/envoy-api/envoy/service/discovery/v3/discovery";
+import { atOnce } from "@signalbox/slices";
+import { Inbox } from "../http2/inbox.ts";
 import type { AcceptStream, Peer, StreamCall, StreamHandler } from "../transport.ts";
+import type { Turns } from "../turns.ts";
 
 /** A response as a client sees it. */
 export interface Received {
@@ -43,16 +46,21 @@ export class FakeStream implements StreamCall {
   stuck = false;
   readonly #read: ReadResource;
   readonly #unfinished: (() => void)[] = [];
+  readonly #inbox: Inbox | undefined;
   #handler: StreamHandler | undefined;
 
+  /** With `turns`, messages come in by an inbox as those of a socket do; else each is taken whole at once. */
   constructor(
     path: string,
     read: ReadResource = decodeContent,
     peer: Peer = { address: "127.0.0.1:1", identities: [] },
+    turns?: Turns,
   ) {
     this.path = path;
     this.peer = peer;
     this.#read = read;
+    const owner = { deliver: (bytes: Uint8Array) => this.#handler?.message(bytes), pause() {}, resume() {} };
+    if (turns !== undefined) this.#inbox = new Inbox(owner, turns, { held: 0, max: Infinity });
   }
 
   /** Opens the stream; false when the method is not served. */
@@ -71,6 +79,7 @@ export class FakeStream implements StreamCall {
 
   end(code: number, message: string): void {
     this.ended = { code, message };
+    this.#inbox?.clear();
     this.#handler?.closed();
   }
 
@@ -81,12 +90,18 @@ export class FakeStream implements StreamCall {
 
   /** The client goes away. */
   close(): void {
+    this.#inbox?.clear();
     this.#handler?.closed();
     this.finishWrite();
   }
 
   sendBytes(bytes: Uint8Array): void {
-    this.#handler?.message(bytes);
+    if (this.#inbox !== undefined) {
+      this.#inbox.put(bytes);
+      return;
+    }
+    const steps = this.#handler?.message(bytes);
+    if (steps !== undefined) atOnce(steps);
   }
 
   sotw(request: MessageInitShape<typeof DiscoveryRequestSchema>): void {

@@ -64,7 +64,12 @@ async function startTls(): Promise<Awaited<ReturnType<typeof startListener>> & {
     limits: { handshakeMs: 300 },
     accept: (call) => {
       peers.push(call.peer);
-      return { message: (bytes) => call.write(framed(bytes), () => {}), closed() {} };
+      return {
+        message: (bytes) => {
+          call.write(framed(bytes), () => {});
+        },
+        closed() {},
+      };
     },
   });
   open.push(() => started.listener.close());
