@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import type { Steps } from "@signalbox/slices";
 import { Turns } from "./turns.ts";
 
 /** Turns on a clock that each task moves by what it takes. */
@@ -58,5 +59,42 @@ describe("turns", () => {
     const { turns, ran, task } = world();
     for (let at = 0; at < 10_000; at++) turns.run(task("x", 0));
     expect(ran.length).toBe(10_000);
+  });
+
+  it("let who goes on with what it has begun overtake those who wait", async () => {
+    const { turns, ran, task } = world();
+    turns.run(task("a", 8));
+    turns.later(task("b", 8));
+    turns.goOn(() => {
+      task("c", 4)();
+      turns.goOn(task("d", 4));
+      turns.later(task("e", 1));
+    });
+    await nextTurn();
+    expect([ran.join(""), turns.waiting]).toEqual(["acd", 2]);
+    await nextTurn();
+    await nextTurn();
+    expect([ran.join(""), turns.waiting]).toEqual(["acdbe", 0]);
+  });
+
+  it("finish steps, a turn's worth in each turn, before all that waits", async () => {
+    const { turns, ran, task } = world();
+    const step = task("s", 4);
+    function* steps(count: number): Steps<undefined> {
+      for (let at = 0; at < count; at++) {
+        step();
+        yield;
+      }
+      ran.push(".");
+      return undefined;
+    }
+    turns.finish(steps(5));
+    turns.later(task("a", 1));
+    const seen = [ran.join("")];
+    for (let turn = 0; turn < 3; turn++) {
+      await nextTurn();
+      seen.push(ran.join(""));
+    }
+    expect(seen).toEqual(["ss", "ssss", "sssss.a", "sssss.a"]);
   });
 });

@@ -51,6 +51,7 @@ export class Turns {
 
   /** Does steps until this turn has had its share, and one at least. Returns whether none is left. They must not throw. */
   slice(steps: Steps<undefined>): boolean {
+    this.#begin();
     do {
       if (steps.next().done === true) return true;
     } while (!this.#isSpent());

@@ -1,8 +1,11 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
+import { hash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { atOnce } from "@signalbox/slices";
 import { DiscoveryRequestSchema } from "@signalbox/envoy-api/envoy/service/discovery/v3/discovery";
-import { NameOverlay, NameTable } from "./names.ts";
+import { NameOverlay, NameTable, type NameRun } from "./names.ts";
+import { keyOfRun, type PreparedRun } from "./prepared-run.ts";
 
 const limits = { maxNames: 1000, maxNameBytes: 100 };
 const runOf = (resourceNames: string[]): Uint8Array =>
@@ -36,6 +39,66 @@ describe("NameTable", () => {
       ),
       { numRuns: 150 },
     );
+  });
+});
+
+describe("a run that was prepared", () => {
+  it("is acquired as if it were worked out then, whoever comes and goes in between", () => {
+    const few = Array.from({ length: 12 }, (_, at) => `n${at}`);
+    const lists = [few, [...few].reverse(), few.slice(1), [...few, ...few], [], ["n1", ""]].map(runOf);
+    const step = fc.record({ do: fc.constantFrom("prepare", "use", "acquire", "release"), list: fc.nat({ max: 5 }) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const [table, model] = [new NameTable(), new NameTable()];
+        const prepared = new Map<number, PreparedRun | undefined>();
+        const held: (readonly [run: NameRun, modelled: NameRun])[] = [];
+        for (const { do: what, list } of steps) {
+          const run = lists[list] ?? new Uint8Array(0);
+          if (what === "prepare") {
+            const before = table.size;
+            prepared.set(list, atOnce(table.prepare(run, limits)));
+            expect(table.size).toBe(before);
+          } else if (what === "release") {
+            const [mine, modelled] = held.splice(list, 1)[0] ?? [];
+            if (mine !== undefined && modelled !== undefined) {
+              table.releaseRun(mine);
+              model.releaseRun(modelled);
+            }
+          } else {
+            const ready = what === "use" ? prepared.get(list) : undefined;
+            const mine = ready === undefined ? table.acquireRun(run, limits) : table.acquirePrepared(ready);
+            held.push([mine, model.acquireRun(run, limits)]);
+          }
+          expect(table.size).toBe(model.size);
+          for (const [mine, modelled] of held) {
+            expect([mine.list, mine.run, [...mine.names]]).toEqual([modelled.list, modelled.run, [...modelled.names]]);
+            // Whatever is shared in the one is shared in the other.
+            for (const [other, modelledOther] of held) {
+              expect([mine === other, mine.shared === other.shared]).toEqual([
+                modelled === modelledOther,
+                modelled.shared === modelledOther.shared,
+              ]);
+            }
+          }
+        }
+        for (const [mine] of held) table.releaseRun(mine);
+        expect(table.size).toBe(0);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it("is not prepared while a live one is spelled the same way", () => {
+    const table = new NameTable();
+    const run = table.acquireRun(runOf(["a", "b"]), limits);
+    expect(atOnce(table.prepare(runOf(["a", "b"]), limits))).toBeUndefined();
+    table.releaseRun(run);
+    expect(atOnce(table.prepare(runOf(["a", "b"]), limits))?.list).toEqual(["a", "b"]);
+  });
+
+  it("has the key that it would have if it were not hashed in steps", () => {
+    const long = Buffer.alloc(700_000, 7);
+    expect(atOnce(keyOfRun(long))).toBe(hash("sha256", long, "base64url"));
   });
 });
 

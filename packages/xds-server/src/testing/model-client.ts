@@ -3,6 +3,7 @@ import type { TypeUrl } from "@signalbox/envoy-api";
 import { Cluster_DiscoveryType, ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
 import { resourceOf, type Resource } from "../resource.ts";
 import type { AcceptStream } from "../transport.ts";
+import type { Turns } from "../turns.ts";
 import { CDS, deltaAds, encodeContent, FakeStream, LDS, sotwAds, type Received } from "./fake-stream.ts";
 
 /** A resource as the model test uses it; clusters are real ones, so that their endpoints follow them. */
@@ -44,13 +45,16 @@ function newInterest(): Interest {
 export class ModelClient {
   readonly #protocol: "sotw" | "delta";
   readonly #accept: AcceptStream;
+  readonly #turns: Turns | undefined;
   readonly #interests = new Map<TypeUrl, Interest>();
   #stream: FakeStream;
   #introduced = false;
 
-  constructor(protocol: "sotw" | "delta", accept: AcceptStream) {
+  /** With `turns`, what it sends comes in as from a socket. */
+  constructor(protocol: "sotw" | "delta", accept: AcceptStream, turns?: Turns) {
     this.#protocol = protocol;
     this.#accept = accept;
+    this.#turns = turns;
     this.#stream = this.#open();
   }
 
@@ -59,7 +63,8 @@ export class ModelClient {
   }
 
   #open(): FakeStream {
-    const stream = new FakeStream(this.#protocol === "sotw" ? sotwAds : deltaAds, readModelResource);
+    const path = this.#protocol === "sotw" ? sotwAds : deltaAds;
+    const stream = new FakeStream(path, readModelResource, undefined, this.#turns);
     stream.open(this.#accept);
     this.#introduced = false;
     return stream;
