@@ -207,4 +207,30 @@ describe.each(["sotw", "delta"] as const)("a large %s request", (variant) => {
       expect(last?.resources.size).toBe(names.length);
     },
   );
+
+  it("holds no state of its type longer than its stream", async () => {
+    const resources = new Map(names.map((name) => [name, resourceOf(name, encodeContent(name, "1"))]));
+    let reads = 0;
+    const view = { version: () => "1", resources: (type: string) => (type === EDS ? (reads++, resources) : new Map()) };
+    let now = 0;
+    const monotonic = (): number => (now += 9);
+    const turns = new Turns(monotonic);
+    const source = { acquire: () => ({ current: () => view, release: () => {} }) };
+    const { accept } = createXdsProtocol({ source, clock: new FakeXdsClock(), turns, monotonic });
+    const read: number[] = [];
+    for (let visit = 0; visit < 2; visit++) {
+      const stream = new FakeStream(variant === "sotw" ? sotwAds : deltaAds, undefined, undefined, turns);
+      stream.open(accept);
+      stream.sendBytes(encode(variant, names));
+      do await nextTurn();
+      while (turns.waiting > 0);
+      expect(stream.received.length).toBe(1);
+      stream.close();
+      read.push(reads);
+      reads = 0;
+    }
+    // A state that stayed would know that nothing has changed.
+    expect(read[0]).toBeGreaterThan(0);
+    expect(read[1]).toBe(read[0]);
+  });
 });
