@@ -118,7 +118,9 @@ export class Session implements StreamHandler, NameHolder {
   }
 
   message(bytes: Uint8Array): Steps<undefined> | undefined {
-    if (this.#shared.inSlices && bytes.length > largeRequest) return this.#receiveInSteps(bytes);
+    // With the first one its type's state may have to be made, of ten thousand resources.
+    const mayBeLong = bytes.length > largeRequest || this.#node === undefined;
+    if (this.#shared.inSlices && mayBeLong) return this.#receiveInSteps(bytes);
     this.#contained(() => this.#receive(atOnce(readRequest(bytes, this.#reading()))));
     return undefined;
   }
@@ -219,13 +221,14 @@ export class Session implements StreamHandler, NameHolder {
     yield;
     const type = typeOfRequest(this.#method, received.request.typeUrl);
     const first = !this.#subscriptions.has(type);
-    const prepared = yield* prepareNames(received, first, reading);
+    const large = bytes.length > largeRequest;
+    const prepared = large ? yield* prepareNames(received, first, reading) : undefined;
     const { views } = this.#shared;
     const view = first ? this.#lease?.current() : undefined;
     const state = view === undefined ? undefined : yield* views.acquireInSteps(view, type);
     this.#contained(
       () => this.#receive(received, prepared),
-      () => this.#later(),
+      () => (large ? this.#later() : this.#pump()),
     );
     // The subscription has its own hold on it now.
     if (view !== undefined && state !== undefined) views.release(view, state);
