@@ -223,6 +223,7 @@ export class Session implements StreamHandler, NameHolder {
     const first = !this.#subscriptions.has(type);
     const large = bytes.length > largeRequest;
     const prepared = large ? yield* prepareNames(received, first, reading) : undefined;
+    if (prepared !== undefined && type === typeUrls.endpoint) yield* this.#warming.withAsked(prepared.names.names);
     const { views } = this.#shared;
     const view = first ? this.#lease?.current() : undefined;
     const state = view === undefined ? undefined : yield* views.acquireInSteps(view, type);
@@ -465,7 +466,8 @@ export class Session implements StreamHandler, NameHolder {
       sub.protocol === "sotw"
         ? buildSotw(sub, state, dropped.length > 0, context)
         : buildDelta(sub, state, dropped, context);
-    return { sub, dropped, steps: sub.kind.type === typeUrls.cluster ? withEndpointNames(steps) : steps };
+    if (sub.kind.type === typeUrls.cluster) return { sub, dropped, steps: withEndpointNames(steps) };
+    return { sub, dropped, steps: sub.kind.type === typeUrls.endpoint ? this.#warming.withSent(steps) : steps };
   }
 
   /** Goes on with the response that is being made. Returns whether there may be more to do now. */

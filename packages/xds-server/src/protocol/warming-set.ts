@@ -1,6 +1,6 @@
+import { each, type Steps } from "@signalbox/slices";
 import { endpointNameOf } from "../references.ts";
 import type { Resource } from "../resource.ts";
-import type { SharedNames } from "./names.ts";
 
 /**
  * The endpoints that a list of clusters makes a client wait for, all of them. Streams that are sent the same list share
@@ -11,49 +11,54 @@ export class WarmingSet {
   /** Names of the endpoints. */
   readonly names: ReadonlySet<string>;
   readonly #sentIn = new WeakMap<readonly Resource[], boolean>();
-  readonly #askedBy = new WeakMap<SharedNames, boolean>();
+  readonly #askedBy = new WeakMap<ReadonlySet<string>, boolean>();
 
-  constructor(clusters: readonly Resource[]) {
+  constructor(clusters: readonly Resource[], names: ReadonlySet<string>) {
     this.clusters = clusters;
-    this.names = new Set(clusters.flatMap((cluster) => endpointNameOf(cluster) ?? []));
+    this.names = names;
   }
 
-  /** Whether all of them are among these endpoints. */
-  isIn(endpoints: readonly Resource[]): boolean {
-    let known = this.#sentIn.get(endpoints);
-    if (known === undefined) {
-      const sent = new Set(endpoints.map(({ name }) => name));
-      known = every(this.names, sent);
-      this.#sentIn.set(endpoints, known);
+  /** Whether all of them are among these endpoints, each of which has another name. */
+  *isIn(endpoints: readonly Resource[]): Steps<boolean> {
+    const known = this.#sentIn.get(endpoints);
+    if (known !== undefined) return known;
+    let found = 0;
+    yield* each(endpoints, ({ name }) => {
+      if (this.names.has(name)) found++;
+    });
+    const all = found === this.names.size;
+    this.#sentIn.set(endpoints, all);
+    return all;
+  }
+
+  /** Whether all of them are among these names, which do not change any more. */
+  *isAsked(names: ReadonlySet<string>): Steps<boolean> {
+    const known = this.#askedBy.get(names);
+    if (known !== undefined) return known;
+    let missing = Math.max(0, this.names.size - names.size);
+    if (missing === 0) {
+      yield* each(this.names, (name) => {
+        if (!names.has(name)) missing++;
+      });
     }
-    return known;
+    this.#askedBy.set(names, missing === 0);
+    return missing === 0;
   }
-
-  /** Whether all of them are among these names. */
-  isAsked(shared: SharedNames): boolean {
-    let known = this.#askedBy.get(shared);
-    if (known === undefined) {
-      known = every(this.names, shared.names);
-      this.#askedBy.set(shared, known);
-    }
-    return known;
-  }
-}
-
-function every(names: ReadonlySet<string>, among: ReadonlySet<string>): boolean {
-  if (names.size > among.size) return false;
-  for (const name of names) if (!among.has(name)) return false;
-  return true;
 }
 
 const sets = new WeakMap<readonly Resource[], WarmingSet>();
 
 /** The set of a list of clusters that does not change any more; the same object for the same list. */
-export function warmingSetOf(clusters: readonly Resource[]): WarmingSet {
-  let set = sets.get(clusters);
-  if (set === undefined) {
-    set = new WarmingSet(clusters);
-    sets.set(clusters, set);
-  }
+export function* warmingSetOf(clusters: readonly Resource[]): Steps<WarmingSet> {
+  const known = sets.get(clusters);
+  if (known !== undefined) return known;
+  const names = new Set<string>();
+  yield* each(clusters, (cluster) => {
+    const name = endpointNameOf(cluster);
+    if (name !== undefined) names.add(name);
+  });
+  // Somebody else may have made it between the steps.
+  const set = sets.get(clusters) ?? new WarmingSet(clusters, names);
+  sets.set(clusters, set);
   return set;
 }

@@ -1,4 +1,4 @@
-import { each, type Steps } from "@signalbox/slices";
+import { atOnce, each, type Steps } from "@signalbox/slices";
 import { endpointNameOf } from "../references.ts";
 import type { Resource } from "../resource.ts";
 import type { SharedNames } from "./names.ts";
@@ -12,15 +12,18 @@ export interface AskedEndpoints {
   readonly sharedNames: SharedNames | undefined;
 }
 
+/** Shorter lists are walked faster than they are found. */
+const sharedClusters = 64;
+
 /** Reads the names of the endpoints of the clusters in a response, in steps, so that they are known when it is written. */
 export function* withEndpointNames(making: Steps<Outgoing | undefined>): Steps<Outgoing | undefined> {
   const outgoing = yield* making;
-  if (outgoing !== undefined && "frame" in outgoing) yield* each(outgoing.fresh, endpointNameOf);
+  if (outgoing !== undefined && "frame" in outgoing) {
+    yield* each(outgoing.fresh, endpointNameOf);
+    if (outgoing.fresh.length >= sharedClusters) yield* warmingSetOf(outgoing.fresh);
+  }
   return outgoing;
 }
-
-/** Shorter lists are walked faster than they are found. */
-const sharedClusters = 64;
 
 /**
  * Endpoint names that one client waits for. A cluster that is new or changed at an Envoy is in warming until its
@@ -47,8 +50,8 @@ export class Warming {
    */
   clustersSent(clusters: readonly Resource[], asked: AskedEndpoints | undefined): ReadonlySet<string> {
     if (clusters.length >= sharedClusters && this.names.size === 0) {
-      const set = warmingSetOf(clusters);
-      if (asked === undefined || (asked.sharedNames !== undefined && set.isAsked(asked.sharedNames))) {
+      const set = atOnce(warmingSetOf(clusters));
+      if (asked === undefined || (asked.sharedNames !== undefined && atOnce(set.isAsked(asked.sharedNames.names)))) {
         this.#shared = set;
         return set.names;
       }
@@ -72,10 +75,23 @@ export class Warming {
     for (const cluster of clusters) this.#forget(cluster);
   }
 
+  /** Finds out in steps what will be asked of the endpoints in a response when it is written. */
+  *withSent(making: Steps<Outgoing | undefined>): Steps<Outgoing | undefined> {
+    const outgoing = yield* making;
+    const shared = this.#shared;
+    if (shared !== undefined && outgoing !== undefined && "frame" in outgoing) yield* shared.isIn(outgoing.fresh);
+    return outgoing;
+  }
+
+  /** The same of names that the client will ask for. */
+  *withAsked(names: ReadonlySet<string>): Steps<void> {
+    if (this.#shared !== undefined) yield* this.#shared.isAsked(names);
+  }
+
   /** These endpoints were sent. */
   endpointsSent(endpoints: readonly Resource[]): void {
     if (this.names.size === 0) return;
-    if (this.#shared?.isIn(endpoints) === true) this.#shared = undefined;
+    if (this.#shared !== undefined && atOnce(this.#shared.isIn(endpoints))) this.#shared = undefined;
     else {
       this.#own();
       for (const { name } of endpoints) this.#drop(name);
@@ -85,7 +101,7 @@ export class Warming {
   /** The client asks for other endpoints than before. */
   endpointsAsked(asked: AskedEndpoints): void {
     if (this.#shared !== undefined) {
-      if (asked.sharedNames !== undefined && this.#shared.isAsked(asked.sharedNames)) return;
+      if (asked.sharedNames !== undefined && atOnce(this.#shared.isAsked(asked.sharedNames.names))) return;
       this.#own();
     }
     for (const name of this.#clusters.keys()) if (!asked.covers(name)) this.#drop(name);
