@@ -1,7 +1,7 @@
 import { Client, credentials, Metadata, status as grpcCode } from "@grpc/grpc-js";
 import type { ClientDuplexStream, StatusObject } from "@grpc/grpc-js";
 import { afterEach, describe, expect, it } from "vitest";
-import { startListener } from "../testing/echo-listener.ts";
+import { framed, startListener } from "../testing/echo-listener.ts";
 import type { TestListener } from "../testing/echo-listener.ts";
 import { waitFor } from "../testing/wait.ts";
 import type { StreamCall } from "../transport.ts";
@@ -75,6 +75,52 @@ describe("a grpc-js client", () => {
       details: "the message has 1001 bytes, the limit is 1000",
     });
     expect(refusals).toEqual(["the message has 1001 bytes, the limit is 1000"]);
+  });
+
+  it("gets what the server says in the last step of a message, before what comes behind it and the end", async () => {
+    const said: string[] = [];
+    let steps = 0;
+    const { port } = await start({
+      accept: (stream) => ({
+        message: function* (bytes) {
+          for (const slow = performance.now() + 20; performance.now() < slow; steps++) yield;
+          said.push(bytes.toString());
+          stream.write(framed(bytes), () => {});
+          return undefined;
+        },
+        closed: () => said.push("closed"),
+      }),
+    });
+    const { stream, received, status } = call(connect(port));
+    for (const message of ["one", "two"]) stream.write(Buffer.from(message));
+    stream.end();
+    expect((await status).code).toBe(grpcCode.OK);
+    expect([said, received.map(String)]).toEqual([
+      ["one", "two", "closed"],
+      ["one", "two"],
+    ]);
+    expect(steps).toBeGreaterThan(2);
+  });
+
+  it("gets INTERNAL when a step fails, and another stream of its connection does not notice", async () => {
+    const { port, refusals } = await start({
+      accept: (stream) => ({
+        message: function* (bytes) {
+          yield;
+          if (bytes.length === 0) throw new Error("no");
+          stream.write(framed(bytes), () => {});
+          return undefined;
+        },
+        closed: () => {},
+      }),
+    });
+    const client = connect(port);
+    const [failing, other] = [call(client), call(client)];
+    failing.stream.write(Buffer.alloc(0));
+    expect(await failing.status).toMatchObject({ code: grpcCode.INTERNAL, details: "internal error" });
+    other.stream.write(Buffer.from("x"));
+    await waitFor(() => other.received.length === 1, "the answer");
+    expect(refusals).toEqual(["the handler failed: no"]);
   });
 
   it("gets UNIMPLEMENTED for an unknown method", async () => {

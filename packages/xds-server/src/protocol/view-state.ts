@@ -1,5 +1,5 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
-import { each, type Steps } from "@signalbox/slices";
+import { atOnce, each, type Steps } from "@signalbox/slices";
 import type { Resource, ResourceView } from "../resource.ts";
 import { byCodeUnits } from "../code-units.ts";
 import { SetVersion } from "../set-version.ts";
@@ -223,11 +223,25 @@ export class TypeState {
   }
 
   *#makeWhole(shared: SharedNames | undefined): Steps<Whole> {
-    const existing = shared === undefined ? [...this.#known.values()] : this.existing(shared.names);
-    const missing = [...(shared?.names ?? [])].filter((name) => !this.#known.has(name)).sort(byCodeUnits);
+    const { epoch } = this;
+    let found = shared === undefined ? { existing: [...this.#known.values()], missing: [] } : yield* this.#find(shared);
+    // What changed between the steps would be in it by half.
+    if (shared !== undefined && this.epoch !== epoch) found = atOnce(this.#find(shared));
     yield;
-    const resources = yield* sortedByName(existing);
+    const missing = found.missing.sort(byCodeUnits);
+    const resources = yield* sortedByName(found.existing);
     return { resources, missing, key: yield* deltaKey(resources, missing) };
+  }
+
+  *#find({ names }: SharedNames): Steps<{ readonly existing: Resource[]; readonly missing: string[] }> {
+    const existing: Resource[] = [];
+    const missing: string[] = [];
+    yield* each(names, (name) => {
+      const resource = this.#known.get(name);
+      if (resource === undefined) missing.push(name);
+      else existing.push(resource);
+    });
+    return { existing, missing };
   }
 
   /** What the change of these names is to a client that asks for `shared`, or for everything. */
