@@ -32,19 +32,10 @@ import type { SessionShared } from "./session-shared.ts";
 import { buildSotw, subscribeSotw } from "./sotw.ts";
 import { StatesAhead } from "./states-ahead.ts";
 import { Subscription } from "./subscription.ts";
+import { isLarge, type ViewChange } from "./view-change.ts";
 import type { TypeState } from "./view-state.ts";
 import { Warming, withEndpointNames } from "./warming.ts";
 import { MalformedRequestError } from "./wire.ts";
-
-/** A change of the view, as it was when the stream heard of it. */
-interface ViewChange {
-  /** `undefined`: the view is another one. */
-  readonly changed: ChangedNames | undefined;
-  /** Content of what is gone, by type. */
-  readonly removed: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>>;
-  readonly change: number;
-  readonly now: number;
-}
 
 /** A response that is made in steps, none of which changes what the stream knows: it may be given up. */
 interface Making {
@@ -54,9 +45,7 @@ interface Making {
 }
 
 const noNames: ReadonlySet<string> = new Set();
-const noneRemoved: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>> = new Map();
-/** Names. */
-const largeChange = 1_000;
+const noneRemoved: ViewChange["removed"] = new Map();
 /** Milliseconds of one turn of the event loop for the making of a response. */
 const sliceMs = 4;
 /** The same where the stream has not waited for its turn, and others may have had theirs: small responses are made at once. */
@@ -65,13 +54,6 @@ const firstSliceMs = 2;
 const patience = 3;
 /** Names of a type that neither the protocol nor the source knows: a client may try, but not fill the server with them. */
 const maxUnknownNames = 1_000;
-
-/** Whoever tells of such a change, or of another view, has done enough for one turn of the event loop. */
-function isLarge(changed: ChangedNames): boolean {
-  let names = 0;
-  for (const { size } of changed.values()) names += size;
-  return names >= largeChange;
-}
 
 /** One stream: reads requests, keeps a subscription for each type, and writes what is due in the right order. */
 export class Session implements StreamHandler, NameHolder {
@@ -223,7 +205,7 @@ export class Session implements StreamHandler, NameHolder {
     const first = !this.#subscriptions.has(type);
     const large = bytes.length > largeRequest;
     const prepared = large ? yield* prepareNames(received, first, reading) : undefined;
-    if (prepared !== undefined && type === typeUrls.endpoint) yield* this.#warming.withAsked(prepared.names.names);
+    if (prepared !== undefined && type === typeUrls.endpoint) yield* this.#warming.preparing(prepared.names.names);
     const { views } = this.#shared;
     const view = first ? this.#lease?.current() : undefined;
     const state = view === undefined ? undefined : yield* views.acquireInSteps(view, type);

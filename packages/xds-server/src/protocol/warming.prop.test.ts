@@ -2,11 +2,13 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Cluster_DiscoveryType, ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
+import type { Steps } from "@signalbox/slices";
 import { resourceOf, type Resource } from "../resource.ts";
 import type { SharedNames } from "./names.ts";
 import { Warming } from "./warming.ts";
 
-const count = 80;
+/** More than one step of anything. */
+const count = 160;
 
 /** What was put into each cluster. */
 const serviceNames = new Map<Resource, string>();
@@ -62,16 +64,19 @@ const step = fc.oneof(
   fc.record({ do: fc.constant("endpoints" as const), list: fc.nat({ max: 2 }) }),
   fc.record({ do: fc.constant("gone" as const), cluster: fc.nat({ max: count - 1 }) }),
   fc.record({ do: fc.constant("asked" as const), ask: fc.nat({ max: 1 }), shared: fc.boolean() }),
+  // Its steps are done one by one while other things happen.
+  fc.record({ do: fc.constant("prepare" as const), ask: fc.nat({ max: 1 }) }),
 );
 
 describe("what clients wait for", () => {
   it("is what a plain model of each says, whatever they share and whichever goes its own way", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat({ max: 2 }), step), { maxLength: 30 }), (steps) => {
-        const clients = [0, 1, 2].map(() => ({ warming: new Warming(), model: new Model() }));
+        const clients = [0, 1, 2].map((): Client => ({ warming: new Warming(), model: new Model(), preparing: [] }));
         for (const [who, one] of steps) {
           const client = clients[who];
           if (client === undefined) continue;
+          client.preparing = client.preparing.filter((steps) => steps.next().done !== true);
           run(client, one);
           for (const { warming, model } of clients) {
             const expected = new Set(model.waits.values());
@@ -85,10 +90,14 @@ describe("what clients wait for", () => {
   });
 });
 
-function run(
-  { warming, model }: { warming: Warming; model: Model },
-  one: typeof step extends fc.Arbitrary<infer T> ? T : never,
-): void {
+interface Client {
+  readonly warming: Warming;
+  readonly model: Model;
+  preparing: Steps<void>[];
+}
+
+function run(client: Client, one: typeof step extends fc.Arbitrary<infer T> ? T : never): void {
+  const { warming, model } = client;
   switch (one.do) {
     case "clusters": {
       const whole = clusterLists[one.list] ?? [];
@@ -107,6 +116,9 @@ function run(
     case "gone":
       model.drop((name) => name === `c${one.cluster}`);
       warming.clustersGone([`c${one.cluster}`]);
+      break;
+    case "prepare":
+      client.preparing.push(warming.preparing(asks[one.ask]?.names ?? new Set()));
       break;
     case "asked": {
       const shared = asks[one.ask];

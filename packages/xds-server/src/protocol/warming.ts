@@ -36,8 +36,8 @@ export function* withEndpointNames(making: Steps<Outgoing | undefined>): Steps<O
 export class Warming {
   #shared: WarmingSet | undefined;
   /** Clusters by the name of their endpoints. */
-  readonly #clusters = new Map<string, Set<string>>();
-  readonly #endpointOf = new Map<string, string>();
+  #clusters = new Map<string, Set<string>>();
+  #endpointOf = new Map<string, string>();
 
   /** Names whose cluster was sent and whose endpoints were not, since. */
   get names(): { readonly size: number; has(name: string): boolean } {
@@ -63,7 +63,7 @@ export class Warming {
       const name = endpointNameOf(cluster);
       if (name === undefined) continue;
       sent.add(name);
-      if (asked === undefined || asked.covers(name)) this.#wait(cluster.name, name);
+      if (asked === undefined || asked.covers(name)) wait(this.#clusters, this.#endpointOf, cluster.name, name);
     }
     return sent;
   }
@@ -83,9 +83,9 @@ export class Warming {
     return outgoing;
   }
 
-  /** The same of names that the client will ask for. */
-  *withAsked(names: ReadonlySet<string>): Steps<void> {
-    if (this.#shared !== undefined) yield* this.#shared.isAsked(names);
+  /** Gets ready in steps for a client that will ask for the endpoints of these names. What it waits for stays the same. */
+  *preparing(names: ReadonlySet<string>): Steps<void> {
+    if (this.#shared !== undefined && !(yield* this.#shared.isAsked(names))) yield* this.#becomesOwn();
   }
 
   /** These endpoints were sent. */
@@ -109,19 +109,23 @@ export class Warming {
 
   /** From here on this client is not like the others. */
   #own(): void {
-    const shared = this.#shared;
-    if (shared === undefined) return;
-    this.#shared = undefined;
-    for (const cluster of shared.clusters) {
-      const name = endpointNameOf(cluster);
-      if (name !== undefined) this.#wait(cluster.name, name);
-    }
+    atOnce(this.#becomesOwn());
   }
 
-  #wait(cluster: string, name: string): void {
-    const clusters = this.#clusters.get(name) ?? new Set();
-    this.#clusters.set(name, clusters.add(cluster));
-    this.#endpointOf.set(cluster, name);
+  /** The client waits for the same before and after; nothing is changed but with the last step. */
+  *#becomesOwn(): Steps<void> {
+    const shared = this.#shared;
+    if (shared === undefined) return;
+    const clusters = new Map<string, Set<string>>();
+    const endpointOf = new Map<string, string>();
+    yield* each(shared.clusters, (cluster) => {
+      const name = endpointNameOf(cluster);
+      if (name !== undefined) wait(clusters, endpointOf, cluster.name, name);
+    });
+    if (this.#shared !== shared) return;
+    this.#shared = undefined;
+    this.#clusters = clusters;
+    this.#endpointOf = endpointOf;
   }
 
   #drop(name: string): void {
@@ -137,4 +141,15 @@ export class Warming {
     clusters?.delete(cluster);
     if (clusters?.size === 0) this.#clusters.delete(name);
   }
+}
+
+function wait(
+  clusters: Map<string, Set<string>>,
+  endpointOf: Map<string, string>,
+  cluster: string,
+  name: string,
+): void {
+  const waiting = clusters.get(name) ?? new Set();
+  clusters.set(name, waiting.add(cluster));
+  endpointOf.set(cluster, name);
 }
