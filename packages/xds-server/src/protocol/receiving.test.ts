@@ -5,6 +5,7 @@ import {
   DeltaDiscoveryRequestSchema,
   DiscoveryRequestSchema,
 } from "@signalbox/envoy-api/envoy/service/discovery/v3/discovery";
+import { atOnce } from "@signalbox/slices";
 import type { Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { XdsEvent } from "../events.ts";
 import { resourceOf } from "../resource.ts";
@@ -188,6 +189,20 @@ describe.each(["sotw", "delta"] as const)("a large %s request", (variant) => {
     await world.quiet();
     expect([stream.received, world.protocol.status()]).toEqual([[], []]);
     expect(world.events.map(({ type }) => type)).not.toContain("refused");
+  });
+
+  it("asks the source for nothing when its stream has gone, though somebody goes on with its steps", () => {
+    let acquired = 0;
+    const source = { acquire: () => (acquired++, { current: () => undefined, release: () => {} }) };
+    const { accept } = createXdsProtocol({ source, clock: new FakeXdsClock(), monotonic: () => 0 });
+    const path = variant === "sotw" ? sotwAds : deltaAds;
+    const call = { path, peer: { address: "127.0.0.1:1", identities: [] }, write: () => {}, end: () => {} };
+    const [gone, here] = [accept(call), accept(call)];
+    const steps = [gone, here].map((stream) => stream?.message(encode(variant, names)));
+    for (const one of steps) one?.next();
+    gone?.closed();
+    for (const one of steps) if (one !== undefined) atOnce(one);
+    expect(acquired).toBe(1);
   });
 
   it.each([1, 4, 8, 12, 16])(

@@ -1,6 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { Cluster_DiscoveryType, ClusterSchema } from "@signalbox/envoy-api/envoy/config/cluster/v3/cluster";
+import { atOnce } from "@signalbox/slices";
 import { resourceOf, type Resource } from "../resource.ts";
 import { Warming, type AskedEndpoints } from "./warming.ts";
 
@@ -59,5 +60,31 @@ describe("what a client waits for", () => {
       warming.clustersGone([`c${round}`]);
     }
     expect(warming.names.size).toBe(0);
+  });
+
+  it("is nothing more when what it waits for came while it got ready to ask for less", () => {
+    const warming = new Warming();
+    const names = Array.from({ length: 300 }, (_, at) => `c${at}`);
+    warming.clustersSent(
+      names.map((name) => cluster(name)),
+      undefined,
+    );
+    const preparing = warming.preparing(new Set(names.slice(1)));
+    expect([preparing.next().done, warming.names.size]).toEqual([false, 300]);
+    warming.endpointsSent(names.map(endpoints));
+    expect([preparing.next().done, preparing.next().done, warming.names.size]).toEqual([false, true, 0]);
+  });
+
+  it("is the same when it has got ready to ask for less, and less when it has asked", () => {
+    const warming = new Warming();
+    const names = Array.from({ length: 300 }, (_, at) => `c${at}`);
+    warming.clustersSent(
+      names.map((name) => cluster(name)),
+      undefined,
+    );
+    atOnce(warming.preparing(new Set(names.slice(1))));
+    expect(warming.names.size).toBe(300);
+    warming.endpointsAsked(only(...names.slice(1)));
+    expect([warming.names.size, warming.names.has("c0")]).toEqual([299, false]);
   });
 });
