@@ -85,7 +85,7 @@ describe("a grpc-js client", () => {
         message: function* (bytes) {
           for (const slow = performance.now() + 20; performance.now() < slow; steps++) yield;
           said.push(bytes.toString());
-          stream.write(framed(bytes), () => {});
+          if (said.length === 2) stream.write(framed(bytes), () => {});
           return undefined;
         },
         closed: () => said.push("closed"),
@@ -95,10 +95,7 @@ describe("a grpc-js client", () => {
     for (const message of ["one", "two"]) stream.write(Buffer.from(message));
     stream.end();
     expect((await status).code).toBe(grpcCode.OK);
-    expect([said, received.map(String)]).toEqual([
-      ["one", "two", "closed"],
-      ["one", "two"],
-    ]);
+    expect([said, received.map(String)]).toEqual([["one", "two", "closed"], ["two"]]);
     expect(steps).toBeGreaterThan(2);
   });
 
