@@ -84,7 +84,7 @@ describe("a grpc-js client", () => {
       accept: (stream) => ({
         message: function* (bytes) {
           for (const slow = performance.now() + 20; performance.now() < slow; steps++) yield;
-          said.push(bytes.toString());
+          said.push(Buffer.from(bytes).toString());
           if (said.length === 2) stream.write(framed(bytes), () => {});
           return undefined;
         },
