@@ -2,12 +2,15 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { Turns } from "./turns.ts";
 
+/** Nobody else works. */
+const alone = { begin: () => 0, isFull: () => false };
+
 /** Turns on a clock that each task moves by what it takes. */
 function world(ms = 8): { turns: Turns; ran: string[]; task: (name: string, takes: number) => () => void } {
   let now = 0;
   const ran: string[] = [];
   return {
-    turns: new Turns(() => now, ms),
+    turns: new Turns(() => now, ms, alone),
     ran,
     task: (name, takes) => () => {
       ran.push(name);
@@ -48,6 +51,22 @@ describe("turns", () => {
   it("do one task in a turn that it alone takes longer than", async () => {
     const { turns, ran, task } = world();
     for (const name of ["a", "b", "c"]) turns.run(task(name, 100));
+    for (const expected of ["a", "ab", "abc"]) {
+      expect(ran.join("")).toBe(expected);
+      await nextTurn();
+    }
+  });
+
+  it("leave a turn that others have filled, after a task each", async () => {
+    let now = 0;
+    const turns = new Turns(() => now, 8, { begin: () => 0, isFull: (worked) => worked > 0 });
+    const ran: string[] = [];
+    for (const name of ["a", "b", "c"]) {
+      turns.run(() => {
+        ran.push(name);
+        now += 1;
+      });
+    }
     for (const expected of ["a", "ab", "abc"]) {
       expect(ran.join("")).toBe(expected);
       await nextTurn();

@@ -1,4 +1,6 @@
-/** Milliseconds of work in one turn of the event loop. */
+import { thisLoop, type LoopTurn } from "@signalbox/slices";
+
+/** Milliseconds of work in one turn of the event loop, where nobody else works in it. */
 export const turnMs = 4;
 
 /**
@@ -9,15 +11,17 @@ export const turnMs = 4;
 export class Turns {
   readonly #now: () => number;
   readonly #ms: number;
+  readonly #loop: Pick<LoopTurn, "begin" | "isFull">;
   #waiting: (() => void)[] = [];
   /** The first of `#waiting` that has not run. */
   #next = 0;
   #turnBegan: number | undefined;
 
   /** `now` gives milliseconds; with a clock that stands still nothing ever waits. */
-  constructor(now: () => number, ms = turnMs) {
+  constructor(now: () => number, ms = turnMs, loop: Pick<LoopTurn, "begin" | "isFull"> = thisLoop) {
     this.#now = now;
     this.#ms = ms;
+    this.#loop = loop;
   }
 
   /** Does the task now, or in a later turn if this one has had its share or others wait. It must not throw. */
@@ -42,13 +46,20 @@ export class Turns {
     return this.#waiting.length - this.#next;
   }
 
+  /** Whether the turn of the loop is full for a task that took so many milliseconds of it. */
+  isFull(workedMs: number): boolean {
+    return this.#loop.isFull(workedMs);
+  }
+
   #isSpent(): boolean {
-    return this.#now() - this.#begin() >= this.#ms;
+    const worked = this.#now() - this.#begin();
+    return worked >= this.#ms || this.#loop.isFull(worked);
   }
 
   #begin(): number {
     if (this.#turnBegan === undefined) {
       this.#turnBegan = this.#now();
+      this.#loop.begin();
       setImmediate(() => this.#turn());
     }
     return this.#turnBegan;

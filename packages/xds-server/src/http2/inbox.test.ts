@@ -8,7 +8,7 @@ class World {
   readonly said: string[] = [];
   readonly budget;
   #now = 0;
-  readonly #turns = new Turns(() => this.#now, 8);
+  readonly #turns = new Turns(() => this.#now, 8, { begin: () => 0, isFull: () => false });
 
   constructor(max = 1_000) {
     this.budget = { held: 0, max };

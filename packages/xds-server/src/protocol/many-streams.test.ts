@@ -14,7 +14,7 @@ function world(): { set: (content: string) => void; streams: FakeStream[]; told:
   const protocol = createXdsProtocol({
     source: cache,
     clock: new FakeXdsClock(),
-    turns: new Turns(() => now, 8),
+    turns: new Turns(() => now, 8, { begin: () => 0, isFull: () => false }),
     onEvent: ({ type }) => {
       if (type === "sent") now += 4;
     },
