@@ -111,15 +111,19 @@ export class Directory {
     return [...[...this.#faults].map(([subject, cause]) => ({ subject, cause })), ...this.#ruled.faults];
   }
 
-  /** The delta from what is held to this catalog. */
-  difference(catalog: Catalog): CatalogDelta["entries"] {
+  /** The delta from what is held to this catalog. Not while one is taken in. */
+  *difference(catalog: Catalog): Steps<CatalogDelta["entries"]> {
     const upserted: CatalogEntry[] = [];
-    for (const entry of catalog.entries.values()) {
+    yield* each(catalog.entries.values(), (entry) => {
       const { service, instances } = this.#services.get(entry.key)?.entry.versions ?? {};
       if (service !== entry.versions.service || instances !== entry.versions.instances) upserted.push(entry);
-    }
+    });
     const known = new Set([...this.#services.keys(), ...this.#faults.keys()]);
-    return { upserted, removed: [...known].filter((key) => !catalog.entries.has(key)) };
+    const removed: ServiceKey[] = [];
+    yield* each(known, (key) => {
+      if (!catalog.entries.has(key)) removed.push(key);
+    });
+    return { upserted, removed };
   }
 
   /** Everything, as these clients see it. */
@@ -424,14 +428,19 @@ export class Directory {
 
   /** Who is touched through aliases: a changed target touches its aliases, a changed alias its target. */
   *#spread(hosts: Map<string, Touch>): Steps<undefined> {
-    const queue = [...hosts].flatMap(([host, touch]) => (touch === "service" ? [host] : []));
-    const seen = new Set(queue);
+    const queue: string[] = [];
+    const seen = new Set<string>();
     const visit = (host: string) => {
       if (seen.has(host)) return;
       seen.add(host);
       hosts.set(host, "service");
       queue.push(host);
     };
+    yield* each(hosts, ([host, touch]) => {
+      if (touch !== "service") return;
+      queue.push(host);
+      seen.add(host);
+    });
     for (let host = queue.pop(); host !== undefined; host = queue.pop()) {
       for (const key of this.#byTarget.get(host) ?? []) {
         const alias = this.#services.get(key);
