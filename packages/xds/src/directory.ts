@@ -1,5 +1,5 @@
 import { byCodeUnit, precedence } from "@signalbox/model";
-import type { Catalog, CatalogDelta, CatalogEntry, ServiceKey } from "@signalbox/model";
+import { AddressSet, type Catalog, type CatalogDelta, type CatalogEntry, type ServiceKey } from "@signalbox/model";
 import { anyClient, type Client, type Routing, type RuleBook, type RuleTouches } from "@signalbox/traffic";
 import { AddressIndex, addressesOf } from "./address-index.ts";
 import { CompiledService } from "./compiled-service.ts";
@@ -23,7 +23,7 @@ const nonePrepared: PreparedServices = new Map();
 export interface Touched {
   readonly hosts: ReadonlyMap<string, Touch>;
   /** Addresses whose services changed: nodes with such an address may have other inbound ports now. */
-  readonly addresses: ReadonlySet<string>;
+  readonly addresses: Pick<AddressSet, "has">;
   readonly rules: RuleTouches;
 }
 
@@ -80,7 +80,7 @@ export class Directory {
     prepared: PreparedServices = nonePrepared,
   ): Steps<Touched> {
     const hosts = new Map<string, Touch>();
-    const addresses = new Set<string>();
+    const addresses = new AddressSet();
     this.#ruled.begin();
     for (const key of delta.removed) {
       this.#faults.delete(key);
@@ -267,7 +267,7 @@ export class Directory {
     return false;
   }
 
-  *#touchByRules(rules: RuleTouches, hosts: Map<string, Touch>, addresses: Set<string>): Steps<undefined> {
+  *#touchByRules(rules: RuleTouches, hosts: Map<string, Touch>, addresses: AddressSet): Steps<undefined> {
     const touch = (host: string): void => {
       hosts.set(host, "service");
       // A DestinationRule limits what its own service's proxies send to their workloads.
@@ -373,12 +373,7 @@ export class Directory {
     return [...keys].flatMap((key) => this.#services.get(key) ?? []).sort(byPrecedence);
   }
 
-  #replace(
-    key: ServiceKey,
-    next: CompiledService | undefined,
-    hosts: Map<string, Touch>,
-    addresses: Set<string>,
-  ): void {
+  #replace(key: ServiceKey, next: CompiledService | undefined, hosts: Map<string, Touch>, addresses: AddressSet): void {
     const before = this.#services.get(key);
     if (before === undefined && next === undefined) return;
     const sameService = before?.entry.versions.service === next?.entry.versions.service;

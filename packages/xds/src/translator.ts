@@ -33,7 +33,7 @@ export interface TranslationChanges {
   /** Names that changed, for each view that was handed out and has any. */
   readonly views: ReadonlyMap<ResourceView, ChangedNames>;
   /** Nodes with one of these addresses may have another view now: ask again. */
-  readonly addresses: ReadonlySet<string>;
+  readonly addresses: { has(address: string): boolean };
   /** Any node may have another view now: ask again for all. */
   readonly everyone: boolean;
   /** All that cannot be translated now and stays as it was, whichever event brought it. */
