@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { registryId, validateRecord, type ConfigObject } from "@signalbox/model";
 import { atOnce } from "@signalbox/slices";
 import { describe, expect, it } from "vitest";
-import { fileContent, formatFault, type FileContent } from "./convert/file-content.ts";
+import { fileContent, formatFault, gatherContent, type FileContent } from "./convert/file-content.ts";
 import { FileMerge } from "./convert/merge-files.ts";
 import { fileReader } from "./convert.ts";
 
@@ -113,6 +113,16 @@ describe("FileMerge.changes", () => {
 
   it("is nothing for equal states", () => {
     expect(change(service("10.0.0.1"), `${service("10.0.0.1")} # new`)).toBeUndefined();
+  });
+
+  it("gives way between the services of a file, and between some of those that changed", () => {
+    const services = Array.from({ length: 500 }, (_, index) => `- { name: s${index}, ports: [80] }\n`);
+    const content = convert(`services:\n${services.join("")}`, "a.yaml", 0);
+    const merge = new FileMerge();
+    expect([...merge.setting("a.yaml", content)].length).toBeGreaterThanOrEqual(500);
+    expect([...merge.changing()].length).toBeGreaterThanOrEqual(3);
+    expect(merge.records.size).toBe(500);
+    expect([...gatherContent("a.yaml", { parts: content.parts, errors: [], warnings: [] })].length).toBe(3);
   });
 
   it("names what is gone", () => {

@@ -126,6 +126,16 @@ describe("what an event touches", () => {
   });
 });
 
+describe("a snapshot", () => {
+  it("is compared with what is known in steps", () => {
+    const services = Array.from({ length: 500 }, (_, index) => ({ ...web, hostname: `s${index}.test`, addresses: [] }));
+    const translator = translatorOf(...services);
+    const again = { v: 1, type: "snapshot", catalog: catalogOf(services.map(entryOf)) } as const;
+    // Nothing differs, so there is nothing else to be done.
+    expect([...translator.preparing(again)].length).toBeGreaterThanOrEqual(6);
+  });
+});
+
 describe("views", () => {
   it("are one object for replicas and share their resources with others", () => {
     const translator = translatorOf({
