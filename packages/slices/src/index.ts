@@ -1,2 +1,2 @@
-export { thisLoop, type LoopTurn } from "./loop-turn.ts";
+export { LoopTurn, thisLoop } from "./loop-turn.ts";
 export { atOnce, each, Slices, type Steps } from "./slices.ts";

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { thisLoop, type LoopTurn } from "./loop-turn.ts";
 
 /** Work in small steps, between which anything else may happen. */
@@ -40,12 +39,14 @@ interface Clock {
  */
 export class Slices {
   readonly #clock: Clock;
-  readonly #loop: Pick<LoopTurn, "begin" | "isFull">;
-  /** Milliseconds of work in the present turn of the event loop. */
+  readonly #loop: LoopTurn;
+  /** The turn of the event loop that was worked in last. */
+  #turn: number | undefined;
+  /** Milliseconds of work in it. */
   #inTurn = 0;
 
   /** With a clock that stands still everything is done in one slice. */
-  constructor(clock: Clock, loop: Pick<LoopTurn, "begin" | "isFull"> = thisLoop) {
+  constructor(clock: Clock, loop = thisLoop) {
     this.#clock = clock;
     this.#loop = loop;
   }
@@ -58,16 +59,16 @@ export class Slices {
 
   async #rest<T>(steps: Steps<T>): Promise<T> {
     for (;;) {
-      await nextTurn();
+      await new Promise<void>((resolve) => this.#loop.later(resolve));
       const next = this.#slice(steps);
       if (next.done === true) return next.value;
     }
   }
 
   #slice<T>(steps: Steps<T>): IteratorResult<undefined, T> {
-    const before = this.#inTurn;
-    if (before === 0) setImmediate(() => (this.#inTurn = 0));
-    this.#loop.begin();
+    const turn = this.#loop.enter();
+    const before = turn === this.#turn ? this.#inTurn : 0;
+    this.#turn = turn;
     const began = this.#clock.now();
     for (;;) {
       const next = steps.next();

@@ -11,14 +11,17 @@ export const turnMs = 4;
 export class Turns {
   readonly #now: () => number;
   readonly #ms: number;
-  readonly #loop: Pick<LoopTurn, "begin" | "isFull">;
+  readonly #loop: LoopTurn;
   #waiting: (() => void)[] = [];
   /** The first of `#waiting` that has not run. */
   #next = 0;
-  #turnBegan: number | undefined;
+  /** The turn of the loop in which there was work last, and when it came. */
+  #turn: number | undefined;
+  #turnBegan = 0;
+  #hasTurn = false;
 
   /** `now` gives milliseconds; with a clock that stands still nothing ever waits. */
-  constructor(now: () => number, ms = turnMs, loop: Pick<LoopTurn, "begin" | "isFull"> = thisLoop) {
+  constructor(now: () => number, ms = turnMs, loop = thisLoop) {
     this.#now = now;
     this.#ms = ms;
     this.#loop = loop;
@@ -37,8 +40,8 @@ export class Turns {
 
   /** Does the task in a later turn, after all that wait already. It must not throw. */
   later(task: () => void): void {
-    this.#begin();
     this.#waiting.push(task);
+    this.#seeToTurn();
   }
 
   /** Tasks that wait. */
@@ -52,25 +55,31 @@ export class Turns {
   }
 
   #isSpent(): boolean {
-    const worked = this.#now() - this.#begin();
+    const worked = this.#now() - this.#enter();
     return worked >= this.#ms || this.#loop.isFull(worked);
   }
 
-  #begin(): number {
-    if (this.#turnBegan === undefined) {
-      this.#turnBegan = this.#now();
-      this.#loop.begin();
-      setImmediate(() => this.#turn());
-    }
+  /** When the work in this turn began. */
+  #enter(): number {
+    const turn = this.#loop.enter();
+    if (turn !== this.#turn) this.#turnBegan = this.#now();
+    this.#turn = turn;
     return this.#turnBegan;
   }
 
-  #turn(): void {
-    this.#turnBegan = undefined;
+  #seeToTurn(): void {
+    if (this.#hasTurn) return;
+    this.#hasTurn = true;
+    this.#loop.later(() => this.#do());
+  }
+
+  #do(): void {
+    this.#hasTurn = false;
     while (this.waiting > 0 && !this.#isSpent()) {
       const task = this.#waiting[this.#next++];
       task?.();
     }
+    if (this.waiting > 0) this.#seeToTurn();
     // What has run is let go of, also while the queue never gets empty.
     if (this.waiting > 0 && 2 * this.#next < this.#waiting.length) return;
     this.#waiting = this.#waiting.slice(this.#next);

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { LoopTurn } from "@signalbox/slices";
 import { describe, expect, it } from "vitest";
 import { Turns } from "../turns.ts";
 import { Inbox } from "./inbox.ts";
@@ -8,7 +9,7 @@ class World {
   readonly said: string[] = [];
   readonly budget;
   #now = 0;
-  readonly #turns = new Turns(() => this.#now, 8, { begin: () => 0, isFull: () => false });
+  readonly #turns = new Turns(() => this.#now, 8, new LoopTurn(() => 0));
 
   constructor(max = 1_000) {
     this.budget = { held: 0, max };
