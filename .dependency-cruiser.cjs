@@ -5,7 +5,7 @@ const mayImport = {
   "packages/slices": [],
   "packages/registry": ["packages/model"],
   "packages/istio-objects": ["packages/model"],
-  "packages/files": ["packages/model"],
+  "packages/files": ["packages/slices"],
   "packages/event-bus": ["packages/model"],
   "packages/policy": ["packages/model"],
   "packages/journal": ["packages/model", "packages/slices"],
@@ -41,7 +41,13 @@ const mayImport = {
     "packages/istio-objects",
     "packages/files",
   ],
-  "adapters/static": ["packages/model", "packages/registry", "packages/istio-objects", "packages/files"],
+  "adapters/static": [
+    "packages/model",
+    "packages/registry",
+    "packages/istio-objects",
+    "packages/files",
+    "packages/slices",
+  ],
 };
 
 const pipeline = Object.entries(mayImport).map(([folder, allowed]) => ({

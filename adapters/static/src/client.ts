@@ -1,6 +1,7 @@
 import { isAbsolute, relative } from "node:path";
 import { readFiles, watchDocuments, type DocumentReader, type FileBatch, type ReadText } from "@signalbox/files";
 import type { Logger, Problem } from "@signalbox/registry";
+import { atOnce, type Slices, type Steps } from "@signalbox/slices";
 import type { StaticConfig } from "./config.ts";
 import type { PartContent } from "./convert/file-content.ts";
 
@@ -36,27 +37,31 @@ export interface SourceOptions {
 
 /** Reads all files once. */
 export async function readSource(options: SourceOptions): Promise<StaticBatch> {
-  return readBatch(await readFiles(fileOptions(options)), options, new Map());
+  return atOnce(readBatch(await readFiles(fileOptions(options)), options, new Map()));
 }
 
-/** Reads all files and every change of them until the signal aborts. The first batch holds every file. */
+/**
+ * Reads all files and every change of them, in slices, until the signal aborts. The first batch holds every file. What `onChange` does with a batch is
+ * waited for before the next one is read.
+ */
 export async function watchSource(
   options: SourceOptions & {
     readonly signal: AbortSignal;
     readonly logger: Logger;
-    readonly onChange: (batch: StaticBatch) => void;
+    readonly slices: Slices;
+    readonly onChange: (batch: StaticBatch) => Promise<void>;
     readonly onUnchanged: () => void;
   },
 ): Promise<void> {
-  const { signal, logger, onChange, onUnchanged } = options;
+  const { signal, logger, onChange, onUnchanged, slices } = options;
   const readers = new Map<string, DocumentReader<PartContent>>();
   await watchDocuments({
     ...fileOptions(options),
     signal,
     logger,
     onChange: async (batch) => {
-      const read = await readBatch(batch, options, readers);
-      if (!signal.aborted) onChange(read);
+      const read = await slices.run(readBatch(batch, options, readers));
+      if (!signal.aborted) await onChange(read);
     },
     onUnchanged,
   });
@@ -66,17 +71,17 @@ function fileOptions({ config, baseDir }: SourceOptions) {
   return { paths: config.paths, baseDir, maxBytes: config.maxFileBytes };
 }
 
-async function readBatch(
+function* readBatch(
   batch: FileBatch,
   { baseDir, readerOf }: SourceOptions,
   readers: Map<string, DocumentReader<PartContent>>,
-): Promise<StaticBatch> {
+): Steps<StaticBatch> {
   const changed: StaticFile[] = [];
   for (const { path, text } of batch.changed) {
     const file = shownName(path, baseDir);
     const reader = readers.get(file) ?? readerOf(file);
     readers.set(file, reader);
-    changed.push({ file, read: await reader.read(text) });
+    changed.push({ file, read: yield* reader.read(text) });
   }
   const removed = batch.removed.map((path) => shownName(path, baseDir));
   for (const file of removed) readers.delete(file);

@@ -1,5 +1,6 @@
 import { formatYaml } from "@signalbox/files";
 import { objectKey, registryId, serviceKey, validateRecord } from "@signalbox/model";
+import { atOnce } from "@signalbox/slices";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fileContent, formatFault, type FileContent } from "./convert/file-content.ts";
@@ -77,25 +78,25 @@ function servicesIn(value: unknown): readonly unknown[] {
 
 describe("fileReader on any data", () => {
   const values = fc.array(fc.oneof(any, short, object), { maxLength: 3 });
-  const read = async (values: readonly unknown[], cutFrom: number) => {
+  const read = (values: readonly unknown[], cutFrom: number) => {
     const text = values.map((value) => formatYaml(value)).join("---\n");
-    return fileContent("any.yaml", await fileReader("any.yaml", context, { cutFrom }).read(text));
+    return fileContent("any.yaml", atOnce(fileReader("any.yaml", context, { cutFrom }).read(text)));
   };
 
-  it("never throws, and what passes is valid", async () => {
-    await fc.assert(
-      fc.asyncProperty(values, async (values) => {
-        const { records } = merged(await read(values, Infinity));
+  it("never throws, and what passes is valid", () => {
+    fc.assert(
+      fc.property(values, (values) => {
+        const { records } = merged(read(values, Infinity));
         for (const record of records.values()) expect(validateRecord(record)).toEqual([]);
       }),
       { numRuns: 60 },
     );
   });
 
-  it("says of a list that is read item by item what it says of the whole", async () => {
-    await fc.assert(
-      fc.asyncProperty(values, async (values) => {
-        const [whole, cut] = [await read(values, Infinity), await read(values, 0)];
+  it("says of a list that is read item by item what it says of the whole", () => {
+    fc.assert(
+      fc.property(values, (values) => {
+        const [whole, cut] = [read(values, Infinity), read(values, 0)];
         expect(stateOf(merged(cut))).toEqual(stateOf(merged(whole)));
         expect(cut.faults.map(formatFault).sort()).toEqual(whole.faults.map(formatFault).sort());
       }),
@@ -103,27 +104,23 @@ describe("fileReader on any data", () => {
     );
   });
 
-  it("says of a file that changed what it says of a file that it never saw", async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(values, { minLength: 2, maxLength: 4 }),
-        fc.constantFrom(0, Infinity),
-        async (all, cutFrom) => {
-          const reader = fileReader("any.yaml", context, { cutFrom });
-          // Each version has something of the one before.
-          for (const [index, own] of all.entries()) {
-            const services = [...all.slice(0, index + 1)].reverse().flatMap((values) => values.flatMap(servicesIn));
-            const text = [...own, { services }].map((value) => formatYaml(value)).join("---\n");
-            const known = fileContent("any.yaml", await reader.read(text));
-            const fresh = fileContent(
-              "any.yaml",
-              await fileReader("any.yaml", context, { cutFrom: Infinity }).read(text),
-            );
-            expect(stateOf(merged(known))).toEqual(stateOf(merged(fresh)));
-            expect(known.faults.map(formatFault).sort()).toEqual(fresh.faults.map(formatFault).sort());
-          }
-        },
-      ),
+  it("says of a file that changed what it says of a file that it never saw", () => {
+    fc.assert(
+      fc.property(fc.array(values, { minLength: 2, maxLength: 4 }), fc.constantFrom(0, Infinity), (all, cutFrom) => {
+        const reader = fileReader("any.yaml", context, { cutFrom });
+        // Each version has something of the one before.
+        for (const [index, own] of all.entries()) {
+          const services = [...all.slice(0, index + 1)].reverse().flatMap((values) => values.flatMap(servicesIn));
+          const text = [...own, { services }].map((value) => formatYaml(value)).join("---\n");
+          const known = fileContent("any.yaml", atOnce(reader.read(text)));
+          const fresh = fileContent(
+            "any.yaml",
+            atOnce(fileReader("any.yaml", context, { cutFrom: Infinity }).read(text)),
+          );
+          expect(stateOf(merged(known))).toEqual(stateOf(merged(fresh)));
+          expect(known.faults.map(formatFault).sort()).toEqual(fresh.faults.map(formatFault).sort());
+        }
+      }),
       { numRuns: 60 },
     );
   });
@@ -151,9 +148,9 @@ describe("FileMerge on any changes", () => {
     usable: fc.boolean(),
   });
 
-  it("comes to the same state, step by step, as from the files as they are, and says every difference", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 6 }), fc.constantFrom(0, Infinity), async (steps, cutFrom) => {
+  it("comes to the same state, step by step, as from the files as they are, and says every difference", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 6 }), fc.constantFrom(0, Infinity), (steps, cutFrom) => {
         const merge = new FileMerge();
         const told = new Map<string, unknown>();
         const readers = new Map<string, ReturnType<typeof fileReader>>();
@@ -163,7 +160,7 @@ describe("FileMerge on any changes", () => {
           const reader = readers.get(file) ?? fileReader(file, context, { cutFrom });
           readers.set(file, reader);
           const text = documents?.map((value) => formatYaml(value)).join("---\n");
-          const content = text === undefined ? undefined : fileContent(file, await reader.read(text));
+          const content = text === undefined ? undefined : fileContent(file, atOnce(reader.read(text)));
           if (content === undefined) contents.delete(file);
           else if (usable) contents.set(file, content);
           merge.set(file, contents.get(file));

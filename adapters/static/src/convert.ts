@@ -41,7 +41,7 @@ export interface ConvertContext extends ShortContext {
 export function fileReader(
   file: string,
   context: ConvertContext,
-  bounds: Pick<DocumentReaderOptions<PartContent>, "maxBytes" | "cutFrom" | "rests"> = {},
+  bounds: Pick<DocumentReaderOptions<PartContent>, "maxBytes" | "cutFrom"> = {},
 ): DocumentReader<PartContent> {
   return new DocumentReader({
     ...bounds,

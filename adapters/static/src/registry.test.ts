@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, realpath, rename, rm, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock, type Logger, type Metrics } from "@signalbox/registry";
+import { systemClock, type Clock, type Logger, type Metrics } from "@signalbox/registry";
 import { RecordingSink } from "@signalbox/registry/conformance";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readShortServices, readStatic, staticModule, StaticFilesError } from "./index.ts";
@@ -27,10 +27,10 @@ const warn = (event: string, fields?: object) => void logged.push({ event, field
 const logger: Logger = { debug() {}, info() {}, warn, error: warn };
 const metrics: Metrics = { counter: (name) => void counted.push(name), histogram() {} };
 
-function start(paths: string | string[] = "."): RecordingSink {
+function start(paths: string | string[] = ".", clock: Clock = systemClock): RecordingSink {
   const sink = new RecordingSink();
   const controller = new AbortController();
-  const deps = { name: "files", logger, clock: systemClock, metrics, baseDir: root };
+  const deps = { name: "files", logger, clock, metrics, baseDir: root };
   const run = staticModule.create(staticModule.parseConfig({ paths }), deps).run(sink, controller.signal);
   stop = async () => {
     controller.abort();
@@ -258,6 +258,61 @@ describe("a static registry", () => {
       records: { upserted: [{ service: { hostname: "web.default.svc.cluster.local" } }], removed: [] },
       objects: { upserted: [], removed: [] },
     });
+  });
+});
+
+describe("many services", () => {
+  // Enough that a file is read service by service.
+  const count = 1500;
+  const text = `services:\n${Array.from({ length: count }, (_, index) => `- { name: s${index}, ports: [80] }\n`).join("")}`;
+
+  /** Each look at it is a millisecond later than the one before; `at` is told how many there were. */
+  const ticking = (at: (looks: number) => void = () => undefined) => {
+    const clock = { ...systemClock, looks: 0 };
+    clock.now = () => {
+      at(++clock.looks);
+      return clock.looks;
+    };
+    return clock;
+  };
+
+  it("are read and put together in many turns of the event loop, and said at once", async () => {
+    await put("a.yaml", text);
+    await put("b.yaml", text.replaceAll("name: s", "name: t"));
+    let turns = 0;
+    const clock = ticking((looks) => {
+      if (looks === 1) setImmediate(turn);
+    });
+    const sink = start(".", clock);
+    const turn = () => {
+      turns++;
+      if (sink.updates.length === 0) setImmediate(turn);
+    };
+    await sink.waitFor(({ updates }) => updates.length > 0, 4000);
+    expect(sink.updates.map(({ type }) => type)).toEqual(["snapshot"]);
+    expect(sink.records.size).toBe(2 * count);
+    // Five looks in each: one at each service that is read, and one at each that is put together.
+    expect(turns).toBeGreaterThan((2 * 2 * count) / 5);
+  });
+
+  it("are not said where the run ends before all are put together", async () => {
+    await put("a.yaml", text);
+    const all = ticking();
+    const whole = start(".", all);
+    await whole.waitFor(({ updates }) => updates.length > 0, 4000);
+    const { looks } = all;
+    await stop();
+    for (const last of [10, Math.floor(looks / 2), looks - 3]) {
+      const sink = await new Promise<RecordingSink>((resolve) => {
+        const told = start(
+          ".",
+          ticking((now) => {
+            if (now === last) resolve(stop().then(() => told));
+          }),
+        );
+      });
+      expect(sink.updates).toEqual([]);
+    }
   });
 });
 

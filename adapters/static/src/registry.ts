@@ -1,9 +1,10 @@
-import { Rests } from "@signalbox/files";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { byCodeUnit, registryId, type RegistryId } from "@signalbox/model";
 import type { Registry, RegistryDeps, RegistrySink } from "@signalbox/registry";
+import { Slices, type Steps } from "@signalbox/slices";
 import { problemOf, watchSource, type StaticBatch, type StaticFile, type UnreadableFile } from "./client.ts";
 import type { StaticConfig } from "./config.ts";
-import { fileContent, formatFault, type FileContent, type StaticFault } from "./convert/file-content.ts";
+import { formatFault, gatherContent, type FileContent, type StaticFault } from "./convert/file-content.ts";
 import { FileMerge, type FilesDelta } from "./convert/merge-files.ts";
 import { fileReader } from "./convert.ts";
 
@@ -37,15 +38,19 @@ export class StaticRegistry implements Registry {
   }
 
   async run(sink: RegistrySink, signal: AbortSignal): Promise<void> {
-    const { logger, baseDir, name } = this.#deps;
+    const { clock, logger, baseDir, name } = this.#deps;
+    const slices = new Slices(clock);
     const contents = new FileMerge();
     const faults = new Map<string, readonly StaticFault[]>();
     let pushed = false;
     let sound = false;
     let told = "";
-    const onChange = (batch: StaticBatch) => {
-      this.#take(batch, contents, faults);
-      const delta = contents.changes();
+    const onChange = async (batch: StaticBatch) => {
+      const taken = slices.run(this.#taking(batch, contents, faults));
+      const delta = await taken;
+      // What took long ends with a turn of the event loop, so that what comes of the push is not added to it.
+      if (taken instanceof Promise) await nextTurn();
+      if (signal.aborted) return;
       const { conflicts } = contents;
       const ordered = [...faults].sort(([a], [b]) => byCodeUnit(a, b)).flatMap(([, found]) => found);
       const wrong = [...ordered, ...conflicts];
@@ -70,20 +75,24 @@ export class StaticRegistry implements Registry {
     };
     const { cluster = name, maxFileBytes: maxBytes } = this.#config;
     const context = { ...this.#config, registry: this.id, cluster };
-    const rests = new Rests();
-    const readerOf = (file: string) => fileReader(file, context, { maxBytes, rests });
-    await watchSource({ config: this.#config, baseDir, readerOf, signal, logger, onChange, onUnchanged });
+    const readerOf = (file: string) => fileReader(file, context, { maxBytes });
+    await watchSource({ config: this.#config, baseDir, readerOf, signal, logger, slices, onChange, onUnchanged });
   }
 
-  #take(batch: StaticBatch, contents: FileMerge, faults: Map<string, readonly StaticFault[]>): void {
+  /** Takes in what files say now, and gives what came of it. */
+  *#taking(
+    batch: StaticBatch,
+    contents: FileMerge,
+    faults: Map<string, readonly StaticFault[]>,
+  ): Steps<FilesDelta | undefined> {
     const { logger, metrics } = this.#deps;
     for (const file of batch.removed) {
-      contents.set(file, undefined);
+      yield* contents.setting(file, undefined);
       contents.refuse(file, undefined);
       faults.delete(file);
     }
     for (const source of batch.changed) {
-      const content = fileContent(source.file, source.read);
+      const content = yield* gatherContent(source.file, source.read);
       const found = emptied(source, contents.get(source.file)) ?? content.faults;
       const errors = found.filter((fault) => fault.severity === "error");
       for (const fault of found.slice(0, maximumFaultLines)) logger.warn("static-file-fault", fault);
@@ -93,11 +102,12 @@ export class StaticRegistry implements Registry {
       if (errors.length > 0) metrics.counter("static_files_rejected_total");
       // Without older content, the good objects of a whole file are better than none.
       const usable = errors.length === 0 || (content.readable && contents.get(source.file) === undefined);
-      if (usable) contents.set(source.file, content);
+      if (usable) yield* contents.setting(source.file, content);
       contents.refuse(source.file, errors.length > 0 ? content : undefined);
       if (errors.length > 0) faults.set(source.file, errors);
       else faults.delete(source.file);
     }
+    return yield* contents.changing();
   }
 }
 

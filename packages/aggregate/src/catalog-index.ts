@@ -1,4 +1,4 @@
-import { byCodeUnit, canonicalIp, precedence } from "@signalbox/model";
+import { AddressMap, byCodeUnit, canonicalIp, precedence } from "@signalbox/model";
 import type { CatalogEntry, CatalogInstance, Labels, Port, Service, ServiceKey } from "@signalbox/model";
 import type { Steps } from "@signalbox/slices";
 
@@ -21,7 +21,7 @@ export interface EntryChange {
 export class CatalogIndex {
   readonly #entries: ReadonlyMap<ServiceKey, CatalogEntry>;
   readonly #byHostname = new Map<string, Few<ServiceKey>>();
-  readonly #byIp = new Map<string, Few<ServiceKey>>();
+  readonly #byIp = new AddressMap<Few<ServiceKey>>();
 
   /**
    * `entries` is live. While they change, the index may know more than they hold: `expect` comes before a change, `settle` after it. What it finds is
@@ -138,14 +138,21 @@ function valuesOf<V extends string>(few: Few<V> | undefined): V[] {
   return typeof few === "string" ? [few] : [...few];
 }
 
-function add<K, V extends string>(map: Map<K, Few<V>>, key: K, value: V): void {
+/** What a map and one of addresses have in common. */
+interface FewByKey<K, V extends string> {
+  get(key: K): Few<V> | undefined;
+  set(key: K, few: Few<V>): void;
+  delete(key: K): void;
+}
+
+function add<K, V extends string>(map: FewByKey<K, V>, key: K, value: V): void {
   const known = map.get(key);
   if (known === undefined) map.set(key, value);
   else if (typeof known !== "string") known.add(value);
   else if (known !== value) map.set(key, new Set([known, value]));
 }
 
-function drop<K, V extends string>(map: Map<K, Few<V>>, key: K, value: V): void {
+function drop<K, V extends string>(map: FewByKey<K, V>, key: K, value: V): void {
   const known = map.get(key);
   if (known === value) map.delete(key);
   else if (typeof known === "object" && known.delete(value) && known.size === 0) map.delete(key);

@@ -12,7 +12,7 @@ import type {
 } from "@signalbox/model";
 import { ServiceNames } from "@signalbox/policy";
 import type { LastGood, RegistryUpdate, ShardContent } from "@signalbox/registry";
-import { atOnce, type Steps } from "@signalbox/slices";
+import { atOnce, each, type Steps } from "@signalbox/slices";
 import { sameTreatment, served } from "./freshness.ts";
 import type { Treatment } from "./freshness.ts";
 
@@ -42,9 +42,9 @@ class Shard {
   readonly id: RegistryId;
   readonly precedence: number;
   /** By the registry's own keys. */
-  readonly records = new Map<ServiceKey, ServiceRecord>();
-  readonly workloads = new Map<WorkloadKey, Workload>();
-  readonly objects = new Map<ObjectKey, ConfigObject>();
+  records = new Map<ServiceKey, ServiceRecord>();
+  workloads = new Map<WorkloadKey, Workload>();
+  objects = new Map<ObjectKey, ConfigObject>();
   treatment: Treatment = served;
 
   constructor(id: RegistryId, precedence: number) {
@@ -81,8 +81,8 @@ export class ShardStore {
 
   /**
    * Applies an update in steps and notes the keys that it says something new about. What the shard holds changes within one of the steps, right
-   * after `applying` was called, so that nobody sees half of an update; how services are called in the catalog follows in further steps.
-   * Until these are over no delta may be made.
+   * after `applying` was called, so that nobody sees half of an update; which keys that are, and how services are called in the catalog, follows in
+   * further steps. Until these are over no delta may be made.
    */
   *apply(id: RegistryId, update: RegistryUpdate, touched: Touched, applying?: () => void): Steps<undefined> {
     const shard = this.#shards.get(id);
@@ -93,13 +93,16 @@ export class ShardStore {
     const records = yield* changed(shard.records, recordsIn(update), recordKey);
     const workloads = yield* changed(shard.workloads, workloadsIn(update), workloadKeyOf);
     const objects = yield* changed(shard.objects, objectsIn(update), objectKey);
-    const hasEndpoints = yield* onlyEndpointsDiffer(records);
+    const hasEndpoints = yield* onlyEndpointsDiffer(records.changes);
     applying?.();
-    const services = this.#names.isTrivial ? touched.services : new Set<ServiceKey>();
-    put(shard.records, records, services);
-    put(shard.workloads, workloads, touched.workloads);
-    put(shard.objects, objects, touched.objects);
+    shard.records = put(shard.records, records);
+    shard.workloads = put(shard.workloads, workloads);
+    shard.objects = put(shard.objects, objects);
     touched.hasEndpoints ||= hasEndpoints;
+    const services = this.#names.isTrivial ? touched.services : new Set<ServiceKey>();
+    yield* each(records.changes, ({ key }) => void services.add(key));
+    yield* each(workloads.changes, ({ key }) => void touched.workloads.add(key));
+    yield* each(objects.changes, ({ key }) => void touched.objects.add(key));
     if (this.#names.isTrivial) return undefined;
     for (const own of services) {
       for (const key of this.#names.update(id, own, shard.records.get(own)?.service)) touched.services.add(key);
@@ -278,15 +281,19 @@ interface Change<K, V> {
   readonly value: V | undefined;
 }
 
+/** What is to be changed in a map, in the order in which it is done. */
+interface Changes<K, V> {
+  readonly changes: readonly Change<K, V>[];
+  /** What was said, where the map had nothing before: it can take the place of the map, which costs less than to fill that. */
+  readonly first: Map<K, V> | undefined;
+}
+
 /** So many values are looked at in one step: each is a few microseconds. */
 const valuesPerStep = 64;
 
-/** What is to be changed in a map, in the order in which it is done. Data is frozen, so the same object is the same content. */
-function* changed<K, V>(
-  map: ReadonlyMap<K, V>,
-  said: Said<K, V>,
-  keyOf: (value: V) => K,
-): Steps<readonly Change<K, V>[]> {
+/** Data is frozen, so the same object is the same content. */
+function* changed<K, V>(map: ReadonlyMap<K, V>, said: Said<K, V>, keyOf: (value: V) => K): Steps<Changes<K, V>> {
+  const isFirst = map.size === 0;
   let looked = 0;
   const changes: Change<K, V>[] = [];
   const next = new Map<K, V>();
@@ -305,15 +312,17 @@ function* changed<K, V>(
     const before = map.get(key);
     if (before !== value) changes.push({ key, before, value });
   }
-  return changes;
+  return { changes, first: isFirst ? next : undefined };
 }
 
-function put<K, V>(map: Map<K, V>, changes: readonly Change<K, V>[], touched: Set<K>): void {
+/** The map with all changes. */
+function put<K, V>(map: Map<K, V>, { changes, first }: Changes<K, V>): Map<K, V> {
+  if (map.size === 0 && first !== undefined) return first;
   for (const { key, value } of changes) {
     if (value === undefined) map.delete(key);
     else map.set(key, value);
-    touched.add(key);
   }
+  return map;
 }
 
 /** Whether of some service only endpoints may be other than before. */

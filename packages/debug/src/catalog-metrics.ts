@@ -1,5 +1,5 @@
 import type { Catalog, CatalogDelta, CatalogEntry, HealthStatus, ObjectKey, ServiceKey } from "@signalbox/model";
-import { Slices, type Steps } from "@signalbox/slices";
+import { each, Slices, type Steps } from "@signalbox/slices";
 import type { Instruments } from "./instruments.ts";
 
 interface Counted {
@@ -44,8 +44,7 @@ export class CatalogMetrics {
   }
 
   *#counting(event: Event): Steps<undefined> {
-    const delta = event.type === "delta" ? event.delta : this.#replacement(event.catalog);
-    yield;
+    const delta = event.type === "delta" ? event.delta : yield* this.#replacement(event.catalog);
     yield* this.#applying(delta);
     const revision = event.type === "delta" ? event.revision : event.catalog.revision;
     this.#instruments.set("signalbox_bus_revision", revision.sequence);
@@ -54,13 +53,17 @@ export class CatalogMetrics {
   }
 
   /** A snapshot as the delta from what is known; unchanged services are not in it. */
-  #replacement(catalog: Catalog): CatalogDelta {
-    const isSame = (entry: CatalogEntry): boolean => this.#services.get(entry.key)?.version === versionOf(entry);
+  *#replacement(catalog: Catalog): Steps<CatalogDelta> {
+    const upserted: CatalogEntry[] = [];
+    yield* each(catalog.entries.values(), (entry) => {
+      if (this.#services.get(entry.key)?.version !== versionOf(entry)) upserted.push(entry);
+    });
+    const removed: ServiceKey[] = [];
+    yield* each(this.#services.keys(), (key) => {
+      if (!catalog.entries.has(key)) removed.push(key);
+    });
     return {
-      entries: {
-        upserted: [...catalog.entries.values()].filter((entry) => !isSame(entry)),
-        removed: [...this.#services.keys()].filter((key) => !catalog.entries.has(key)),
-      },
+      entries: { upserted, removed },
       workloads: {
         upserted: [...catalog.workloads.values()],
         removed: ([...this.#workloads] as CatalogDelta["workloads"]["removed"][number][]).filter(

@@ -91,6 +91,29 @@ describe("metrics of the catalog", () => {
   });
 });
 
+describe("a large snapshot", () => {
+  it("is compared with what is counted in several turns of the event loop", async () => {
+    let now = 0;
+    const metrics = createMetrics({ sources: sources(), processMetrics: false, now: () => ++now });
+    const snapshot = {
+      type: "snapshot" as const,
+      catalog: catalog(Array.from({ length: 1000 }, (_, i) => entry(`s${i}`))),
+    };
+    await metrics.busEvent(snapshot);
+    let isCounted = false;
+    let turns = 0;
+    // The same once more: nothing but the comparison is left to do.
+    const counted = metrics.busEvent(snapshot).then(() => (isCounted = true));
+    const turn = () => {
+      turns++;
+      if (!isCounted) setImmediate(turn);
+    };
+    turn();
+    await counted;
+    expect(turns).toBeGreaterThan(2);
+  });
+});
+
 describe("metrics of the xDS server", () => {
   const method = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
   const sent = (nonce: string, resourceType = cds) =>

@@ -15,13 +15,17 @@ export function deltaSize({ entries, objects, workloads }: CatalogDelta): number
   );
 }
 
-/** Whether a delta is as `PendingDelta` gives it: each key at most once, and lists sorted by key. */
-export function isSorted({ entries, objects, workloads }: CatalogDelta): boolean {
-  return (
+/** The delta as `PendingDelta` gives it: each key at most once, and lists sorted by key. Itself where it is so already, as nearly always. */
+export function inSortedForm(delta: CatalogDelta): CatalogDelta {
+  const { entries, objects, workloads } = delta;
+  const isSorted =
     isSortedBy(entries, (entry) => entry.key) &&
     isSortedBy(workloads, (workload) => workload.key) &&
-    isSortedBy(objects, objectKey)
-  );
+    isSortedBy(objects, objectKey);
+  if (isSorted) return delta;
+  const pending = new PendingDelta();
+  pending.add(delta);
+  return pending.toDelta();
 }
 
 /** One delta that changes what `a` and then `b` change. The newer statement about a key wins; lists come sorted by key. */

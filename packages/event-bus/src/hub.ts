@@ -1,5 +1,7 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { deepFreeze } from "@signalbox/model";
 import type { Catalog, CatalogDelta, Revision } from "@signalbox/model";
+import { inSortedForm } from "./delta.ts";
 import type { ChangeEvent } from "./event.ts";
 import { CatalogFold } from "./fold.ts";
 import { Mailbox } from "./mailbox.ts";
@@ -51,8 +53,11 @@ export class Hub {
     if (previous === undefined) throw new TypeError("there is no catalog yet that could change");
     this.#fold.apply(deepFreeze(delta));
     this.#revision = Object.freeze({ ...revision });
+    if (this.#mailboxes.size === 0) return;
     const limit = this.#fold.size + this.#slack;
-    for (const mailbox of this.#mailboxes) mailbox.putDelta(previous, this.#revision, delta, limit);
+    // Once for all of them: it looks at every key.
+    const sorted = inSortedForm(delta);
+    for (const mailbox of this.#mailboxes) mailbox.putDelta(previous, this.#revision, sorted, limit);
   }
 
   /** Yields a snapshot first, as soon as there is a catalog, then contiguous deltas. Ends when `signal` aborts. */
@@ -64,6 +69,8 @@ export class Hub {
     try {
       for (;;) {
         await mailbox.arrived(signal);
+        // Made in a turn of the event loop of its own: whoever began the catalog has done much in this one. What comes meanwhile is in it.
+        if (mailbox.holdsSnapshot) await nextTurn();
         if (isAborted(signal) || mailbox.closed) return;
         const mail = mailbox.take();
         if (mail?.type === "snapshot" && this.#revision !== undefined) {

@@ -1,5 +1,5 @@
 import type { CatalogDelta, Revision } from "@signalbox/model";
-import { deltaSize, isSorted, PendingDelta } from "./delta.ts";
+import { deltaSize, PendingDelta } from "./delta.ts";
 
 /** What a consumer has not taken yet. */
 export type Mail =
@@ -34,6 +34,11 @@ export class Mailbox {
     return this.#waiting === "snapshot" ? 1 : sizeOf(this.#waiting.content);
   }
 
+  /** Whether what waits is a snapshot. */
+  get holdsSnapshot(): boolean {
+    return this.#waiting === "snapshot";
+  }
+
   /** Whether nothing will come any more. */
   get closed(): boolean {
     return this.#closed;
@@ -52,13 +57,13 @@ export class Mailbox {
     this.#wake?.();
   }
 
-  /** Adds a delta to what waits. With more than `limit` keys waiting, a snapshot is cheaper and takes their place. */
+  /** Adds a delta, in sorted form, to what waits. With more than `limit` keys waiting, a snapshot is cheaper and takes their place. */
   putDelta(previous: Revision, revision: Revision, delta: CatalogDelta, limit: number): void {
     // The snapshot will be made from a state that already has this delta.
     if (this.#waiting === "snapshot") return;
     if (this.#waiting === undefined) {
       // Nearly always it is taken before the next one comes, and then there is nothing to gather and to sort.
-      this.#waiting = { previous, revision, content: isSorted(delta) ? delta : gathered(delta) };
+      this.#waiting = { previous, revision, content: delta };
     } else {
       const { content } = this.#waiting;
       this.#waiting.content = content instanceof PendingDelta ? content : gathered(content);

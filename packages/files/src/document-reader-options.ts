@@ -1,6 +1,5 @@
 import type { ParseOptions } from "./parse-options.ts";
 import type { DocumentPath } from "./positions.ts";
-import type { Rests } from "./rest.ts";
 
 /** How one file is read again and again. `T` is what becomes of a document, or of an item of a long list. */
 export interface DocumentReaderOptions<T> extends ParseOptions {
@@ -17,6 +16,4 @@ export interface DocumentReaderOptions<T> extends ParseOptions {
   readonly mayCut?: (frame: unknown, key: string) => boolean;
   /** Documents with fewer characters are read whole. Default 32768. */
   readonly cutFrom?: number;
-  /** Shared by readers that read one after the other: many short texts are long work, too. */
-  readonly rests?: Rests;
 }

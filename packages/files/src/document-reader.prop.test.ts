@@ -1,3 +1,4 @@
+import { atOnce } from "@signalbox/slices";
 import fc from "fast-check";
 import { CORE_SCHEMA, dump, loadAll } from "js-yaml";
 import { describe, expect, it } from "vitest";
@@ -118,13 +119,13 @@ function isEarlier(one: Position, other: Position): boolean {
 }
 
 describe("DocumentReader on any texts", () => {
-  it("says of each version what parseDocuments says of it", async () => {
+  it("says of each version what parseDocuments says of it", () => {
     let cut = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 3 }), async (versions) => {
+    fc.assert(
+      fc.property(fc.array(text, { minLength: 1, maxLength: 3 }), (versions) => {
         const read = reader();
         for (const version of versions) {
-          const said = await read.read(version);
+          const said = atOnce(read.read(version));
           const cuts = cutsOf(said);
           cut += cuts.size;
           const { errors, ...good } = expected(version, cuts);
@@ -143,14 +144,14 @@ describe("DocumentReader on any texts", () => {
     expect(cut).toBeGreaterThan(100);
   });
 
-  it("keeps what it made of a document or an item that is the same, wherever it stands", async () => {
+  it("keeps what it made of a document or an item that is the same, wherever it stands", () => {
     const value = fc.record({ name: fc.string(), list: fc.array(fc.integer(), { maxLength: 3 }) });
-    await fc.assert(
-      fc.asyncProperty(
+    fc.assert(
+      fc.property(
         fc.uniqueArray(value, { minLength: 2, maxLength: 8, selector: dump }),
         fc.nat(),
         fc.boolean(),
-        async (values, at, list) => {
+        (values, at, list) => {
           const write = (all: readonly unknown[]) =>
             list ? `kind: List\n${dump({ items: all })}` : all.map((one) => dump(one)).join("---\n");
           const read = new DocumentReader<unknown>({
@@ -159,11 +160,11 @@ describe("DocumentReader on any texts", () => {
             listKeys: ["items"],
             cutFrom: 0,
           });
-          const first = await read.read(write(values));
+          const first = atOnce(read.read(write(values)));
           const others = values.filter((_, index) => index !== at % values.length);
           // The first and the last document have other marks around them than the others.
           const known = new Set(first.parts.map(({ content }) => content));
-          const again = await read.read(write([{ name: "new" }, ...others]));
+          const again = atOnce(read.read(write([{ name: "new" }, ...others])));
           const kept = again.parts.filter(({ content }) => known.has(content));
           expect(kept.length).toBeGreaterThanOrEqual(others.length - 2);
         },

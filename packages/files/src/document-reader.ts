@@ -1,3 +1,4 @@
+import { each, type Steps } from "@signalbox/slices";
 import type { DocumentReaderOptions } from "./document-reader-options.ts";
 import { headOf, Memory, readStretches, type Stretch } from "./stretches.ts";
 import { treeOf, type ChunkOptions } from "./parse-chunk.ts";
@@ -25,7 +26,7 @@ export interface ReadText<T> {
 
 /**
  * Reads the versions of one text, one after the other. A document whose text was in the version before, at any place, is neither parsed nor
- * converted again; the same holds for each item of a long list. Says of every text what `parseDocuments` says. Rests in between, so that no
+ * converted again; the same holds for each item of a long list. Says of every text what `parseDocuments` says. Reads in steps, so that no
  * text, however long, holds up the process for longer than its longest document or item takes. Keeps the last text, for positions.
  */
 export class DocumentReader<T> {
@@ -37,23 +38,23 @@ export class DocumentReader<T> {
     this.#options = options;
   }
 
-  /** Reads the next version. One call at a time. */
-  async read(text: string): Promise<ReadText<T>> {
+  /** Reads the next version. Not before the last step of the one before. */
+  *read(text: string): Steps<ReadText<T>> {
     const { file, maxBytes } = this.#options;
     const tooLong = lengthFault(text, maxBytes);
     if (tooLong !== undefined) {
       return { parts: [], errors: [{ file, document: 0, line: 1, column: 1, message: tooLong }], warnings: [] };
     }
-    const { stretches, whole } = await readStretches(text, new Memory(this.#text, this.#known), this.#options);
+    const { stretches, whole } = yield* readStretches(text, new Memory(this.#text, this.#known), this.#options);
     // The next version is probably like the one before this one.
     if (whole || this.#known.length === 0) {
       this.#text = text;
       this.#known = stretches;
     }
-    return this.#said(text, stretches);
+    return yield* this.#said(text, stretches);
   }
 
-  #said(text: string, stretches: readonly Stretch<T>[]): ReadText<T> {
+  *#said(text: string, stretches: readonly Stretch<T>[]): Steps<ReadText<T>> {
     const { file } = this.#options;
     const source = new Source(text, this.#options);
     const parts: Part<T>[] = [];
@@ -62,14 +63,14 @@ export class DocumentReader<T> {
     const place = (stretch: Stretch<T>, { offset, message }: { readonly offset: number; readonly message: string }) => {
       return { file, document: stretch.document, ...source.position(stretch, offset), message };
     };
-    for (const stretch of stretches) {
+    yield* each(stretches, (stretch) => {
       const { result } = stretch;
       if (result.type === "error") errors.push(place(stretch, result));
       else if (result.type === "value") {
         parts.push(new Part(source, stretch, result.content));
         for (const warning of result.warnings) warnings.push(place(stretch, warning));
       }
-    }
+    });
     // Items are read after the document that they stand in the middle of.
     warnings.sort((a, b) => a.line - b.line || a.column - b.column);
     return { parts, errors, warnings };

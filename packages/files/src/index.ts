@@ -1,7 +1,6 @@
 export { DocumentReader } from "./document-reader.ts";
 export { formatYaml } from "./format-yaml.ts";
 export { parseDocuments } from "./parse-documents.ts";
-export { Rests } from "./rest.ts";
 export { readFiles, watchDocuments } from "./watch-documents.ts";
 export type { DocumentPart, ReadText } from "./document-reader.ts";
 export type { DocumentReaderOptions } from "./document-reader-options.ts";

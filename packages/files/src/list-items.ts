@@ -1,3 +1,4 @@
+import type { Steps } from "@signalbox/slices";
 import type { Chunk } from "./split.ts";
 
 /** A list at the top of a document in block style, to be read item by item. */
@@ -17,9 +18,9 @@ export interface CutList {
  * `- ` at one and the same indentation. It looks at lines only, so it may be wrong about a quoted text or a flow collection that is indented
  * less than it ought to be: whoever uses it has to see that the frame has the key without a value, and that each item, read behind the key,
  * is one item and nothing else. What is cut within a quoted text or a bracket is broken on its own, so then both come out as in the whole.
- * Undefined where there is no such list, or something in the text makes it unsafe. Rests where it is asked to, by yielding.
+ * Undefined where there is no such list, or something in the text makes it unsafe.
  */
-export function* cutList(text: string, keys: readonly string[]): Generator<undefined, CutList | undefined, undefined> {
+export function* cutList(text: string, keys: readonly string[]): Steps<CutList | undefined> {
   const found = findKey(text, keys);
   if (found === undefined) return undefined;
   const { key, start, indent } = found;

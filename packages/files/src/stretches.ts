@@ -1,9 +1,9 @@
+import type { Steps } from "@signalbox/slices";
 import type { DocumentReaderOptions } from "./document-reader-options.ts";
 import { cutList, type CutList } from "./list-items.ts";
 import { defaultMaxAliases, parseChunk, type ChunkResult } from "./parse-chunk.ts";
 import { startOf } from "./parse-documents.ts";
 import type { DocumentPath } from "./positions.ts";
-import { Rests } from "./rest.ts";
 import { splitDocuments, type Chunk } from "./split.ts";
 
 type ValueResult = Extract<ChunkResult, { type: "value" }>;
@@ -49,18 +49,17 @@ export function headOf(key: string): string {
   return `${key}:\n`;
 }
 
-/** Reads all of a text. What `memory` knows is not read again. `whole`: nothing that was cut had to be given up. */
-export async function readStretches<T>(
+/** Reads all of a text, a document or an item in each step. What `memory` knows is not read again. `whole`: nothing that was cut had to be given up. */
+export function* readStretches<T>(
   text: string,
   memory: Memory<T>,
   options: DocumentReaderOptions<T>,
-): Promise<{ readonly stretches: readonly Stretch<T>[]; readonly whole: boolean }> {
-  const { rests = new Rests() } = options;
+): Steps<{ readonly stretches: readonly Stretch<T>[]; readonly whole: boolean }> {
   const plans: Plan<T>[] = [];
   for (const chunk of splitDocuments(text, startOf(text))) {
-    const drafts = (await cutDocument(chunk, memory, rests, options)) ?? [draft(chunk, undefined, memory, options)];
+    const drafts = (yield* cutDocument(chunk, memory, options)) ?? [draft(chunk, undefined, memory, options)];
     plans.push({ chunk, drafts });
-    if (rests.due) await rests.take();
+    yield;
   }
   const stretches: Stretch<T>[] = [];
   let document = 0;
@@ -69,7 +68,7 @@ export async function readStretches<T>(
     let failed: StretchResult<T> | undefined;
     for (const one of drafts) {
       one.result ??= memory.anywhere(one, options) ?? parse(one, options);
-      if (rests.due) await rests.take();
+      yield;
       if (one.item === undefined || one.result.type === "value") continue;
       failed = failureOf(chunk, one, options) ?? parse({ chunk, item: undefined }, options);
       break;
@@ -185,18 +184,14 @@ function draft<T>(
 }
 
 /** The frame of a document and its items, where the document is long and can be cut. */
-async function cutDocument<T>(
+function* cutDocument<T>(
   chunk: Chunk,
   memory: Memory<T>,
-  rests: Rests,
   options: DocumentReaderOptions<T>,
-): Promise<readonly Draft<T>[] | undefined> {
+): Steps<readonly Draft<T>[] | undefined> {
   const { cutFrom = defaultCutFrom, listKeys = [], mayCut = () => true } = options;
   if (listKeys.length === 0 || chunk.text.length < cutFrom) return undefined;
-  const cutting = cutList(chunk.text, listKeys);
-  let step = cutting.next();
-  for (; step.done !== true; step = cutting.next()) if (rests.due) await rests.take();
-  const cut = step.value;
+  const cut = yield* cutList(chunk.text, listKeys);
   if (cut === undefined || cut.items.length < 2 || cut.frame.length > longestFrame) return undefined;
   const { key, frame, items } = cut;
   const read = parseChunk(frame, options);
@@ -211,7 +206,7 @@ async function cutDocument<T>(
   ];
   for (const [index, { offset, text }] of items.entries()) {
     drafts.push(draft({ text, offset: chunk.offset + offset }, { key, index }, memory, options));
-    if (rests.due) await rests.take();
+    yield;
   }
   return drafts;
 }

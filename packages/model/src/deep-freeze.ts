@@ -1,6 +1,8 @@
+import { RecentObjects } from "./recent-objects.ts";
+
 /**
  * Freezes plain data all the way down and returns it, also below parts that somebody froze only on top.
- * What it froze once it knows again, so a second call on the same value costs nothing. Cycles end; depth has no bound.
+ * What it froze lately it knows again, so a second call on the same value costs nothing. Cycles end; depth has no bound.
  * For plain data: what a Map or Set holds is not looked at, and buffers, which cannot be frozen, are left alone.
  */
 export function deepFreeze<T>(value: T): T {
@@ -96,7 +98,7 @@ function freezeParsed(value: object, depth: number): void {
 }
 
 /** Values that were walked to the end. A memo, not state: being in it changes how long a call takes, never its result. */
-const done = new WeakSet<object>();
+const done = new RecentObjects();
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;

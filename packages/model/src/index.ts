@@ -1,3 +1,4 @@
+export { AddressMap, AddressSet } from "./address-map.ts";
 export { canonicalIp, isCidr, isHostname, isIpAddress } from "./address.ts";
 export { canonicalJson, contentHash } from "./content-hash.ts";
 export { deepFreeze, deepFreezeParsed } from "./deep-freeze.ts";

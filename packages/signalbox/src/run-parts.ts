@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AdmissionAddress, AdmissionServer } from "./admission/admission-server.ts";
 import type { DebugAddress, DebugServer } from "@signalbox/debug";
 import type { EventBus } from "@signalbox/event-bus";
@@ -36,12 +37,15 @@ export interface Parts {
  */
 export async function runParts(parts: Parts, signal: AbortSignal, listening: Deferred<Listening>): Promise<void> {
   const end = new AbortController();
-  const stages = parts.stages.map((stage) => stage(end.signal));
+  const stages = parts.stages.map(async (stage, turn) => {
+    await turns(turn);
+    await stage(end.signal);
+  });
   try {
     const failed = Promise.race(stages).then(() => {
       if (!signal.aborted) throw new Error("a stage of the pipeline ended before it was asked to");
     });
-    await Promise.race([failed, listen(parts, listening)]);
+    await Promise.race([failed, turns(stages.length).then(() => listen(parts, listening))]);
     await Promise.race([failed, untilAborted(signal)]);
   } catch (error) {
     listening.reject(error);
@@ -55,6 +59,11 @@ export async function runParts(parts: Parts, signal: AbortSignal, listening: Def
     await parts.admission?.close();
     await parts.debugServer?.close();
   }
+}
+
+/** Lets the event loop turn so often: what each part does at its start would add up in one turn. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await nextTurn();
 }
 
 async function listen(

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { LoopTurn } from "./loop-turn.ts";
 import { Slices, type Steps } from "./slices.ts";
 
 /** Steps that note when they ran, each of which takes some milliseconds. */
@@ -11,7 +12,7 @@ function steps(count: number, ms: number) {
     }
     return "done";
   }
-  return { state, slices: new Slices({ now: () => state.now }), work };
+  return { state, slices: new Slices({ now: () => state.now }, new LoopTurn(() => state.now)), work };
 }
 
 describe("work in slices", () => {

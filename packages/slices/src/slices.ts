@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { thisLoop, type LoopTurn } from "./loop-turn.ts";
 
 /** Work in small steps, between which anything else may happen. */
 export type Steps<T> = Generator<undefined, T, undefined>;
@@ -25,7 +25,7 @@ export function* each<T>(items: Iterable<T>, task: (item: T) => void): Steps<und
   return undefined;
 }
 
-/** Milliseconds of work in one turn of the event loop. */
+/** Milliseconds of work in one turn of the event loop, where nobody else works in it. */
 const sliceMs = 5;
 
 /** Gives milliseconds. */
@@ -33,15 +33,22 @@ interface Clock {
   now(): number;
 }
 
-/** Does work in slices, so that sockets and timers do not wait for the end of it. All its work in one turn of the event loop is one slice. */
+/**
+ * Does work in slices, so that sockets and timers do not wait for the end of it. All its work in one turn of the event loop is one slice, and smaller where
+ * others work in that turn.
+ */
 export class Slices {
   readonly #clock: Clock;
-  /** Milliseconds of work in the present turn of the event loop. */
+  readonly #loop: LoopTurn;
+  /** The turn of the event loop that was worked in last. */
+  #turn: number | undefined;
+  /** Milliseconds of work in it. */
   #inTurn = 0;
 
   /** With a clock that stands still everything is done in one slice. */
-  constructor(clock: Clock) {
+  constructor(clock: Clock, loop = thisLoop) {
     this.#clock = clock;
+    this.#loop = loop;
   }
 
   /** The result where the work fits in what is left of the slice, and a promise of it where it goes on in later turns of the event loop. */
@@ -52,21 +59,23 @@ export class Slices {
 
   async #rest<T>(steps: Steps<T>): Promise<T> {
     for (;;) {
-      await nextTurn();
+      await new Promise<void>((resolve) => this.#loop.later(resolve));
       const next = this.#slice(steps);
       if (next.done === true) return next.value;
     }
   }
 
   #slice<T>(steps: Steps<T>): IteratorResult<undefined, T> {
-    const before = this.#inTurn;
-    if (before === 0) setImmediate(() => (this.#inTurn = 0));
+    const turn = this.#loop.enter();
+    const before = turn === this.#turn ? this.#inTurn : 0;
+    this.#turn = turn;
     const began = this.#clock.now();
     for (;;) {
       const next = steps.next();
       const spent = this.#clock.now() - began;
       // A clock that was set back says nothing about the slice: it ends.
-      if (next.done !== true && before + spent < sliceMs && spent >= 0) continue;
+      const isOver = spent < 0 || before + spent >= sliceMs || this.#loop.isFull(before + spent);
+      if (next.done !== true && !isOver) continue;
       this.#inTurn = before + Math.max(0, spent);
       return next;
     }

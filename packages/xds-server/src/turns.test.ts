@@ -1,14 +1,18 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { LoopTurn } from "@signalbox/slices";
 import { describe, expect, it } from "vitest";
 import type { Steps } from "@signalbox/slices";
 import { Turns } from "./turns.ts";
+
+/** Nobody else works. */
+const alone = new LoopTurn(() => 0);
 
 /** Turns on a clock that each task moves by what it takes. */
 function world(ms = 8): { turns: Turns; ran: string[]; task: (name: string, takes: number) => () => void } {
   let now = 0;
   const ran: string[] = [];
   return {
-    turns: new Turns(() => now, ms),
+    turns: new Turns(() => now, ms, alone),
     ran,
     task: (name, takes) => () => {
       ran.push(name);
@@ -53,6 +57,26 @@ describe("turns", () => {
       expect(ran.join("")).toBe(expected);
       await nextTurn();
     }
+  });
+
+  it("leave a turn that others have filled, after a task each", async () => {
+    let now = 0;
+    const loop = new LoopTurn(() => now);
+    const turns = new Turns(() => now, 8, loop);
+    loop.enter();
+    now += 5;
+    const ran: string[] = [];
+    for (const name of ["a", "b", "c"]) {
+      turns.run(() => {
+        ran.push(name);
+        now += 1.5;
+      });
+    }
+    expect(ran.join("")).toBe("a");
+    await nextTurn();
+    expect(ran.join("")).toBe("ab");
+    await nextTurn();
+    expect(ran.join("")).toBe("abc");
   });
 
   it("never wait for a clock that stands still", () => {

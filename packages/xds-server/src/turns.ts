@@ -1,6 +1,6 @@
-import type { Steps } from "@signalbox/slices";
+import { thisLoop, type LoopTurn, type Steps } from "@signalbox/slices";
 
-/** Milliseconds of work in one turn of the event loop. */
+/** Milliseconds of work in one turn of the event loop, where nobody else works in it. */
 export const turnMs = 4;
 
 /**
@@ -11,15 +11,20 @@ export const turnMs = 4;
 export class Turns {
   readonly #now: () => number;
   readonly #ms: number;
+  readonly #loop: LoopTurn;
   #waiting: (() => void)[] = [];
   /** The first of `#waiting` that has not run. */
   #next = 0;
-  #turnBegan: number | undefined;
+  /** The turn of the loop in which there was work last, and when it came. */
+  #turn: number | undefined;
+  #turnBegan = 0;
+  #hasTurn = false;
 
   /** `now` gives milliseconds; with a clock that stands still nothing ever waits. */
-  constructor(now: () => number, ms = turnMs) {
+  constructor(now: () => number, ms = turnMs, loop = thisLoop) {
     this.#now = now;
     this.#ms = ms;
+    this.#loop = loop;
   }
 
   /** Does the task now, or in a later turn if this one has had its share or others wait. It must not throw. */
@@ -35,8 +40,8 @@ export class Turns {
 
   /** Does the task in a later turn, after all that wait already. It must not throw. */
   later(task: () => void): void {
-    this.#begin();
     this.#waiting.push(task);
+    this.#seeToTurn();
   }
 
   /**
@@ -44,14 +49,14 @@ export class Turns {
    * before others begin the same, and they find it done. It must not throw.
    */
   goOn(task: () => void): void {
-    this.#begin();
     if (this.#next > 0) this.#waiting[--this.#next] = task;
     else this.#waiting.unshift(task);
+    this.#seeToTurn();
   }
 
   /** Does steps until this turn has had its share, and one at least. Returns whether none is left. They must not throw. */
   slice(steps: Steps<undefined>): boolean {
-    this.#begin();
+    this.#enter();
     do {
       if (steps.next().done === true) return true;
     } while (!this.#isSpent());
@@ -68,24 +73,37 @@ export class Turns {
     return this.#waiting.length - this.#next;
   }
 
-  #isSpent(): boolean {
-    return this.#now() - this.#begin() >= this.#ms;
+  /** Whether the turn of the loop is full for a task that took so many milliseconds of it. */
+  isFull(workedMs: number): boolean {
+    return this.#loop.isFull(workedMs);
   }
 
-  #begin(): number {
-    if (this.#turnBegan === undefined) {
-      this.#turnBegan = this.#now();
-      setImmediate(() => this.#turn());
-    }
+  #isSpent(): boolean {
+    const worked = this.#now() - this.#enter();
+    return worked >= this.#ms || this.#loop.isFull(worked);
+  }
+
+  /** When the work in this turn began. */
+  #enter(): number {
+    const turn = this.#loop.enter();
+    if (turn !== this.#turn) this.#turnBegan = this.#now();
+    this.#turn = turn;
     return this.#turnBegan;
   }
 
-  #turn(): void {
-    this.#turnBegan = undefined;
+  #seeToTurn(): void {
+    if (this.#hasTurn) return;
+    this.#hasTurn = true;
+    this.#loop.later(() => this.#do());
+  }
+
+  #do(): void {
+    this.#hasTurn = false;
     while (this.waiting > 0 && !this.#isSpent()) {
       const task = this.#waiting[this.#next++];
       task?.();
     }
+    if (this.waiting > 0) this.#seeToTurn();
     // What has run is let go of, also while the queue never gets empty.
     if (this.waiting > 0 && 2 * this.#next < this.#waiting.length) return;
     this.#waiting = this.#waiting.slice(this.#next);

@@ -1,10 +1,10 @@
-import { canonicalIp, type ServiceKey } from "@signalbox/model";
+import { AddressMap, canonicalIp, type AddressSet, type ServiceKey } from "@signalbox/model";
 import type { CompiledService } from "./compiled-service.ts";
 
 /** Which services have endpoints at which addresses. */
 export class AddressIndex {
   /** Nearly every address belongs to one service. */
-  readonly #byAddress = new Map<string, ServiceKey | Set<ServiceKey>>();
+  readonly #byAddress = new AddressMap<ServiceKey | Set<ServiceKey>>();
 
   /** A service became another: which of its addresses have other ports now; with `whole`, all of them count as changed. */
   move(
@@ -12,7 +12,7 @@ export class AddressIndex {
     before: CompiledService | undefined,
     next: CompiledService | undefined,
     whole: boolean,
-    changed: Set<string>,
+    changed: AddressSet,
   ): void {
     // A new service, and at first all are, has nothing to compare its addresses with.
     if (before === undefined) {

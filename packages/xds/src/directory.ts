@@ -1,5 +1,5 @@
 import { byCodeUnit, precedence } from "@signalbox/model";
-import type { Catalog, CatalogDelta, CatalogEntry, ServiceKey } from "@signalbox/model";
+import { AddressSet, type Catalog, type CatalogDelta, type CatalogEntry, type ServiceKey } from "@signalbox/model";
 import { anyClient, type Client, type Routing, type RuleBook, type RuleTouches } from "@signalbox/traffic";
 import { AddressIndex, addressesOf } from "./address-index.ts";
 import { CompiledService } from "./compiled-service.ts";
@@ -23,7 +23,7 @@ const nonePrepared: PreparedServices = new Map();
 export interface Touched {
   readonly hosts: ReadonlyMap<string, Touch>;
   /** Addresses whose services changed: nodes with such an address may have other inbound ports now. */
-  readonly addresses: ReadonlySet<string>;
+  readonly addresses: Pick<AddressSet, "has">;
   readonly rules: RuleTouches;
 }
 
@@ -80,7 +80,7 @@ export class Directory {
     prepared: PreparedServices = nonePrepared,
   ): Steps<Touched> {
     const hosts = new Map<string, Touch>();
-    const addresses = new Set<string>();
+    const addresses = new AddressSet();
     this.#ruled.begin();
     for (const key of delta.removed) {
       this.#faults.delete(key);
@@ -111,15 +111,19 @@ export class Directory {
     return [...[...this.#faults].map(([subject, cause]) => ({ subject, cause })), ...this.#ruled.faults];
   }
 
-  /** The delta from what is held to this catalog. */
-  difference(catalog: Catalog): CatalogDelta["entries"] {
+  /** The delta from what is held to this catalog. Not while one is taken in. */
+  *difference(catalog: Catalog): Steps<CatalogDelta["entries"]> {
     const upserted: CatalogEntry[] = [];
-    for (const entry of catalog.entries.values()) {
+    yield* each(catalog.entries.values(), (entry) => {
       const { service, instances } = this.#services.get(entry.key)?.entry.versions ?? {};
       if (service !== entry.versions.service || instances !== entry.versions.instances) upserted.push(entry);
-    }
+    });
     const known = new Set([...this.#services.keys(), ...this.#faults.keys()]);
-    return { upserted, removed: [...known].filter((key) => !catalog.entries.has(key)) };
+    const removed: ServiceKey[] = [];
+    yield* each(known, (key) => {
+      if (!catalog.entries.has(key)) removed.push(key);
+    });
+    return { upserted, removed };
   }
 
   /** Everything, as these clients see it. */
@@ -263,7 +267,7 @@ export class Directory {
     return false;
   }
 
-  *#touchByRules(rules: RuleTouches, hosts: Map<string, Touch>, addresses: Set<string>): Steps<undefined> {
+  *#touchByRules(rules: RuleTouches, hosts: Map<string, Touch>, addresses: AddressSet): Steps<undefined> {
     const touch = (host: string): void => {
       hosts.set(host, "service");
       // A DestinationRule limits what its own service's proxies send to their workloads.
@@ -369,12 +373,7 @@ export class Directory {
     return [...keys].flatMap((key) => this.#services.get(key) ?? []).sort(byPrecedence);
   }
 
-  #replace(
-    key: ServiceKey,
-    next: CompiledService | undefined,
-    hosts: Map<string, Touch>,
-    addresses: Set<string>,
-  ): void {
+  #replace(key: ServiceKey, next: CompiledService | undefined, hosts: Map<string, Touch>, addresses: AddressSet): void {
     const before = this.#services.get(key);
     if (before === undefined && next === undefined) return;
     const sameService = before?.entry.versions.service === next?.entry.versions.service;
@@ -424,14 +423,19 @@ export class Directory {
 
   /** Who is touched through aliases: a changed target touches its aliases, a changed alias its target. */
   *#spread(hosts: Map<string, Touch>): Steps<undefined> {
-    const queue = [...hosts].flatMap(([host, touch]) => (touch === "service" ? [host] : []));
-    const seen = new Set(queue);
+    const queue: string[] = [];
+    const seen = new Set<string>();
     const visit = (host: string) => {
       if (seen.has(host)) return;
       seen.add(host);
       hosts.set(host, "service");
       queue.push(host);
     };
+    yield* each(hosts, ([host, touch]) => {
+      if (touch !== "service") return;
+      queue.push(host);
+      seen.add(host);
+    });
     for (let host = queue.pop(); host !== undefined; host = queue.pop()) {
       for (const key of this.#byTarget.get(host) ?? []) {
         const alias = this.#services.get(key);

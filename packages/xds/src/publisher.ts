@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { TypeUrl } from "@signalbox/envoy-api";
 import type { ChangeEvent, EventBus } from "@signalbox/event-bus";
 import type { Revision } from "@signalbox/model";
@@ -120,6 +121,8 @@ class TranslatingPublisher implements XdsPublisher {
   readonly #newSecrets = new Map<string, Credential | undefined>();
   /** Views that are being prepared or wait for it, by kind, in their order. */
   readonly #preparing = new Map<string, Preparation>();
+  /** Leases whose views are prepared, and that wait for their turn. */
+  #prepared: Lease[] = [];
   readonly #leases = new Set<Lease>();
   readonly #byView = new Map<ResourceView, Set<Lease>>();
   #faults: ReadonlyMap<string, string> = new Map();
@@ -308,15 +311,28 @@ class TranslatingPublisher implements XdsPublisher {
       this.#move(lease);
       return;
     }
-    const serve = (): void => {
-      if (!this.#leases.has(lease)) return;
-      if (this.#taking) this.#newcomers.add(lease);
-      else if (this.#move(lease)) this.#notify(lease, undefined);
-    };
     // What cannot be prepared may still be made.
-    preparing.then(serve, serve).catch((error: unknown) => {
-      this.#logger?.error("view-failed", { node: lease.node.id, error });
-    });
+    const serve = (): void => {
+      this.#prepared.push(lease);
+      if (this.#prepared.length === 1) void nextTurn().then(() => this.#inSlices(this.#serving()));
+    };
+    preparing.then(serve, serve);
+  }
+
+  /** Each still has a part of its view to be made that it shares with nobody. */
+  *#serving(): Steps<undefined> {
+    for (const lease of this.#prepared) {
+      try {
+        if (!this.#leases.has(lease)) continue;
+        if (this.#taking) this.#newcomers.add(lease);
+        else if (this.#move(lease)) this.#notify(lease, undefined);
+      } catch (error) {
+        this.#logger?.error("view-failed", { node: lease.node.id, error });
+      }
+      yield;
+    }
+    this.#prepared = [];
+    return undefined;
   }
 
   /** Undefined where the view of the lease needs no preparation, or had it now. Leases of one kind wait for the same one, and kinds for each other. */

@@ -33,7 +33,7 @@ export interface TranslationChanges {
   /** Names that changed, for each view that was handed out and has any. */
   readonly views: ReadonlyMap<ResourceView, ChangedNames>;
   /** Nodes with one of these addresses may have another view now: ask again. */
-  readonly addresses: ReadonlySet<string>;
+  readonly addresses: { has(address: string): boolean };
   /** Any node may have another view now: ask again for all. */
   readonly everyone: boolean;
   /** All that cannot be translated now and stays as it was, whichever event brought it. */
@@ -157,11 +157,11 @@ class CatalogTranslator implements Translator {
   }
 
   *preparing(event: ChangeEvent): Steps<PreparedServices> {
-    return yield* this.#directory.preparing(this.#entriesOf(event).upserted);
+    return yield* this.#directory.preparing((yield* this.#entriesOf(event)).upserted);
   }
 
-  #entriesOf(event: ChangeEvent): CatalogDelta["entries"] {
-    return event.type === "snapshot" ? this.#directory.difference(event.catalog) : event.delta.entries;
+  *#entriesOf(event: ChangeEvent): Steps<CatalogDelta["entries"]> {
+    return event.type === "snapshot" ? yield* this.#directory.difference(event.catalog) : event.delta.entries;
   }
 
   apply(event: ChangeEvent): TranslationChanges {
@@ -184,7 +184,8 @@ class CatalogTranslator implements Translator {
         : this.#objects.take(event.delta.objects);
     const rules = yield* this.#book.applying(objects);
     yield;
-    const touched = yield* this.#directory.applying(this.#entriesOf(event), rules, prepared);
+    const entries = yield* this.#entriesOf(event);
+    const touched = yield* this.#directory.applying(entries, rules, prepared);
     for (const part of this.#scopes.parts()) yield* part.updating(touched);
     if (this.#secrets.apply(objects, rules)) for (const table of this.#scopes.secretTables()) table.update();
     if (rules.envoyFilters.size > 0 || rules.signatures) this.#patchers.forget();

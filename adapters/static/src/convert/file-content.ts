@@ -2,6 +2,7 @@ import type { DocumentPart, ReadText } from "@signalbox/files";
 import type { ObjectFault, ObjectPath } from "@signalbox/istio-objects";
 import type { ConfigObject, ObjectKey, ServiceKey, ServiceRecord, Workload, WorkloadKey } from "@signalbox/model";
 import { formatPath } from "@signalbox/registry";
+import { atOnce, type Steps } from "@signalbox/slices";
 
 /** A place in a file. Lines and columns count from 1, documents from 0. */
 export interface Place {
@@ -52,20 +53,31 @@ export interface FileContent {
 }
 
 /** What a file says, of what its documents say. */
-export function fileContent(file: string, { parts, errors, warnings }: ReadText<PartContent>): FileContent {
+export function fileContent(file: string, read: ReadText<PartContent>): FileContent {
+  return atOnce(gatherContent(file, read));
+}
+
+/** The same in steps, one fault in each: there may be as many as documents, and each is looked for in the text. */
+export function* gatherContent(file: string, { parts, errors, warnings }: ReadText<PartContent>): Steps<FileContent> {
   const faults: StaticFault[] = [
     ...errors.map((error) => ({ ...error, severity: "error" as const, field: "" })),
     ...warnings.map((warning) => ({ ...warning, severity: "warning" as const, field: "" })),
   ];
+  let looked = 0;
   for (const part of parts) {
+    if (++looked % partsPerStep === 0) yield;
     for (const { path, at, severity, message } of part.content.faults) {
       const field = path.length === 0 ? "" : formatPath(path);
       faults.push({ ...placeOf(file, part, path, at), severity, field, message });
+      yield;
     }
   }
   faults.sort((a, b) => a.line - b.line || a.column - b.column);
   return { parts, faults, readable: errors.length === 0 };
 }
+
+/** So many parts without a fault are looked at in one step. */
+const partsPerStep = 128;
 
 /** Where something in a part of a file stands. Costs a second look at the text. */
 export function placeOf(

@@ -12,6 +12,7 @@ import {
   type Workload,
   type WorkloadKey,
 } from "@signalbox/model";
+import { atOnce, each, type Steps } from "@signalbox/slices";
 import { changedContents } from "./changed-contents.ts";
 import {
   placeOf,
@@ -43,7 +44,7 @@ export interface FilesDelta {
 /**
  * Puts files together. A service that is defined equally in several places has the endpoints of all of them; of different definitions the first
  * wins, by file name and then by place, and the other is a conflict. What only one file says keeps its identity, and work follows the change:
- * what a file says still costs next to nothing.
+ * what a file says still costs next to nothing. Work on many things comes also in steps; until the last of them nobody else may use it.
  */
 export class FileMerge implements MergedFiles {
   readonly #files = new Map<string, FileContent>();
@@ -86,19 +87,27 @@ export class FileMerge implements MergedFiles {
 
   /** Takes what a file says now; undefined: the file is gone. `changes` tells what came of it. */
   set(file: string, content: FileContent | undefined): void {
+    atOnce(this.setting(file, content));
+  }
+
+  /** The same in steps, one part of a file in each. */
+  *setting(file: string, content: FileContent | undefined): Steps<undefined> {
     const { removed, added } = changedContents(this.#files.get(file)?.parts ?? [], content?.parts ?? []);
     if (content === undefined) this.#files.delete(file);
     else this.#files.set(file, content);
     for (const part of removed) {
-      for (const { key } of part.records) this.#services.remove(key, file, part);
-      for (const { key } of part.workloads) this.#workloads.remove(key, file, part);
-      for (const { key } of part.objects) this.#objects.remove(key, file, part);
+      yield* each(part.records, ({ key }) => this.#services.remove(key, file, part));
+      yield* each(part.workloads, ({ key }) => this.#workloads.remove(key, file, part));
+      yield* each(part.objects, ({ key }) => this.#objects.remove(key, file, part));
+      yield;
     }
     for (const part of added) {
-      for (const placed of part.records) this.#services.add(placed, file, part);
-      for (const placed of part.workloads) this.#workloads.add(placed, file, part);
-      for (const placed of part.objects) this.#objects.add(placed, file, part);
+      yield* each(part.records, (placed) => this.#services.add(placed, file, part));
+      yield* each(part.workloads, (placed) => this.#workloads.add(placed, file, part));
+      yield* each(part.objects, (placed) => this.#objects.add(placed, file, part));
+      yield;
     }
+    return undefined;
   }
 
   /** Takes which objects of a file cannot be used now, whatever `set` was told; undefined: there are none, or the file is gone. */
@@ -108,9 +117,14 @@ export class FileMerge implements MergedFiles {
 
   /** What changed since this was last asked; undefined where nothing did. */
   changes(): FilesDelta | undefined {
-    const records = this.#services.changes(this.#files);
-    const workloads = this.#workloads.changes(this.#files);
-    const objects = this.#refused.changes(this.#objects.values, this.#objects.changes(this.#files));
+    return atOnce(this.changing());
+  }
+
+  /** The same in steps, some keys in each. */
+  *changing(): Steps<FilesDelta | undefined> {
+    const records = yield* this.#services.changing(this.#files);
+    const workloads = yield* this.#workloads.changing(this.#files);
+    const objects = this.#refused.changes(this.#objects.values, yield* this.#objects.changing(this.#files));
     const empty = [records, workloads, objects].every(
       ({ upserted, removed }) => upserted.length + removed.length === 0,
     );
@@ -143,8 +157,9 @@ class Shelf<K extends string, T> {
   }
 
   add(placed: Placed<K, T>, file: string, part: PartContent): void {
-    const owners = this.#ownersOf(placed.key);
-    this.#put(placed.key, [...owners, { file, part, placed }]);
+    const owner = { file, part, placed };
+    if (this.#owners.has(placed.key)) this.#put(placed.key, [...this.#ownersOf(placed.key), owner]);
+    else this.#put(placed.key, [owner]);
   }
 
   remove(key: K, file: string, part: PartContent): void {
@@ -156,10 +171,10 @@ class Shelf<K extends string, T> {
     );
   }
 
-  changes(files: Files): Delta<K, T> {
+  *changing(files: Files): Steps<Delta<K, T>> {
     const upserted: T[] = [];
     const removed: K[] = [];
-    for (const key of this.#touched) {
+    yield* each(this.#touched, (key) => {
       const before = this.values.get(key);
       const now = this.#resolve(key, files);
       if (now === undefined) {
@@ -169,7 +184,7 @@ class Shelf<K extends string, T> {
         this.values.set(key, now);
         upserted.push(now);
       }
-    }
+    });
     this.#touched.clear();
     return { upserted, removed };
   }

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { LoopTurn } from "@signalbox/slices";
 import { describe, expect, it } from "vitest";
 import type { Steps } from "@signalbox/slices";
 import { Turns } from "../turns.ts";
@@ -14,7 +15,7 @@ class World {
   /** Told of each step. */
   after: ((step: string) => void) | undefined;
   #now = 0;
-  readonly #turns = new Turns(() => this.#now, 8);
+  readonly #turns = new Turns(() => this.#now, 8, new LoopTurn(() => 0));
 
   constructor(max = 1_000) {
     this.budget = { held: 0, max };

@@ -66,6 +66,23 @@ describe("a grpc-js client", () => {
     expect(received[0]?.equals(message)).toBe(true);
   });
 
+  it.each([
+    ["a small message", 150, 10],
+    ["one of 1 MB, whose slices wait for each other", 30, 1_000_000],
+  ])("gets its own messages back also where many come at once, each with %s", async (_, clients, size) => {
+    const { port } = await start();
+    const calls = Array.from({ length: clients }, (unused, at) => ({
+      message: Buffer.alloc(size, `client ${String(at)} `),
+      call: call(connect(port)),
+    }));
+    for (const { message, call: each } of calls) each.stream.write(message);
+    await waitFor(() => calls.every(({ call: { received } }) => received.length === 1), "all echoes", 20_000);
+    expect(calls.every(({ call: { received }, message }) => received[0]?.equals(message))).toBe(true);
+    for (const { call: each } of calls) each.stream.end();
+    const codes = await Promise.all(calls.map(async ({ call: { status } }) => (await status).code));
+    expect(new Set(codes)).toEqual(new Set([grpcCode.OK]));
+  });
+
   it("gets RESOURCE_EXHAUSTED for a message over the limit", async () => {
     const { port, refusals } = await start({ limits: { receiveBytes: 1000 } });
     const { stream, status } = call(connect(port));

@@ -58,7 +58,7 @@ export class GrpcListener {
     this.#sweepMs = sweepEvery(options.limits);
     const { limits, tls } = options;
     if (tls === undefined) {
-      this.#server = createServer({ noDelay: true }, (socket) => this.#connect(socket, []));
+      this.#server = createServer({ noDelay: true }, (socket) => this.#connectInTurn(socket, () => []));
     } else {
       this.#tlsServer = createTlsServer({
         ...tls,
@@ -171,7 +171,7 @@ export class GrpcListener {
       socket.on("error", () => {
         // As above: "close" follows.
       });
-      if (socket.alpnProtocol === "h2") this.#connect(socket, peerIdentities(socket));
+      if (socket.alpnProtocol === "h2") this.#connectInTurn(socket, () => peerIdentities(socket));
       else {
         this.#options.onRefused(addressOf(socket), "TLS: the client did not offer h2");
         socket.destroy();
@@ -179,14 +179,19 @@ export class GrpcListener {
     });
   }
 
-  #connect(socket: Socket, identities: readonly string[]): void {
+  /** A thousand clients that come back together are accepted together. What a socket reads until its turn it gives to HTTP/2 then. */
+  #connectInTurn(socket: Socket, identities: () => readonly string[]): void {
+    this.#turns.run(() => this.#connect(socket, identities));
+  }
+
+  #connect(socket: Socket, identities: () => readonly string[]): void {
     if (socket.destroyed || this.#closing !== undefined) {
       socket.destroy();
       return;
     }
     const connection = new Connection(
       socket,
-      { address: addressOf(socket), identities },
+      { address: addressOf(socket), identities: identities() },
       {
         limits: this.#options.limits,
         accept: this.#options.accept,

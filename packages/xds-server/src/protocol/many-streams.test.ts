@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { LoopTurn } from "@signalbox/slices";
 import { describe, expect, it } from "vitest";
 import { resourceOf } from "../resource.ts";
 import { SnapshotCache } from "../snapshot-cache.ts";
@@ -14,7 +15,7 @@ function world(): { set: (content: string) => void; streams: FakeStream[]; told:
   const protocol = createXdsProtocol({
     source: cache,
     clock: new FakeXdsClock(),
-    turns: new Turns(() => now, 8),
+    turns: new Turns(() => now, 8, new LoopTurn(() => 0)),
     onEvent: ({ type }) => {
       if (type === "sent") now += 4;
     },

@@ -480,13 +480,14 @@ export class Session implements StreamHandler, NameHolder {
 
   /** Does steps for one slice; `undefined` where some are left. */
   #slice<T>(steps: Steps<T>): { readonly value: T } | undefined {
-    const { monotonic } = this.#shared;
+    const { monotonic, turns } = this.#shared;
     const began = monotonic();
     for (;;) {
       const next = steps.next();
       if (next.done === true) return { value: next.value };
       const spent = monotonic() - began;
-      if ((spent >= this.#sliceMs || spent < 0) && this.#givenUp < patience) return undefined;
+      const isOver = spent < 0 || spent >= this.#sliceMs || turns.isFull(spent);
+      if (isOver && this.#givenUp < patience) return undefined;
     }
   }
 

@@ -108,6 +108,11 @@ export const ablations: readonly Ablation[] = [
     what: "requests and writes take turns of 4 ms",
     edits: [
       { file: "xds-server/dist/turns.js", find: "export const turnMs = 4", put: "export const turnMs = Infinity" },
+      {
+        file: "xds-server/dist/turns.js",
+        find: "return worked >= this.#ms || this.#loop.isFull(worked);",
+        put: "return worked >= this.#ms;",
+      },
     ],
     looks: [
       { cell: "event-loop", figure: "event loop delay, longest" },
@@ -116,10 +121,22 @@ export const ablations: readonly Ablation[] = [
   },
   {
     name: "slices",
-    what: "what is made ahead of a change is made in slices of 8 ms",
-    edits: [{ file: "slices/dist/slices.js", find: "const sliceMs = 5", put: "const sliceMs = Infinity" }],
+    what: "large work is done in slices of 5 ms",
+    edits: [
+      { file: "slices/dist/slices.js", find: "const sliceMs = 5", put: "const sliceMs = Infinity" },
+      { file: "slices/dist/loop-turn.js", find: "const turnMs = 5", put: "const turnMs = Infinity" },
+    ],
     looks: [
       { cell: "loop-10000", figure: "longest slice, start" },
+      { cell: "loop-10000", figure: "longest slice, clients come" },
+      { cell: "loop-10000", figure: "longest slice, changes" },
+    ],
+  },
+  {
+    name: "shared-turn",
+    what: "all stages share one turn of the event loop",
+    edits: [{ file: "slices/dist/loop-turn.js", find: "const turnMs = 5", put: "const turnMs = Infinity" }],
+    looks: [
       { cell: "loop-10000", figure: "longest slice, clients come" },
       { cell: "loop-10000", figure: "longest slice, changes" },
     ],
