@@ -211,7 +211,11 @@ export class Publishing {
 
   async #tell(made: Made): Promise<void> {
     const told = this.#options.line.run(this.#spending(this.#telling(made)));
-    if (told instanceof Promise) await told;
+    if (told instanceof Promise) {
+      await told;
+      // What follows is not added to the end of it.
+      await nextTurn();
+    }
   }
 
   /** After a commit: has the index forget what was, and tells handlers. */

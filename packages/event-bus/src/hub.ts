@@ -6,6 +6,9 @@ import type { ChangeEvent } from "./event.ts";
 import { CatalogFold } from "./fold.ts";
 import { Mailbox } from "./mailbox.ts";
 
+/** Keys of a catalog whose copy takes a while. */
+const largeCatalog = 1000;
+
 /** A live subscription and how many keys wait for it. */
 export interface HubConsumer {
   readonly name: string;
@@ -69,8 +72,8 @@ export class Hub {
     try {
       for (;;) {
         await mailbox.arrived(signal);
-        // Made in a turn of the event loop of its own: whoever began the catalog has done much in this one. What comes meanwhile is in it.
-        if (mailbox.holdsSnapshot) await nextTurn();
+        // In a turn of the event loop of its own: whoever began the catalog has done much in this one. What comes meanwhile is in it.
+        if (mailbox.holdsSnapshot && this.#fold.size >= largeCatalog) await nextTurn();
         if (isAborted(signal) || mailbox.closed) return;
         const mail = mailbox.take();
         if (mail?.type === "snapshot" && this.#revision !== undefined) {
