@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { CatalogFold, isEmptyDelta } from "@signalbox/event-bus";
+import { CatalogFold, FencedError, isEmptyDelta } from "@signalbox/event-bus";
 import type { BusWriter, EventBus } from "@signalbox/event-bus";
 import { objectKey } from "@signalbox/model";
 import type { Catalog, CatalogDelta, Revision } from "@signalbox/model";
@@ -37,6 +37,9 @@ interface Made {
 
 /** So many touched keys are taken in at once by a snapshot for a new lead: some milliseconds of work. */
 const fewKeys = 64;
+
+/** So many entries take a few milliseconds to write down. */
+const manyChanges = 1000;
 
 /**
  * Takes what changed into the catalog and, while this process leads, publishes it. The catalog and its revision change within one step: until a delta is
@@ -139,6 +142,12 @@ export class Publishing {
     try {
       // Only what this thread does: a bus that is far away costs nothing while it is waited for.
       const revision = await this.#timed(() => writer.publish(made.delta));
+      if (made.changes.length >= manyChanges) {
+        // A bus of this process has just taken them in, which takes as long as what follows.
+        await nextTurn();
+        // The snapshot for another lead, if it was asked for meanwhile, is without them: they are made again.
+        if (this.#leadership.writer !== writer) throw new FencedError(writer.epoch);
+      }
       this.#timed(() => this.#commit(made, revision));
     } catch (thrown) {
       const error = toError(thrown);

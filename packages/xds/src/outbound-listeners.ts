@@ -68,7 +68,7 @@ export function* portListeners(
   )
     return [];
   const listeners = new Map<string, PortListener>();
-  const shared: Member[] = [];
+  const shared: SharedParts = { members: 0, hasHttp: false, dynamic: new Set(), rules: [] };
   yield* each(ports, (port) => {
     const kind = portKind(port.port.protocol);
     if (kind === "none") return;
@@ -78,9 +78,9 @@ export function* portListeners(
       if (!listeners.has(name))
         listeners.set(name, { name, owner: port, make: () => ownListener(name, address, port, kind, style, settings) });
     }
-    if (binding.wildcard) shared.push({ port, kind, ranges: binding.ranges });
+    if (binding.wildcard) share(shared, port, kind, binding.ranges);
   });
-  if (shared.length === 0) return [...listeners.values()];
+  if (shared.members === 0) return [...listeners.values()];
   const name = `${style.wildcards[0]}_${String(number)}`;
   return [
     ...listeners.values(),
@@ -142,25 +142,33 @@ function ownListener(
   });
 }
 
-interface Member {
-  readonly port: OutboundPort;
-  readonly kind: PortKind;
-  readonly ranges: readonly AddressRange[];
+/** What a listener is made of that several services share. */
+interface SharedParts {
+  members: number;
+  hasHttp: boolean;
+  /** Clusters that look up what a request's host names. */
+  readonly dynamic: Set<string>;
+  readonly rules: L4Rule[];
+}
+
+function share(parts: SharedParts, port: OutboundPort, kind: PortKind, ranges: readonly AddressRange[]): void {
+  parts.members++;
+  if (kind === "http" || kind === "sniffed") {
+    parts.hasHttp = true;
+    for (const name of dynamicClusters(port)) parts.dynamic.add(name);
+  }
+  if (kind !== "http") parts.rules.push(...connectionRules(port, kind === "tls" ? "tls" : "tcp", ranges, true));
 }
 
 function sharedListener(
   name: string,
   number: number,
-  members: readonly Member[],
+  { dynamic, hasHttp, rules }: SharedParts,
   style: ListenerStyle,
   settings: MeshSettings,
 ): ListenerInit {
-  const http = members.filter(({ kind }) => kind === "http" || kind === "sniffed").map(({ port }) => port);
-  const rules = members.flatMap(({ port, kind, ranges }) =>
-    kind === "http" ? [] : connectionRules(port, kind === "tls" ? "tls" : "tcp", ranges, true),
-  );
   return assemble(outboundListener(name, style.wildcards[0], style.wildcards.slice(1), number, style, settings), {
-    http: http.length > 0 ? [httpChain(name, String(number), dynamicDns(http))] : [],
+    http: hasHttp ? [httpChain(name, String(number), [...dynamic].sort(byCodeUnit))] : [],
     rules: distinctRules(rules),
     fallback: style.captured ? fallbackChain(settings) : undefined,
   });
@@ -270,18 +278,22 @@ function fallbackChain(settings: MeshSettings): FilterChainInit {
 
 /** Clusters of these ports, and of the hosts to which their rules lead, whose names have to be looked up for each request. */
 function dynamicDns(ports: readonly OutboundPort[]): readonly string[] {
-  const own = ports.filter(({ service }) => service.resolution === "DYNAMIC_DNS");
-  const names = [...own, ...ports.flatMap(dynamicDestinations)].map(({ port, service }) =>
-    outboundCluster(port.number, service.hostname),
-  );
-  return [...new Set(names)].sort(byCodeUnit);
+  return [...new Set(ports.flatMap(dynamicClusters))].sort(byCodeUnit);
+}
+
+/** Such clusters of one port: its own, and those that its routes lead to. */
+function dynamicClusters(port: OutboundPort): readonly string[] {
+  const found = dynamicDestinations(port);
+  const all = port.service.resolution === "DYNAMIC_DNS" ? [port, ...found] : found;
+  return all.map(({ port: { number }, service }) => outboundCluster(number, service.hostname));
 }
 
 function dynamicDestinations({
   destinations,
   routing,
 }: OutboundPort): readonly Pick<OutboundPort, "service" | "port">[] {
-  return (routing?.destinations ?? []).flatMap((host) => {
+  if (routing === undefined) return [];
+  return routing.destinations.flatMap((host) => {
     const service = destinations?.service(host);
     if (service?.resolution !== "DYNAMIC_DNS") return [];
     const spoken = service.ports.filter(({ protocol }) => ["http", "sniffed"].includes(portKind(protocol)));

@@ -275,7 +275,8 @@ export function* portResources(
   if (members.every(({ service }) => service.rules?.bare === true)) return { listeners: [], tables: [] };
   const styleKey = JSON.stringify(style);
   const listeners: Resource[] = [];
-  for (const { name, owner, make } of yield* portListeners(number, inOrder(members), style, settings)) {
+  const ports = yield* inOrder(members);
+  for (const { name, owner, make } of yield* portListeners(number, ports, style, settings)) {
     const made = () => listenerResource(make());
     listeners.push(owner === undefined ? made() : owner.encoded.resource(`${styleKey} ${name}`, made));
     yield;
@@ -301,11 +302,14 @@ export function proxyListener(
 }
 
 /** HTTP services share everything, so only the others need their order. */
-function inOrder(members: readonly Member[]): readonly OutboundPort[] {
-  const ports = members.map(({ port }) => port);
-  const others = ports.filter(({ port }) => portKind(port.protocol) !== "http");
+function* inOrder(members: readonly Member[]): Steps<readonly OutboundPort[]> {
+  const http: OutboundPort[] = [];
+  const others: OutboundPort[] = [];
+  yield* each(members, ({ port }) => {
+    (portKind(port.port.protocol) === "http" ? http : others).push(port);
+  });
   others.sort((a, b) => precedence(a.service, b.service));
-  return [...ports.filter(({ port }) => portKind(port.protocol) === "http"), ...others];
+  return [...http, ...others];
 }
 
 function listenerResource(listener: ListenerInit): Resource {
