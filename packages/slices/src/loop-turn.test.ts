@@ -4,16 +4,16 @@ import { LoopTurn } from "./loop-turn.ts";
 import { Slices, type Steps } from "./slices.ts";
 
 describe("one turn of the event loop", () => {
-  it("is full after five milliseconds for whoever had a little of it, and new in the next turn", async () => {
+  it("is full after four milliseconds for whoever had a little of it, and new in the next turn", async () => {
     let now = 0;
     const turn = new LoopTurn(() => now);
     turn.enter();
-    now += 4.9;
-    expect(turn.isFull(4)).toBe(false);
+    now += 3.9;
+    expect(turn.isFull(3)).toBe(false);
     now += 0.1;
-    expect([turn.isFull(1.5), turn.isFull(1.4)]).toEqual([true, false]);
+    expect([turn.isFull(1), turn.isFull(0.9)]).toEqual([true, false]);
     await nextTurn();
-    expect(turn.isFull(4)).toBe(false);
+    expect(turn.isFull(3)).toBe(false);
   });
 
   it("has little more than one slice, whichever parts work in it", async () => {
@@ -40,7 +40,7 @@ describe("one turn of the event loop", () => {
     await Promise.all([1, 2, 3, 4].map(async () => new Slices({ now: () => now }, loop).run(work())));
     watching = false;
     expect(steps).toBe(400);
-    expect(longest).toBeLessThanOrEqual(5 + 3 * 1.5);
+    expect(longest).toBeLessThanOrEqual(4 + 3);
   });
 
   it("keeps nobody waiting for ever, though others fill every turn", async () => {

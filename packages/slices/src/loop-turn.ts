@@ -1,7 +1,7 @@
 /** Milliseconds of work in one turn of the event loop, of all parts together. */
-const turnMs = 5;
+const turnMs = 4;
 /** So much each part may work also in a turn that is full, or those that come first would keep it waiting for ever. */
-const leastMs = 1.5;
+const leastMs = 1;
 
 /**
  * What the parts of a process that work in slices share: the present turn of the event loop. Each has a bound of its own; that they also look at the turn

@@ -17,11 +17,11 @@ function steps(count: number, ms: number) {
 
 describe("work in slices", () => {
   it("is done at once where it fits in one", () => {
-    const { slices, work } = steps(2, 2);
+    const { slices, work } = steps(3, 1);
     expect(slices.run(work())).toBe("done");
   });
 
-  it("lets the event loop turn after every five milliseconds", async () => {
+  it("lets the event loop turn after every four milliseconds", async () => {
     const { slices, state, work } = steps(10, 4);
     const seen: number[] = [];
     const watch = () => {

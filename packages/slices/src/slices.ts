@@ -26,7 +26,7 @@ export function* each<T>(items: Iterable<T>, task: (item: T) => void): Steps<und
 }
 
 /** Milliseconds of work in one turn of the event loop, where nobody else works in it. */
-const sliceMs = 5;
+const sliceMs = 4;
 
 /** Gives milliseconds. */
 interface Clock {

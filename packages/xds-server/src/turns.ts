@@ -1,7 +1,7 @@
 import { thisLoop, type LoopTurn, type Steps } from "@signalbox/slices";
 
 /** Milliseconds of work in one turn of the event loop, where nobody else works in it. */
-export const turnMs = 4;
+export const turnMs = 3;
 
 /**
  * Divides the event loop between streams. Work is done at once until one turn of the loop has had `ms` of it; what comes

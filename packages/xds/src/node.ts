@@ -3,6 +3,9 @@ import { canonicalIp } from "@signalbox/model";
 import type { Labels, Locality } from "@signalbox/model";
 import { takesVirtualHosts } from "./vhds/envoy-version.ts";
 
+// Node.js compiles its pattern of IPv6 at the first use, which takes 5 ms: not while the first clients wait.
+isIP("");
+
 /** A client as the translator sees it: everything that decides what it gets, and nothing else. */
 export interface ProxyNode {
   /** `sidecar` and `router` by Istio's node id, `grpc` by metadata `GENERATOR: grpc`, any other Envoy is `plain`. */

@@ -47,7 +47,7 @@ interface Making {
 const noNames: ReadonlySet<string> = new Set();
 const noneRemoved: ViewChange["removed"] = new Map();
 /** Milliseconds of one turn of the event loop for the making of a response. */
-const sliceMs = 4;
+const sliceMs = 3;
 /** The same where the stream has not waited for its turn, and others may have had theirs: small responses are made at once. */
 const firstSliceMs = 2;
 /** A response is made at once after it was given up so often, so that a stream under changes without a pause gets one. */

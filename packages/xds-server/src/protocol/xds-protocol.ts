@@ -49,7 +49,7 @@ export interface XdsProtocolOptions {
   readonly clock?: XdsClock;
   /** Divides the event loop between streams when a change goes to many of them. Without it each change is written to all at once. */
   readonly turns?: Turns;
-  /** Monotonic milliseconds: with it, a large response is made in slices of 4 ms, between which the event loop turns. Without it, at once. */
+  /** Monotonic milliseconds: with it, a large response is made in slices of 3 ms, between which the event loop turns. Without it, at once. */
   readonly monotonic?: () => number;
   readonly limits?: Partial<XdsLimits>;
   /**

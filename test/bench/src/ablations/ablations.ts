@@ -105,9 +105,9 @@ export const ablations: readonly Ablation[] = [
   },
   {
     name: "turns",
-    what: "requests and writes take turns of 4 ms",
+    what: "requests and writes take turns of 3 ms",
     edits: [
-      { file: "xds-server/dist/turns.js", find: "export const turnMs = 4", put: "export const turnMs = Infinity" },
+      { file: "xds-server/dist/turns.js", find: "export const turnMs = 3", put: "export const turnMs = Infinity" },
       {
         file: "xds-server/dist/turns.js",
         find: "return worked >= this.#ms || this.#loop.isFull(worked);",
@@ -121,10 +121,10 @@ export const ablations: readonly Ablation[] = [
   },
   {
     name: "slices",
-    what: "large work is done in slices of 5 ms",
+    what: "large work is done in slices of 4 ms",
     edits: [
-      { file: "slices/dist/slices.js", find: "const sliceMs = 5", put: "const sliceMs = Infinity" },
-      { file: "slices/dist/loop-turn.js", find: "const turnMs = 5", put: "const turnMs = Infinity" },
+      { file: "slices/dist/slices.js", find: "const sliceMs = 4", put: "const sliceMs = Infinity" },
+      { file: "slices/dist/loop-turn.js", find: "const turnMs = 4", put: "const turnMs = Infinity" },
     ],
     looks: [
       { cell: "loop-10000", figure: "longest slice, start" },
@@ -135,7 +135,7 @@ export const ablations: readonly Ablation[] = [
   {
     name: "shared-turn",
     what: "all stages share one turn of the event loop",
-    edits: [{ file: "slices/dist/loop-turn.js", find: "const turnMs = 5", put: "const turnMs = Infinity" }],
+    edits: [{ file: "slices/dist/loop-turn.js", find: "const turnMs = 4", put: "const turnMs = Infinity" }],
     looks: [
       { cell: "loop-10000", figure: "longest slice, clients come" },
       { cell: "loop-10000", figure: "longest slice, changes" },
