@@ -1,7 +1,7 @@
 import { createInProcessBus } from "@signalbox/event-bus";
-import type { EventBus } from "@signalbox/event-bus";
+import type { BusWriter, EventBus } from "@signalbox/event-bus";
 import { registryId } from "@signalbox/model";
-import type { ServiceRecord } from "@signalbox/model";
+import type { CatalogDelta, ServiceRecord } from "@signalbox/model";
 import { mergeService } from "@signalbox/policy";
 import type { RegistryUpdate } from "@signalbox/registry";
 import { FakeClock } from "@signalbox/registry/conformance";
@@ -400,6 +400,40 @@ describe("the run of an aggregate", () => {
     expect(ipsOf(world.consumed, "a")).toEqual(["192.0.2.1"]);
     expect(world.consumed.revision).toEqual(world.aggregate.catalog().revision);
     expect(world.events.at(-1)?.type).toBe("snapshot");
+  });
+
+  it("leads again with all of a large change in whose publication it was fenced", async () => {
+    const bus = createInProcessBus();
+    const none = { entries: new Map(), workloads: new Map(), objects: new Map() };
+    let fenced = 0;
+    const disputed: Pick<EventBus, "lead"> = {
+      lead: async (snapshot, signal) => {
+        const writer = await bus.lead(snapshot, signal);
+        return Object.create(writer, {
+          over: { get: () => writer.over },
+          publish: {
+            value: async (delta: CatalogDelta) => {
+              const revision = await writer.publish(delta);
+              if (delta.entries.upserted.length >= 1000 && fenced++ === 0)
+                await bus.lead(() => none, new AbortController().signal);
+              return revision;
+            },
+          },
+        }) as BusWriter;
+      },
+    };
+    const registry = new FakeRegistry("one");
+    const world = await started({ registries: [registry], bus: disputed }, bus);
+    registry.snapshot(record(one, "a"));
+    await world.calm();
+    registry.snapshot(...Array.from({ length: 1200 }, (_, at) => record(one, `a${String(at)}`, "192.0.2.1")));
+    await world.calm();
+    // What is large is written down in a turn of the event loop of its own, after which the lead is asked for.
+    await world.calm();
+    expect(fenced).toBeGreaterThan(0);
+    expect(world.consumed.entries.size).toBe(1200);
+    expect(comparable(world.consumed)).toEqual(comparable(world.aggregate.catalog()));
+    expect(world.consumed.revision).toEqual(world.aggregate.catalog().revision);
   });
 
   it("says once that the lead cannot be taken, and tries every five seconds at least", async () => {

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { CatalogFold, FencedError, isEmptyDelta } from "@signalbox/event-bus";
+import { CatalogFold, isEmptyDelta } from "@signalbox/event-bus";
 import type { BusWriter, EventBus } from "@signalbox/event-bus";
 import { objectKey } from "@signalbox/model";
 import type { Catalog, CatalogDelta, Revision } from "@signalbox/model";
@@ -142,12 +142,8 @@ export class Publishing {
     try {
       // Only what this thread does: a bus that is far away costs nothing while it is waited for.
       const revision = await this.#timed(() => writer.publish(made.delta));
-      if (made.changes.length >= manyChanges) {
-        // A bus of this process has just taken them in, which takes as long as what follows.
-        await nextTurn();
-        // The snapshot for another lead, if it was asked for meanwhile, is without them: they are made again.
-        if (this.#leadership.writer !== writer) throw new FencedError(writer.epoch);
-      }
+      // A bus of this process has just taken them in, which takes as long as what follows. Nobody asks for another lead before this pass is over.
+      if (made.changes.length >= manyChanges) await nextTurn();
       this.#timed(() => this.#commit(made, revision));
     } catch (thrown) {
       const error = toError(thrown);
