@@ -428,8 +428,9 @@ describe("the run of an aggregate", () => {
     await world.calm();
     registry.snapshot(...Array.from({ length: 1200 }, (_, at) => record(one, `a${String(at)}`, "192.0.2.1")));
     await world.calm();
-    // What is large is written down in a turn of the event loop of its own, after which the lead is asked for.
+    // What is large is written down in a turn of the event loop of its own, after which the lead is asked for; its snapshot has one, too.
     await world.calm();
+    await settled();
     expect(fenced).toBeGreaterThan(0);
     expect(world.consumed.entries.size).toBe(1200);
     expect(comparable(world.consumed)).toEqual(comparable(world.aggregate.catalog()));
