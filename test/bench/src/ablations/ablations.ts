@@ -193,6 +193,6 @@ export const ablations: readonly Ablation[] = [
         put: "if (false)\n            return known;\n        const bytes = joinRoute",
       },
     ],
-    looks: [{ cell: "rule", figure: "CPU per change" }],
+    looks: [{ cell: "rules-10000", figure: "CPU per change" }],
   },
 ];
