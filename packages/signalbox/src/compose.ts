@@ -48,7 +48,7 @@ export interface Pipeline {
   run(signal: AbortSignal): Promise<void>;
   /** Resolves once every server listens. */
   listening(signal: AbortSignal): Promise<Listening>;
-  /** Resolves once there is a catalog to serve: every registry spoke or had its time, or the bus gave one. Needs `run`. */
+  /** Resolves once there is a catalog to serve: every registry spoke or had its time, and within one process it is served; or the bus gave one. Needs `run`. */
   synced(signal: AbortSignal): Promise<void>;
 }
 
@@ -173,6 +173,8 @@ export function compose(config: SignalboxConfig, options: ComposeOptions): Pipel
     synced: async (signal) => {
       await discovery?.aggregate.synced(signal);
       if (discovery === undefined) await view?.known(signal);
+      // Over a bus of its own it follows at once; another one may be away.
+      else if (options.bus === undefined) await publishing?.begun.wait(signal);
     },
   };
 }

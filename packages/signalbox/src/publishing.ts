@@ -11,6 +11,7 @@ import {
   type XdsServer,
 } from "@signalbox/xds-server";
 import { pathOf, type SignalboxConfig } from "./config/schema.ts";
+import { Deferred } from "./deferred.ts";
 import type { StageContext } from "./discovery.ts";
 import { filesEventLog, xdsEventLog } from "./event-log.ts";
 import { namespaceCheck } from "./namespace-check.ts";
@@ -27,6 +28,8 @@ export interface XdsFront extends Pick<XdsServer, "drain" | "listen"> {
 /** The lower half of the pipeline: from the bus to the clients. */
 export interface Publishing {
   readonly publisher: XdsPublisher;
+  /** Settled as soon as there is a catalog to serve. */
+  readonly begun: Pick<Deferred<void>, "wait">;
   /** Absent where the configuration opens no port. */
   readonly xdsServer: XdsServer | undefined;
   readonly fileWriter: FilePublisher | undefined;
@@ -43,6 +46,7 @@ export function composePublishing(
   const { baseDir, clock, logger, metrics } = context;
   const { mesh, secrets, xds: settings } = config;
 
+  const begun = new Deferred<void>();
   // xDS publisher: follows the bus and keeps what each client may see. Secrets it reads by itself: they go over no bus.
   const publisher = createXdsPublisher({
     name: "xds",
@@ -50,7 +54,10 @@ export function composePublishing(
     vhds: settings.vhds,
     logger,
     clock,
-    onTranslated: (seconds) => metrics.translated(seconds),
+    onTranslated: (seconds) => {
+      begun.resolve();
+      metrics.translated(seconds);
+    },
     // Only who serves streams needs them.
     ...(serve && secrets && { secrets: publishedSecrets(secrets, context) }),
   });
@@ -58,6 +65,7 @@ export function composePublishing(
   // xDS server: brings it to the clients, by stream, as files or by REST.
   return {
     publisher,
+    begun,
     xdsServer: serve ? createServer(settings, publisher, metrics, logger, baseDir) : undefined,
     fileWriter: createFileWriter(settings, publisher, logger, baseDir),
     rest: restOf(publisher),

@@ -60,7 +60,7 @@ export interface Signalbox {
   run(signal: AbortSignal): Promise<void>;
   /** Resolves with the addresses once every server listens. Rejects when `run` failed or `signal` aborts. */
   listening(signal: AbortSignal): Promise<Listening>;
-  /** Resolves once every registry has pushed a snapshot or its sync deadline passed. Needs `run`. */
+  /** Resolves once every registry has pushed a snapshot or its sync deadline passed, and what they said is served. Needs `run`. */
   synced(signal: AbortSignal): Promise<void>;
   /** The catalog as it was published last. */
   catalog(): Catalog;
@@ -217,7 +217,7 @@ class PipelineSignalbox implements PlannedSignalbox {
   }
 
   synced(signal: AbortSignal): Promise<void> {
-    return this.#aggregate.synced(signal);
+    return this.#pipeline.synced(signal);
   }
 
   catalog(): Catalog {

@@ -6,7 +6,7 @@ vi.setConfig({ testTimeout: 60_000 });
 it("lists what can be switched off, with the time that each takes", async () => {
   const run = await command("bench", "ablations", "--list", "--only", "turns", "--runs", "3");
   expect(run.code, run.err).toBe(0);
-  expect(run.out).toMatch(/^turns +\d+ s {2}requests and writes take turns of 4 ms$/m);
+  expect(run.out).toMatch(/^turns +\d+ s {2}requests and writes take turns of \d+ ms$/m);
   expect(run.out).not.toContain("vhds");
   expect(run.out).toMatch(/All: about \d+ minutes?/);
 });
