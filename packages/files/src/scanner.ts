@@ -201,7 +201,8 @@ export class Scanner {
 
   async #readChanged(look: Look): Promise<void> {
     const now = performance.now();
-    const ready: { path: string; sight: Sight; quick: boolean }[] = [];
+    const settled: { path: string; sight: Sight; quick: boolean }[] = [];
+    const unsettled = new Set<Directory>();
     for (const [path, sight] of look.files) {
       const known = this.#known.get(path);
       if (known?.signature === sight.entry.signature) {
@@ -210,8 +211,11 @@ export class Scanner {
         continue;
       }
       const readiness = this.#readiness(path, sight, known, now);
-      if (readiness !== "wait") ready.push({ path, sight, quick: readiness === "quick" });
+      if (readiness !== "wait") settled.push({ path, sight, quick: readiness === "quick" });
+      else if (cameWithDirectory(sight)) unsettled.add(sight.directory);
     }
+    // What came together is told together, however long ago each was written.
+    const ready = settled.filter(({ sight }) => !(unsettled.has(sight.directory) && cameWithDirectory(sight)));
     const results = await inGroups(ready, 16, ({ path }) => readWhole(path, this.#options.maxBytes));
     if (ready.some(({ quick }) => quick)) await twoTurns();
     for (const [index, { path, sight, quick }] of ready.entries()) {
@@ -335,6 +339,11 @@ export class Scanner {
     sight.directory.mark(basename(path));
     this.#nextLook = Math.min(this.#nextLook, at);
   }
+}
+
+/** Was the file there when its directory was first seen, as with one that was put together elsewhere and then swapped in? */
+function cameWithDirectory({ directory, entry }: Sight): boolean {
+  return entry.modifiedAt <= directory.watchedAt;
 }
 
 function byPath(a: { readonly path: string }, b: { readonly path: string }): number {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, open, realpath, rename, rm, symlink, unlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, open, realpath, rename, rm, symlink, unlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -174,6 +174,25 @@ describe("watchDocuments", () => {
     }
     expect(observer.batches.map((batch) => batch.changed.length)).toEqual([2, 2, 2, 2, 2, 2]);
     expect(observer.batches.every((batch) => batch.removed.length + batch.failures.length === 0)).toBe(true);
+  });
+
+  it("sees a swap as one batch also where one of its files was written long before the other", async () => {
+    const volume = async (generation: number) => {
+      const folder = `..v${generation}`;
+      await mkdir(at(folder));
+      await put(`${folder}/a.yaml`, `a${generation}`);
+      await utimes(at(`${folder}/a.yaml`), 1000, 1000 + generation);
+      await put(`${folder}/b.yaml`, `b${generation}`);
+      await symlink(folder, at("..data_tmp"));
+      await rename(at("..data_tmp"), at("..data"));
+    };
+    await volume(0);
+    await symlink("..data/a.yaml", at("a.yaml"));
+    await symlink("..data/b.yaml", at("b.yaml"));
+    const observer = await start(["."]);
+    await volume(1);
+    await observer.untilText("b.yaml", "b1");
+    expect(observer.batches.map((batch) => batch.changed.length)).toEqual([2, 2]);
   });
 
   it("does not call a file gone that is deleted and created again at once", async () => {

@@ -242,6 +242,10 @@ export class GrpcStream implements StreamCall {
     // After an error "close" follows, and finishes the write.
     if (this.#pending !== write || error) return;
     this.#progressAt = this.#context.now();
+    if (write.chunk >= write.chunks.length) {
+      this.#writeSlice();
+      return;
+    }
     // What is pushed to all clients leaves them all at the same time, and each next slice is another quarter of a megabyte for the kernel.
     this.#context.turns.run(() => {
       if (this.#pending === write) this.#guard(() => this.#writeSlice());
