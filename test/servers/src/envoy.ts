@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { socketAddress } from "./bootstrap.ts";
 import { EnvoyAdmin } from "./envoy-admin.ts";
+import { freezeProcess } from "./freeze-process.ts";
 import { guardChild } from "./guard.ts";
 import { provideEnvoy } from "./provide-envoy.ts";
 import { waitFor } from "./wait-for.ts";
@@ -102,7 +103,7 @@ export class RunningEnvoy extends EnvoyAdmin {
 
   /** Stops its clock (SIGSTOP): connections stay open, nothing is read or answered. */
   freeze(): void {
-    if (!this.#state.ended) this.#child.kill("SIGSTOP");
+    if (!this.#state.ended) freezeProcess(this.#child);
   }
 
   /** Lets a frozen one go on (SIGCONT). */

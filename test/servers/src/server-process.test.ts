@@ -1,6 +1,10 @@
+import { statSync } from "node:fs";
 import { access, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { serverFolder, ServerFailedError, ServerProcess } from "./server-process.ts";
+import { waitFor } from "./wait-for.ts";
 
 const shell = async (script: string) => ({
   name: "shell",
@@ -9,6 +13,8 @@ const shell = async (script: string) => ({
   dir: await serverFolder("shell"),
   deadlineMs: 10_000,
 });
+
+const logSize = (dir: string) => statSync(join(dir, "shell.log")).size;
 
 describe("a server's process", () => {
   it("that ends during its start is reported with its log, and its files are kept", async () => {
@@ -48,5 +54,23 @@ describe("a server's process", () => {
     await server.kill();
     await server.stop();
     await expect(access(recipe.dir)).rejects.toThrow("ENOENT");
+  });
+
+  it("that is frozen does nothing more from that moment on", async () => {
+    const writes = "for (;;) require('node:fs').writeSync(1, '.')";
+    const recipe = { ...(await shell("")), program: { file: process.execPath, args: ["-e"] }, args: [writes] };
+    const server = await ServerProcess.start({ ...recipe, ready: () => Promise.resolve(logSize(recipe.dir) > 0) });
+    try {
+      for (let round = 0; round < 20; round++) {
+        server.freeze();
+        const size = logSize(recipe.dir);
+        await delay(5);
+        expect(logSize(recipe.dir)).toBe(size);
+        server.thaw();
+        await waitFor(() => logSize(recipe.dir) > size, { what: "it to go on", intervalMs: 1 });
+      }
+    } finally {
+      await server.stop();
+    }
   });
 });

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExitStatus } from "./envoy.ts";
+import { freezeProcess } from "./freeze-process.ts";
 import { guardChild } from "./guard.ts";
 import type { Program } from "./provide-server.ts";
 import { waitFor } from "./wait-for.ts";
@@ -117,7 +118,7 @@ export class ServerProcess implements ServerControl {
   }
 
   freeze(): void {
-    if (!this.#ended) this.#child?.kill("SIGSTOP");
+    if (!this.#ended && this.#child !== undefined) freezeProcess(this.#child);
   }
 
   thaw(): void {
