@@ -63,6 +63,9 @@ export function createDebugServer(options: DebugServerOptions): DebugServer {
   };
   return {
     listen: async () => {
+      // Each in a turn of the event loop of its own: its plugins are a hundred small things.
+      await app.ready();
+      await setImmediate();
       await app.listen({ host, port });
       const bound = app.server.address();
       if (typeof bound !== "object" || bound === null) throw new Error("the server has no address");

@@ -75,7 +75,9 @@ async function listen(
     throw listenFailure(error, server, ports);
   };
   const debug = await debugServer?.listen().catch(failed("debug"));
+  await nextTurn();
   const xds = (await xdsServer?.listen().catch(failed("xds"))) ?? {};
+  await nextTurn();
   const webhook = await admission?.listen().catch(failed("admission"));
   listening.resolve({
     xds,

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { TypeUrl } from "@signalbox/envoy-api";
+import type { Steps } from "@signalbox/slices";
 
 /** One xDS resource, encoded once and shared by every client. */
 export interface Resource {
@@ -8,6 +9,11 @@ export interface Resource {
   readonly version: string;
   /** The encoded message itself (a Cluster, a Listener, …), not wrapped in `google.protobuf.Any`. */
   readonly bytes: Uint8Array;
+  /**
+   * Where the message is put together of parts when it is sent: the same bytes in chunks, one after the other, which are not copied again.
+   * In steps, because it may be megabytes. Nobody changes them.
+   */
+  chunks?(): Steps<readonly Uint8Array[]>;
 }
 
 /**

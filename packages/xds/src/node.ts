@@ -3,8 +3,9 @@ import { canonicalIp } from "@signalbox/model";
 import type { Labels, Locality } from "@signalbox/model";
 import { takesVirtualHosts } from "./vhds/envoy-version.ts";
 
-// Node.js compiles its pattern of IPv6 at the first use, which takes 5 ms: not while the first clients wait.
-isIP("");
+// Node.js compiles its pattern of IPv6 at the first use and V8 once more at the second, which takes 5 ms: not while the first clients wait.
+isIP("::1");
+isIP("::1");
 
 /** A client as the translator sees it: everything that decides what it gets, and nothing else. */
 export interface ProxyNode {

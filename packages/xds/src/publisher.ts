@@ -100,6 +100,14 @@ interface Preparation {
   readonly done: Promise<unknown>;
 }
 
+/** Names. */
+const largeChange = 1_000;
+
+function isLarge(views: TranslationChanges["views"]): boolean {
+  for (const [, changed] of views) for (const names of changed.values()) if (names.size >= largeChange) return true;
+  return false;
+}
+
 /** So many faults are shown. */
 const maximumFaults = 100;
 
@@ -246,6 +254,8 @@ class TranslatingPublisher implements XdsPublisher {
       if (preparing !== undefined) await preparing;
     }
     await this.#inSlices(this.#moving(due));
+    // Who hears of it first takes it over for all that share its view.
+    if (isLarge(changes.views)) await nextTurn();
     await this.#inSlices(this.#telling(changes.views));
     if (this.#newSecrets.size > 0) await this.#inSlices(this.#showingSecrets());
   }

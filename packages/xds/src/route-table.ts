@@ -3,7 +3,7 @@ import { atOnce, type Steps } from "@signalbox/slices";
 import { SetVersion, type Resource } from "@signalbox/xds-server";
 import { lostDomains, type Claimants } from "./domain-owners.ts";
 import type { RouteClaim } from "./route-claim.ts";
-import { joined, type Fallback } from "./routes.ts";
+import { joining, type Fallback } from "./routes.ts";
 import {
   fallbackPiece,
   nothing,
@@ -38,7 +38,7 @@ interface Strip {
   /** One for each key. */
   readonly parts: readonly HostPiece[];
   /** All of them joined; made when a table above first asks. */
-  readonly bytes: () => Uint8Array;
+  readonly bytes: () => Steps<Uint8Array>;
   /** Of all its pieces. */
   readonly version: SetVersion;
 }
@@ -201,8 +201,7 @@ export class RouteTable {
   /** The virtual hosts over those of a table below. What lies between differences is taken from below as it is. */
   *#over(below: RouteTable, instead: Instead): Steps<Pieces> {
     const { keys, offsets, parts, version: whole, ...strip } = yield* below.#whole();
-    const bytes = strip.bytes();
-    yield;
+    const bytes = yield* strip.bytes();
     const pieces: Uint8Array[] = [];
     const runs: Run[] = [];
     const version = whole.copy();
@@ -307,7 +306,15 @@ function stripOf(keys: readonly string[], parts: readonly HostPiece[], version: 
   let end = 0;
   for (const { bytes } of parts) offsets.push((end += bytes.length));
   let all: Uint8Array | undefined;
-  return { keys, offsets, parts, version, bytes: () => (all ??= joined(parts.map(({ bytes }) => bytes))) };
+  return {
+    keys,
+    offsets,
+    parts,
+    version,
+    *bytes() {
+      return (all ??= yield* joining(parts.map(({ bytes }) => bytes)));
+    },
+  };
 }
 
 function withInstead({ keys, parts: whole, version: all }: Strip, instead: Instead): Pieces {

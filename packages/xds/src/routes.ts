@@ -6,6 +6,7 @@ import {
   type RouteSchema,
 } from "@signalbox/envoy-api/envoy/config/route/v3/route_components";
 import type { Service } from "@signalbox/model";
+import { atOnce, each, type Steps } from "@signalbox/slices";
 import { serviceAddresses } from "./addresses.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { duration, encoded, type Init } from "./messages.ts";
@@ -136,7 +137,7 @@ const tails = new Map<boolean, Uint8Array>();
 
 /** The bytes of a route table: its name, stored virtual hosts, and the settings of `routeConfiguration`. */
 export function encodeRouteConfiguration(name: string, hosts: Iterable<Uint8Array>, ignorePort: boolean): Uint8Array {
-  return joinRouteConfiguration(name, [...hosts].map(frameVirtualHost), ignorePort);
+  return joined(atOnce(routeConfigurationChunks(name, [...hosts].map(frameVirtualHost), ignorePort)));
 }
 
 /** Nothing that is written gives way to anybody else before it is finished, so one is enough. */
@@ -150,25 +151,60 @@ export function frameVirtualHost(host: Uint8Array): Uint8Array {
   return writer.finish();
 }
 
-/** The bytes of a route table from pieces that hold framed virtual hosts, any number each. */
-export function joinRouteConfiguration(name: string, pieces: readonly Uint8Array[], ignorePort: boolean): Uint8Array {
+/** Smaller pieces are joined, to about so many bytes. */
+const chunkBytes = 240 * 1024;
+/** Pieces from this size on stay what they are. */
+const ownPieceBytes = 32 * 1024;
+
+/** The bytes of a route table, in chunks, from pieces that hold framed virtual hosts, any number each. */
+export function* routeConfigurationChunks(
+  name: string,
+  pieces: readonly Uint8Array[],
+  ignorePort: boolean,
+): Steps<readonly Uint8Array[]> {
   let tail = tails.get(ignorePort);
   if (tail === undefined) {
     tail = encoded(RouteConfigurationSchema, routeConfiguration("", ignorePort));
     tails.set(ignorePort, tail);
   }
   const head = new BinaryWriter().tag(1, WireType.LengthDelimited).string(name).finish();
-  return joined([head, ...pieces, tail]);
+  const chunks: Uint8Array[] = [];
+  let together: Uint8Array[] = [];
+  let length = 0;
+  const close = (): void => {
+    if (together.length > 0) chunks.push(joined(together));
+    together = [];
+    length = 0;
+  };
+  for (const piece of [head, ...pieces, tail]) {
+    if (piece.length >= ownPieceBytes) {
+      close();
+      chunks.push(piece);
+    } else {
+      together.push(piece);
+      length += piece.length;
+    }
+    if (length < chunkBytes) continue;
+    close();
+    yield;
+  }
+  close();
+  return chunks;
 }
 
 /** The pieces one after the other. */
 export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  return atOnce(joining(pieces));
+}
+
+/** As `joined`, in steps. */
+export function* joining(pieces: readonly Uint8Array[]): Steps<Uint8Array> {
   const bytes = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
   let at = 0;
-  for (const piece of pieces) {
+  yield* each(pieces, (piece) => {
     bytes.set(piece, at);
     at += piece.length;
-  }
+  });
   return bytes;
 }
 

@@ -1,5 +1,13 @@
-import { encodeVirtualHost, fallbackHost, frameVirtualHost, joinRouteConfiguration, type Fallback } from "./routes.ts";
+import { atOnce, type Steps } from "@signalbox/slices";
 import { resourceOf, type Resource, type SetVersion } from "@signalbox/xds-server";
+import {
+  encodeVirtualHost,
+  fallbackHost,
+  frameVirtualHost,
+  joined,
+  routeConfigurationChunks,
+  type Fallback,
+} from "./routes.ts";
 
 /** One virtual host as a table holds it (field and length before it), with its content hash. Equal objects, equal content. */
 export interface HostPiece {
@@ -70,6 +78,7 @@ export class TableResource implements Resource {
   readonly ignorePort: boolean;
   readonly #pieces: readonly Uint8Array[];
   readonly #runs: readonly Run[];
+  #chunks: WeakRef<readonly Uint8Array[]> | undefined;
   #bytes: WeakRef<Uint8Array> | undefined;
 
   /** What is given is kept: nobody may change it. */
@@ -93,11 +102,20 @@ export class TableResource implements Resource {
       }
   }
 
-  /** The same array for whoever writes it into a message now; nobody keeps it beside the pieces. */
+  /** The same for whoever writes it into a message now; nobody keeps it beside the pieces. */
+  *chunks(): Steps<readonly Uint8Array[]> {
+    const known = this.#chunks?.deref();
+    if (known !== undefined) return known;
+    const chunks = yield* routeConfigurationChunks(this.name, this.#pieces, this.ignorePort);
+    this.#chunks = new WeakRef(chunks);
+    return chunks;
+  }
+
+  /** The same array for whoever reads it now. */
   get bytes(): Uint8Array {
     const known = this.#bytes?.deref();
     if (known !== undefined) return known;
-    const bytes = joinRouteConfiguration(this.name, this.#pieces, this.ignorePort);
+    const bytes = joined(atOnce(this.chunks()));
     this.#bytes = new WeakRef(bytes);
     return bytes;
   }

@@ -289,7 +289,7 @@ export class GrpcStream implements StreamCall {
   }
 }
 
-/** The next windows on the message: together at most 256 KiB and 256 pieces; empty at the end. */
+/** The next windows on the message: together at most 256 KiB and 256 pieces; empty at the end. One that is half full ends where a chunk does. */
 function nextSlice(write: PendingWrite): Uint8Array[] {
   const slice: Uint8Array[] = [];
   let room = sliceBytes;
@@ -303,6 +303,7 @@ function nextSlice(write: PendingWrite): Uint8Array[] {
     if (write.offset >= chunk.length) {
       write.chunk += 1;
       write.offset = 0;
+      if (room <= sliceBytes / 2) break;
     }
   }
   return slice;

@@ -4,8 +4,10 @@ import type { Resource } from "../resource.ts";
 
 /** A response ready for any stream: encoded once, never copied. */
 export interface Frame {
-  /** The gRPC message with its 5-byte prefix. */
-  readonly bytes: Uint8Array;
+  /** The gRPC message with its 5-byte prefix, in chunks. */
+  readonly chunks: readonly Uint8Array[];
+  /** Bytes in all. */
+  readonly length: number;
   readonly nonce: string;
   readonly version: string;
   readonly resources: number;
@@ -45,53 +47,131 @@ function optionalSize(length: number): number {
   return length === 0 ? 0 : fieldSize(length);
 }
 
+/** Larger frames are of several blocks: to get megabytes from the system at once takes milliseconds. */
+const blockBytes = 256 * 1024;
+/** Chunks of resources from this size on become chunks of the frame. */
+const ownChunkBytes = 32 * 1024;
+/** A tag and a length. */
+const maxOpeningBytes = 11;
+
+/** Writes a gRPC message of a known size into chunks. */
 class FrameWriter {
-  readonly bytes: Buffer;
+  readonly length: number;
+  readonly #chunks: Uint8Array[] = [];
+  /** Bytes to be copied that have no place in the present block. */
+  #left: number;
+  #block: Buffer;
+  /** Where what is not in a chunk yet begins in the block. */
+  #from = 0;
   #position = prefixBytes;
 
-  constructor(messageSize: number) {
+  /** `shared`: so many bytes of the message are large chunks. */
+  constructor(messageSize: number, shared: number) {
     if (messageSize > 0xffff_ffff) throw new RangeError("a gRPC message is at most 4 GiB");
-    this.bytes = Buffer.allocUnsafe(prefixBytes + messageSize);
-    this.bytes[0] = 0;
-    this.bytes.writeUInt32BE(messageSize, 1);
+    this.length = prefixBytes + messageSize;
+    const copied = this.length - shared;
+    this.#block = Buffer.allocUnsafe(Math.min(blockBytes, copied));
+    this.#left = copied - this.#block.length;
+    this.#block[0] = 0;
+    this.#block.writeUInt32BE(messageSize, 1);
   }
 
   /** Tag and length of a length-delimited field. */
   open(field: number, length: number): void {
-    this.bytes[this.#position++] = field * 8 + 2;
+    this.#makeRoom(maxOpeningBytes);
+    this.#block[this.#position++] = field * 8 + 2;
     let rest = length;
-    for (; rest >= 0x80; rest = Math.floor(rest / 128)) this.bytes[this.#position++] = (rest % 128) + 128;
-    this.bytes[this.#position++] = rest;
+    for (; rest >= 0x80; rest = Math.floor(rest / 128)) this.#block[this.#position++] = (rest % 128) + 128;
+    this.#block[this.#position++] = rest;
   }
 
   text(field: number, value: string, length: number): void {
     this.open(field, length);
-    this.#position += this.bytes.write(value, this.#position, "utf8");
+    this.#makeRoom(length);
+    this.#position += this.#block.write(value, this.#position, "utf8");
   }
 
   optional(field: number, value: string, length: number): void {
     if (length > 0) this.text(field, value, length);
   }
 
-  copy(field: number, value: Uint8Array): void {
-    this.open(field, value.length);
-    this.bytes.set(value, this.#position);
-    this.#position += value.length;
+  /** What follows the opening of a field. Large chunks are not copied. */
+  put(content: readonly Uint8Array[]): void {
+    for (const chunk of content) {
+      if (isLarge(chunk)) {
+        this.#close();
+        this.#chunks.push(chunk);
+      } else {
+        this.#makeRoom(chunk.length);
+        this.#block.set(chunk, this.#position);
+        this.#position += chunk.length;
+      }
+    }
+  }
+
+  finish(): readonly Uint8Array[] {
+    this.#close();
+    return this.#chunks;
+  }
+
+  /** What is written becomes a chunk. */
+  #close(): void {
+    if (this.#position > this.#from) this.#chunks.push(this.#block.subarray(this.#from, this.#position));
+    this.#from = this.#position;
+  }
+
+  /** Begins another block where this one has less room, and more is to come than fits in it. */
+  #makeRoom(bytes: number): void {
+    const room = this.#block.length - this.#position;
+    if (room >= bytes || this.#left === 0) return;
+    this.#close();
+    const left = this.#left + room;
+    this.#block = Buffer.allocUnsafe(Math.min(Math.max(blockBytes, bytes), left));
+    this.#left = left - this.#block.length;
+    this.#from = 0;
+    this.#position = 0;
   }
 }
 
-function anySize(type: number, resource: Resource): number {
-  return fieldSize(type) + optionalSize(resource.bytes.length);
+function isLarge(chunk: Uint8Array): boolean {
+  return chunk.length >= ownChunkBytes;
 }
 
-function writeAny(writer: FrameWriter, type: string, typeLength: number, resource: Resource): void {
+/** A resource's message as it goes into a frame. */
+interface Content {
+  readonly chunks: readonly Uint8Array[];
+  readonly length: number;
+  /** Bytes of large chunks. */
+  readonly shared: number;
+}
+
+/** The message of a resource, put together in steps where it is not whole. */
+function* contentOf(resource: Resource): Steps<Content> {
+  const chunks = resource.chunks === undefined ? [resource.bytes] : yield* resource.chunks();
+  let length = 0;
+  let shared = 0;
+  for (const chunk of chunks) {
+    length += chunk.length;
+    if (isLarge(chunk)) shared += chunk.length;
+  }
+  return { chunks, length, shared };
+}
+
+function anySize(type: number, { length }: Content): number {
+  return fieldSize(type) + optionalSize(length);
+}
+
+function writeAny(writer: FrameWriter, type: string, typeLength: number, { chunks, length }: Content): void {
   writer.text(1, type, typeLength);
-  if (resource.bytes.length > 0) writer.copy(2, resource.bytes);
+  if (length === 0) return;
+  writer.open(2, length);
+  writer.put(chunks);
 }
 
 function finish(writer: FrameWriter, content: ResponseContent): Frame {
   return {
-    bytes: writer.bytes,
+    chunks: writer.finish(),
+    length: writer.length,
     nonce: content.nonce,
     version: content.version,
     resources: content.resources.length,
@@ -99,6 +179,9 @@ function finish(writer: FrameWriter, content: ResponseContent): Frame {
     names: [...content.resources.map(({ name }) => name), ...content.removed],
   };
 }
+
+/** Resources whose sizes are looked at between two yields. */
+const sizedInStep = 32;
 
 /** Encodes a DiscoveryResponse from stored resource bytes: the same bytes as protobuf-es gives. */
 export function* sotwFrame(content: ResponseContent): Steps<Frame> {
@@ -108,14 +191,20 @@ export function* sotwFrame(content: ResponseContent): Steps<Frame> {
   const identifier = Buffer.byteLength(content.controlPlane);
   let size = optionalSize(version) + fieldSize(type) + optionalSize(nonce);
   if (identifier > 0) size += fieldSize(fieldSize(identifier));
-  yield* each(content.resources, (resource) => {
-    size += fieldSize(anySize(type, resource));
-  });
-  const writer = new FrameWriter(size);
+  let shared = 0;
+  const contents: Content[] = [];
+  for (const resource of content.resources) {
+    const one = yield* contentOf(resource);
+    contents.push(one);
+    size += fieldSize(anySize(type, one));
+    shared += one.shared;
+    if (contents.length % sizedInStep === 0) yield;
+  }
+  const writer = new FrameWriter(size, shared);
   writer.optional(1, content.version, version);
-  yield* each(content.resources, (resource) => {
-    writer.open(2, anySize(type, resource));
-    writeAny(writer, content.type, type, resource);
+  yield* each(contents, (one) => {
+    writer.open(2, anySize(type, one));
+    writeAny(writer, content.type, type, one);
   });
   writer.text(4, content.type, type);
   writer.optional(5, content.nonce, nonce);
@@ -129,6 +218,7 @@ export function* sotwFrame(content: ResponseContent): Steps<Frame> {
 /** A resource of a delta response, and the bytes of its parts. */
 interface Entry {
   readonly resource: Resource;
+  readonly content: Content;
   readonly name: number;
   readonly resourceVersion: number;
   readonly any: number;
@@ -142,25 +232,29 @@ export function* deltaFrame(content: ResponseContent): Steps<Frame> {
   const nonce = Buffer.byteLength(content.nonce);
   const identifier = Buffer.byteLength(content.controlPlane);
   const entries: Entry[] = [];
-  yield* each(content.resources, (resource) => {
+  let shared = 0;
+  for (const resource of content.resources) {
+    const one = yield* contentOf(resource);
     const name = Buffer.byteLength(resource.name);
     const resourceVersion = Buffer.byteLength(resource.version);
-    const any = anySize(type, resource);
+    const any = anySize(type, one);
     const entrySize = optionalSize(resourceVersion) + fieldSize(any) + optionalSize(name);
-    entries.push({ resource, name, resourceVersion, any, size: entrySize });
-  });
+    entries.push({ resource, content: one, name, resourceVersion, any, size: entrySize });
+    shared += one.shared;
+    if (entries.length % sizedInStep === 0) yield;
+  }
   const removed = content.removed.map((name) => ({ name, size: Buffer.byteLength(name) }));
   let size = optionalSize(version) + fieldSize(type) + optionalSize(nonce);
   if (identifier > 0) size += fieldSize(fieldSize(identifier));
   for (const entry of entries) size += fieldSize(entry.size);
   for (const entry of removed) size += fieldSize(entry.size);
-  const writer = new FrameWriter(size);
+  const writer = new FrameWriter(size, shared);
   writer.optional(1, content.version, version);
   yield* each(entries, (entry) => {
     writer.open(2, entry.size);
     writer.optional(1, entry.resource.version, entry.resourceVersion);
     writer.open(2, entry.any);
-    writeAny(writer, content.type, type, entry.resource);
+    writeAny(writer, content.type, type, entry.content);
     writer.optional(3, entry.resource.name, entry.name);
   });
   writer.text(4, content.type, type);

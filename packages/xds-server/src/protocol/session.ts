@@ -70,6 +70,8 @@ export class Session implements StreamHandler, NameHolder {
   #change = 0;
   /** Changes of the view that were heard of and not looked at yet, oldest first. */
   #unread: ViewChange[] = [];
+  /** Those that are being taken into the subscriptions, which nobody else touches meanwhile. */
+  #reading: Steps<undefined> | undefined;
   /** The response that is being made. */
   #making: Making | undefined;
   /** Responses given up in a row, because the view changed meanwhile. */
@@ -100,10 +102,9 @@ export class Session implements StreamHandler, NameHolder {
   }
 
   message(bytes: Uint8Array): Steps<undefined> | undefined {
-    // With the first one its type's state may have to be made, of ten thousand resources.
-    const mayBeLong = bytes.length > largeRequest || this.#node === undefined;
-    if (this.#shared.inSlices && mayBeLong) return this.#receiveInSteps(bytes);
-    this.#contained(() => this.#receive(atOnce(readRequest(bytes, this.#reading()))));
+    // A large one is much to read, and with the first one of a type its state may have to be made, of ten thousand resources.
+    if (this.#shared.inSlices) return this.#receiveInSteps(bytes);
+    this.#contained(() => this.#receive(atOnce(readRequest(bytes, this.#howToRead()))));
     return undefined;
   }
 
@@ -138,7 +139,7 @@ export class Session implements StreamHandler, NameHolder {
   #contained(task: () => void, follow = (): void => this.#pump()): void {
     if (this.#closed) return;
     try {
-      this.#catchUp();
+      atOnce(this.#catchingUp());
       task();
       follow();
     } catch (error) {
@@ -176,48 +177,53 @@ export class Session implements StreamHandler, NameHolder {
     this.#unread = [];
     this.#making = undefined;
     this.#wake?.();
-    this.#lease?.release();
-    for (const sub of this.#ordered) sub.close(this.#shared.views, this.#shared.names);
-    this.#ahead?.follow(undefined);
+    // A thousand clients may go together.
+    this.#shared.turns.run(() => this.#letGo());
     this.#shared.budget.change(this.connection, -this.#named);
     this.#named = 0;
     this.#shared.onClosed(this.id);
     this.#shared.onEvent({ type: "stream-close", stream: this.id, node: this.#node?.id ?? "", reason });
   }
 
+  #letGo(): void {
+    this.#lease?.release();
+    for (const sub of this.#ordered) sub.close(this.#shared.views, this.#shared.names);
+    this.#ahead?.follow(undefined);
+  }
+
   /** Of what the stream knows nothing changes before the last step, but who the client is. */
   *#receiveInSteps(bytes: Uint8Array): Steps<undefined> {
     try {
-      yield* this.#receiveLarge(bytes);
+      yield* this.#receiving(bytes);
     } catch (error) {
       this.refuse(error);
     }
     return undefined;
   }
 
-  *#receiveLarge(bytes: Uint8Array): Steps<void> {
-    const reading = this.#reading();
+  *#receiving(bytes: Uint8Array): Steps<void> {
+    const reading = this.#howToRead();
     const received = yield* readRequest(bytes, reading);
     if (this.#closed) return;
-    this.#identify(received.request);
-    yield;
+    if (this.#node === undefined) {
+      this.#identify(received.request);
+      yield;
+    }
     const type = typeOfRequest(this.#method, received.request.typeUrl);
     const first = !this.#subscriptions.has(type);
     const large = bytes.length > largeRequest;
     const prepared = large ? yield* prepareNames(received, first, reading) : undefined;
     if (prepared !== undefined && type === typeUrls.endpoint) yield* this.#warming.preparing(prepared.names.names);
-    const { views } = this.#shared;
-    const view = first ? this.#lease?.current() : undefined;
-    const state = view === undefined ? undefined : yield* views.acquireInSteps(view, type);
+    const view = this.#lease?.current();
+    if (first && view !== undefined) yield* this.#shared.views.prepare(view, type);
+    yield* this.#catchingUp();
     this.#contained(
       () => this.#receive(received, prepared),
       () => (large ? this.#later() : this.#pump()),
     );
-    // The subscription has its own hold on it now.
-    if (view !== undefined && state !== undefined) views.release(view, state);
   }
 
-  #reading(): Reading {
+  #howToRead(): Reading {
     const { names, limits } = this.#shared;
     const expected = this.#ordered.flatMap((sub) => sub.run?.run ?? []);
     return { protocol: this.#method.protocol, names, limits, expected };
@@ -351,9 +357,30 @@ export class Session implements StreamHandler, NameHolder {
 
   #turn(): void {
     this.#waitsForTurn = false;
+    if (this.#isBehind) this.#shared.turns.finish(this.#comingAlong());
+    else this.#goOn();
+  }
+
+  #goOn(): void {
     this.#sliceMs = sliceMs;
     this.#contained(() => {});
     this.#sliceMs = firstSliceMs;
+  }
+
+  /** Whether there is much to take in before the stream goes on. Its turn to do it is to come, or has begun. */
+  get #isBehind(): boolean {
+    if (!this.#shared.inSlices) return false;
+    return this.#reading !== undefined || this.#unread.some(({ changed }) => changed === undefined || isLarge(changed));
+  }
+
+  *#comingAlong(): Steps<undefined> {
+    try {
+      yield* this.#catchingUp();
+    } catch (error) {
+      this.refuse(error);
+    }
+    this.#goOn();
+    return undefined;
   }
 
   /** What all streams of the view share follows it at once, by whichever stream hears of the change first. */
@@ -369,25 +396,40 @@ export class Session implements StreamHandler, NameHolder {
     return removed;
   }
 
-  /** Takes what changed into the subscriptions. */
-  #catchUp(): void {
-    if (this.#unread.length === 0) return;
+  /** Takes what changed into the subscriptions, until there is nothing more: whoever needs it does the next step. */
+  *#catchingUp(): Steps<undefined> {
+    while (!this.#closed && (this.#reading !== undefined || this.#unread.length > 0)) {
+      this.#reading ??= this.#takingIn(this.#unread.splice(0));
+      if (this.#reading.next().done === true) this.#reading = undefined;
+      else yield;
+    }
+    return undefined;
+  }
+
+  *#takingIn(changes: readonly ViewChange[]): Steps<undefined> {
     if (this.#making !== undefined) this.#givenUp++;
     this.#giveUp();
-    for (const { changed, removed, change, now } of this.#unread.splice(0)) {
-      if (changed === undefined) {
-        const view = this.#lease?.current();
-        this.#ahead?.follow(view);
-        for (const sub of this.#ordered) {
-          if (sub.view !== view) sub.moveTo(view, this.#shared.views, change, now);
-        }
-        continue;
-      }
-      for (const [type, names] of changed) {
+    for (const { changed, removed, change, now } of changes) {
+      if (changed === undefined) yield* this.#moving(change, now);
+      for (const [type, names] of changed ?? []) {
         const sub = this.#subscriptions.get(type);
-        sub?.change(names, change, now, removed.get(type));
+        if (sub !== undefined) yield* sub.changing(names, change, now, removed.get(type));
       }
     }
+    return undefined;
+  }
+
+  /** The view is another one. */
+  *#moving(change: number, now: number): Steps<undefined> {
+    const { views } = this.#shared;
+    const view = this.#lease?.current();
+    this.#ahead?.follow(view);
+    for (const sub of this.#ordered) {
+      if (sub.view === view) continue;
+      if (view !== undefined) yield* views.prepare(view, sub.kind.type);
+      yield* sub.moving(view, views, change, now);
+    }
+    return undefined;
   }
 
   /** The response that is being made is not the newest any more, or may not be what is due. What streams share of it is kept. */
@@ -421,7 +463,11 @@ export class Session implements StreamHandler, NameHolder {
         return this.#make(now);
       }
     }
-    if (wakeAt < Infinity) this.#wake = this.#shared.clock.after(wakeAt - now, () => this.#contained(() => {}));
+    if (wakeAt < Infinity) {
+      this.#wake = this.#shared.clock.after(wakeAt - now, () => {
+        if (!this.#isBehind) this.#contained(() => {});
+      });
+    }
     return false;
   }
 
@@ -523,12 +569,12 @@ export class Session implements StreamHandler, NameHolder {
       nonce: frame.nonce,
       resources: frame.resources,
       removed: frame.removed,
-      bytes: frame.bytes.length,
+      bytes: frame.length,
     });
     this.#writing = true;
-    this.#call.write([frame.bytes], () => {
+    this.#call.write(frame.chunks, () => {
       this.#writing = false;
-      this.#contained(() => {});
+      if (!this.#isBehind) this.#contained(() => {});
     });
   }
 

@@ -38,9 +38,8 @@ export class StatesAhead {
   }
 
   *#make(view: ResourceView, type: TypeUrl): Steps<undefined> {
-    const state = yield* this.#views.acquireInSteps(view, type);
-    if (this.#view === view) this.#states.push(state);
-    else this.#views.release(view, state);
+    yield* this.#views.prepare(view, type);
+    if (this.#view === view) this.#states.push(this.#views.acquire(view, type));
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-import type { Steps } from "@signalbox/slices";
+import { each, type Steps } from "@signalbox/slices";
 import { byCodeUnits } from "../code-units.ts";
 import type { SubscriptionStatus } from "../events.ts";
 import type { Resource, ResourceView } from "../resource.ts";
@@ -27,11 +27,12 @@ class PendingNames extends Set<string> {
     return this.#origin;
   }
 
-  /** Does something that makes names pending because of `changed`. */
-  follow(changed: ReadonlySet<string>, task: () => void): void {
+  /** Does steps that make names pending because of `changed`. */
+  *following(changed: ReadonlySet<string>, steps: Steps<undefined>): Steps<undefined> {
     const { size } = this;
-    task();
+    yield* steps;
     this.#origin = size === 0 && this.size > size ? changed : undefined;
+    return undefined;
   }
 
   override add(name: string): this {
@@ -188,27 +189,31 @@ export class Subscription {
     this.overlay = undefined;
   }
 
-  /** The stream's view is another one: what differs between the two is pending. */
-  moveTo(view: ResourceView | undefined, states: ViewStates, change: number, now: number): void {
+  /** The stream's view is another one: what differs between the two is pending after the last step. Nobody else may touch the subscription between two. */
+  *moving(view: ResourceView | undefined, states: ViewStates, change: number, now: number): Steps<undefined> {
     const before = this.state;
+    const held = new Map<string, Resource>();
+    yield* each(this.existing(), (resource) => held.set(resource.name, resource));
     const trusted = before?.epoch === this.#seenEpoch;
-    const held = new Map(this.existing().map((resource) => [resource.name, resource]));
     this.detach(states);
     if (view !== undefined) this.attach(view, states);
     if (before === undefined) {
       if (this.owed || this.pending.size > 0) this.#mark(change, now);
-    } else if (view !== undefined && trusted) this.change(this.#differences(held), change, now, held);
+    } else if (view !== undefined && trusted) yield* this.changing(yield* this.#differences(held), change, now, held);
     else this.#distrust(held, change, now);
+    return undefined;
   }
 
-  #differences(held: ReadonlyMap<string, Resource>): Set<string> {
+  *#differences(held: ReadonlyMap<string, Resource>): Steps<ReadonlySet<string>> {
     const names = new Set<string>();
     const current = new Set<string>();
-    for (const resource of this.existing()) {
+    yield* each(this.existing(), (resource) => {
       current.add(resource.name);
       if (held.get(resource.name)?.version !== resource.version) names.add(resource.name);
-    }
-    for (const name of held.keys()) if (!current.has(name)) names.add(name);
+    });
+    yield* each(held.keys(), (name) => {
+      if (!current.has(name)) names.add(name);
+    });
     return names;
   }
 
@@ -221,20 +226,27 @@ export class Subscription {
     this.#mark(change, now);
   }
 
-  /** Names that are different now. `gone` has the content of those that no longer exist. */
-  change(changed: ReadonlySet<string>, change: number, now: number, gone?: ReadonlyMap<string, Resource>): void {
+  /**
+   * Names that are different now. `gone` has the content of those that no longer exist. In steps, between which nobody else may touch the
+   * subscription; what changes once more meanwhile is told once more.
+   */
+  *changing(
+    changed: ReadonlySet<string>,
+    change: number,
+    now: number,
+    gone?: ReadonlyMap<string, Resource>,
+  ): Steps<undefined> {
     const state = this.state;
-    if (state === undefined) return;
+    if (state === undefined) return undefined;
     this.#seenEpoch = state.epoch;
     const content = gone ?? state.removed;
-    this.pending.follow(changed, () => {
-      if (this.wildcard || changed.size <= this.names.size) {
-        for (const name of changed) if (this.covers(name)) this.#take(name, state, content, change, now);
-      } else {
-        for (const name of this.names) if (changed.has(name)) this.#take(name, state, content, change, now);
-      }
+    const byChange = this.wildcard || changed.size <= this.names.size;
+    const steps = each(byChange ? changed : this.names, (name) => {
+      if (byChange ? this.covers(name) : changed.has(name)) this.#take(name, state, content, change, now);
     });
+    yield* this.pending.following(changed, steps);
     this.tidy();
+    return undefined;
   }
 
   #take(name: string, state: TypeState, gone: ReadonlyMap<string, Resource>, change: number, now: number): void {

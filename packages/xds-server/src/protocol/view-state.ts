@@ -63,7 +63,7 @@ function keyOf(version: SetVersion, gone: readonly string[]): string {
 }
 
 /** So many resources are taken between two yields. */
-const takenInStep = 128;
+const takenInStep = 32;
 const maxFrames = 32;
 const maxWholes = 32;
 const maxParts = 8;
@@ -117,8 +117,8 @@ export class TypeState {
   }
 
   /**
-   * Takes over what exists in steps, while nobody uses this. Ends early when the view changes meanwhile; `sync` does what is
-   * left.
+   * Takes over what exists in steps. Ends early when the view changes meanwhile, or somebody begins to use this; `sync` does
+   * what is left.
    */
   *fill(): Steps<undefined> {
     const version = this.#view.version(this.type);
@@ -130,7 +130,8 @@ export class TypeState {
       taken++;
       if (taken % takenInStep > 0) continue;
       yield;
-      if (this.#view.version(this.type) !== version || this.#view.resources(this.type) !== current) return undefined;
+      if (this.uses > 0 || this.#view.version(this.type) !== version || this.#view.resources(this.type) !== current)
+        return undefined;
     }
     if (this.#all.toString() === version) this.#viewVersion = version;
     return undefined;
@@ -298,13 +299,13 @@ export class TypeState {
   }
 
   #keepFrame(key: string, frame: Frame): void {
-    this.#frameBytes += frame.bytes.length - (this.#frames.get(key)?.bytes.length ?? 0);
+    this.#frameBytes += frame.length - (this.#frames.get(key)?.length ?? 0);
     this.#frames.delete(key);
     this.#frames.set(key, frame);
-    for (const [oldest, { bytes }] of this.#frames) {
+    for (const [oldest, { length }] of this.#frames) {
       if (oldest === key || (this.#frames.size <= maxFrames && this.#frameBytes <= maxFrameBytes)) break;
       this.#frames.delete(oldest);
-      this.#frameBytes -= bytes.length;
+      this.#frameBytes -= length;
     }
   }
 }

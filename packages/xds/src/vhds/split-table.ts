@@ -4,7 +4,7 @@ import { RouteConfigurationSchema } from "@signalbox/envoy-api/envoy/config/rout
 import type { Steps } from "@signalbox/slices";
 import { resourceOf, SetVersion, type Resource } from "@signalbox/xds-server";
 import { adsSource, encoded } from "../messages.ts";
-import { joined, joinRouteConfiguration } from "../routes.ts";
+import { encodeRouteConfiguration, joined } from "../routes.ts";
 import { pieceOf, TableResource, type HostPiece } from "../table-resource.ts";
 
 /** A route table that says where its virtual hosts come from, and these one by one. */
@@ -30,7 +30,7 @@ export function* splitting(table: Resource): Steps<SplitTable> {
   if (name.includes("/")) return whole;
   if (table instanceof TableResource)
     return {
-      shell: shellOf(name, joinRouteConfiguration(name, [], table.ignorePort)),
+      shell: shellOf(name, encodeRouteConfiguration(name, [], table.ignorePort)),
       hosts: yield* named(name, table.hosts()),
     };
   const fields = fieldsOf(table.bytes);
