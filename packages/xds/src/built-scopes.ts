@@ -277,7 +277,9 @@ export class BuiltScopes {
       parts.push(known);
       return known;
     }
-    const made = yield* filled(new SharedTables(this.#directory.sight(anyClient), flavour, this.#settings), parts);
+    const tables = new SharedTables(this.#directory.sight(anyClient), flavour, this.#settings);
+    yield;
+    const made = yield* filled(tables, parts);
     return setOnce(this.#sharedTables, flavour, made);
   }
 

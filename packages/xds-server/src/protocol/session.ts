@@ -45,7 +45,7 @@ interface Making {
 }
 
 const noNames: ReadonlySet<string> = new Set();
-const noneRemoved: ViewChange["removed"] = new Map();
+const noneRemoved = new Map<TypeUrl, ReadonlyMap<string, Resource>>();
 /** Milliseconds of one turn of the event loop for the making of a response. */
 const sliceMs = 3;
 /** The same where the stream has not waited for its turn, and others may have had theirs: small responses are made at once. */
@@ -334,18 +334,16 @@ export class Session implements StreamHandler, NameHolder {
   /** Notes that there is a change, and looks at it when it is this stream's turn: it may be one of ten thousand names for a thousand streams. */
   #viewChanged(changed: ChangedNames | undefined): void {
     if (this.#closed) return;
+    const large = changed === undefined || isLarge(changed);
     try {
-      this.#unread.push({
-        changed,
-        removed: this.#sync(changed),
-        change: ++this.#change,
-        now: this.#shared.clock.now(),
-      });
+      // What comes behind much that is to be taken in has to wait for it, so that states follow in the order of the changes.
+      const removed = this.#isBehind || (large && this.#shared.inSlices) ? undefined : this.#sync(changed);
+      this.#unread.push({ changed, removed, change: ++this.#change, now: this.#shared.clock.now() });
     } catch (error) {
       this.refuse(error);
       return;
     }
-    if (changed === undefined ? this.#shared.inSlices : isLarge(changed)) this.#later();
+    if (large && this.#shared.inSlices) this.#later();
     else this.#soon();
   }
 
@@ -384,7 +382,7 @@ export class Session implements StreamHandler, NameHolder {
   }
 
   /** What all streams of the view share follows it at once, by whichever stream hears of the change first. */
-  #sync(changed: ChangedNames | undefined): ViewChange["removed"] {
+  #sync(changed: ChangedNames | undefined): NonNullable<ViewChange["removed"]> {
     if (changed === undefined) return noneRemoved;
     const removed = new Map<TypeUrl, ReadonlyMap<string, Resource>>();
     for (const [type, names] of changed) {
@@ -413,7 +411,9 @@ export class Session implements StreamHandler, NameHolder {
       if (changed === undefined) yield* this.#moving(change, now);
       for (const [type, names] of changed ?? []) {
         const sub = this.#subscriptions.get(type);
-        if (sub !== undefined) yield* sub.changing(names, change, now, removed.get(type));
+        if (sub?.state === undefined) continue;
+        const gone = removed === undefined ? yield* sub.state.syncing(names) : removed.get(type);
+        yield* sub.changing(names, change, now, gone);
       }
     }
     return undefined;

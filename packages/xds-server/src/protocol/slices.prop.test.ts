@@ -2,16 +2,22 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { slicedActions, SlicedWorld, type SlicedSetting } from "../testing/sliced-world.ts";
 
-/** More than one step of anything. */
-const names = Array.from({ length: 300 }, (_, at) => `service-${at}.a-namespace.example`);
-const setting: SlicedSetting = {
-  names,
-  lists: [names, names.slice(0, 200), names.slice(0, 2), ["*"]],
-  clients: 2,
-};
-const action = fc.oneof(...Object.values(slicedActions(setting)));
+function settingOf(count: number): SlicedSetting {
+  const names = Array.from({ length: count }, (_, at) => `service-${at}.a-namespace.example`);
+  return { names, lists: [names, names.slice(0, 200), names.slice(0, 2), ["*"]], clients: 2 };
+}
 
-describe.each(["sotw", "delta"] as const)("%s clients for whom responses are made in slices", (variant) => {
+describe.each([
+  // More than one step of anything.
+  { variant: "sotw", count: 300, numRuns: 40 },
+  { variant: "delta", count: 300, numRuns: 40 },
+  // So many that a change of all of them is taken in later, in steps.
+  { variant: "sotw", count: 1_000, numRuns: 15 },
+  { variant: "delta", count: 1_000, numRuns: 15 },
+] as const)("%s clients of $count resources for whom work is done in slices", ({ count, numRuns, variant }) => {
+  const setting = settingOf(count);
+  const action = fc.oneof(...Object.values(slicedActions(setting)));
+
   it("hold in the end what they would hold if everything were done at once", async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -23,7 +29,7 @@ describe.each(["sotw", "delta"] as const)("%s clients for whom responses are mad
           expect(await sliced.settle()).toEqual(await whole.settle());
         },
       ),
-      { numRuns: 40 },
+      { numRuns },
     );
   }, 60_000);
 });

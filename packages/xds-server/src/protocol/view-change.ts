@@ -6,8 +6,8 @@ import type { ChangedNames } from "../source.ts";
 export interface ViewChange {
   /** `undefined`: the view is another one. */
   readonly changed: ChangedNames | undefined;
-  /** Content of what is gone, by type. */
-  readonly removed: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>>;
+  /** Content of what is gone, by type; `undefined` while the states of the types are still to be brought up to the change. */
+  readonly removed: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>> | undefined;
   readonly change: number;
   readonly now: number;
 }

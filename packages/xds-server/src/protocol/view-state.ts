@@ -87,6 +87,8 @@ export class TypeState {
   readonly #wholes = new Map<SharedNames | undefined, JointWork<Whole>>();
   /** By the names that changed, then by those that are subscribed. */
   readonly #parts = new Map<ReadonlySet<string>, Map<SharedNames | undefined, JointWork<Part>>>();
+  /** By the names that changed. */
+  readonly #syncs = new WeakMap<ReadonlySet<string>, JointWork<ReadonlyMap<string, Resource>>>();
   /** Responses that somebody encodes. */
   readonly #encoding = new Map<string, JointWork<Frame>>();
   #frameBytes = 0;
@@ -150,6 +152,38 @@ export class TypeState {
     if (names !== undefined && version === this.#all.toString()) return;
     for (const name of [...this.#known.keys()]) if (!current.has(name)) this.#take(name, undefined, before);
     for (const [name, resource] of current) this.#take(name, resource, before);
+  }
+
+  /**
+   * Takes over what became of these names in steps, in which all who hear of the change take part. The result is the content of what
+   * is gone. Whoever needs the state meanwhile calls `sync`, as always.
+   */
+  syncing(names: ReadonlySet<string>): Steps<ReadonlyMap<string, Resource>> {
+    let work = this.#syncs.get(names);
+    if (work === undefined) this.#syncs.set(names, (work = new JointWork(this.#takingNames(names))));
+    return work.take();
+  }
+
+  *#takingNames(names: ReadonlySet<string>): Steps<ReadonlyMap<string, Resource>> {
+    const gone = new Map<string, Resource>();
+    let taken = 0;
+    let current = this.#view.resources(this.type);
+    let { epoch } = this;
+    for (const name of names) {
+      const before = this.#known.get(name) ?? this.#removed.get(name);
+      const after = current.get(name);
+      this.#take(name, after, epoch);
+      if (before !== undefined && after === undefined) gone.set(name, before);
+      taken++;
+      if (taken % takenInStep > 0) continue;
+      yield;
+      current = this.#view.resources(this.type);
+      // Who read the state between the steps read another one each time.
+      ({ epoch } = this);
+    }
+    const version = this.#view.version(this.type);
+    if (this.#all.toString() === version) this.#viewVersion = version;
+    return gone;
   }
 
   #take(name: string, after: Resource | undefined, epochBefore: number): void {
