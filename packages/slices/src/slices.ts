@@ -12,7 +12,7 @@ export function atOnce<T>(steps: Steps<T>): T {
 }
 
 /** So many small things are done between two yields. */
-const stepSize = 32;
+const stepSize = 64;
 
 /** Does something with each item, and gives way after every few of them: for loops over many of which each is little, also where the code is new to V8 and slow. */
 export function* each<T>(items: Iterable<T>, task: (item: T) => void): Steps<undefined> {

@@ -47,9 +47,9 @@ function optionalSize(length: number): number {
   return length === 0 ? 0 : fieldSize(length);
 }
 
-/** Larger frames are of several blocks: to get megabytes from the system at once takes milliseconds. */
-const blockBytes = 256 * 1024;
-/** Chunks of resources from this size on become chunks of the frame. */
+/** Larger frames are of several blocks: to get many megabytes from the system at once takes milliseconds. */
+const blockBytes = 1024 * 1024;
+/** In larger frames, chunks of resources from this size on become chunks of the frame. To write one chunk to a thousand clients is less than to write two. */
 const ownChunkBytes = 32 * 1024;
 /** A tag and a length. */
 const maxOpeningBytes = 11;
@@ -57,6 +57,7 @@ const maxOpeningBytes = 11;
 /** Writes a gRPC message of a known size into chunks. */
 class FrameWriter {
   readonly length: number;
+  readonly #shares: boolean;
   readonly #chunks: Uint8Array[] = [];
   /** Bytes to be copied that have no place in the present block. */
   #left: number;
@@ -69,7 +70,8 @@ class FrameWriter {
   constructor(messageSize: number, shared: number) {
     if (messageSize > 0xffff_ffff) throw new RangeError("a gRPC message is at most 4 GiB");
     this.length = prefixBytes + messageSize;
-    const copied = this.length - shared;
+    this.#shares = this.length > blockBytes;
+    const copied = this.#shares ? this.length - shared : this.length;
     this.#block = Buffer.allocUnsafe(Math.min(blockBytes, copied));
     this.#left = copied - this.#block.length;
     this.#block[0] = 0;
@@ -98,7 +100,7 @@ class FrameWriter {
   /** What follows the opening of a field. Large chunks are not copied. */
   put(content: readonly Uint8Array[]): void {
     for (const chunk of content) {
-      if (isLarge(chunk)) {
+      if (this.#shares && isLarge(chunk)) {
         this.#close();
         this.#chunks.push(chunk);
       } else {

@@ -102,10 +102,16 @@ export class Session implements StreamHandler, NameHolder {
   }
 
   message(bytes: Uint8Array): Steps<undefined> | undefined {
-    // A large one is much to read, and with the first one of a type its state may have to be made, of ten thousand resources.
-    if (this.#shared.inSlices) return this.#receiveInSteps(bytes);
-    this.#contained(() => this.#receive(atOnce(readRequest(bytes, this.#howToRead()))));
-    return undefined;
+    const { inSlices } = this.#shared;
+    const mayBeLong = bytes.length > largeRequest || this.#node === undefined || this.#isBehind;
+    if (inSlices && mayBeLong) return this.#inSteps(this.#receiveLarge(bytes));
+    let rest: Steps<undefined> | undefined;
+    this.#contained(() => {
+      const received = atOnce(readRequest(bytes, this.#howToRead()));
+      if (inSlices && this.#needsState(received.request)) rest = this.#inSteps(this.#receivePrepared(received));
+      else this.#receive(received);
+    });
+    return rest;
   }
 
   closed(): void {
@@ -139,7 +145,7 @@ export class Session implements StreamHandler, NameHolder {
   #contained(task: () => void, follow = (): void => this.#pump()): void {
     if (this.#closed) return;
     try {
-      atOnce(this.#catchingUp());
+      if (this.#reading !== undefined || this.#unread.length > 0) atOnce(this.#catchingUp());
       task();
       follow();
     } catch (error) {
@@ -191,17 +197,17 @@ export class Session implements StreamHandler, NameHolder {
     this.#ahead?.follow(undefined);
   }
 
-  /** Of what the stream knows nothing changes before the last step, but who the client is. */
-  *#receiveInSteps(bytes: Uint8Array): Steps<undefined> {
+  /** Takes a request. Of what the stream knows nothing changes before the last step, but who the client is. */
+  *#inSteps(steps: Steps<void>): Steps<undefined> {
     try {
-      yield* this.#receiving(bytes);
+      yield* steps;
     } catch (error) {
       this.refuse(error);
     }
     return undefined;
   }
 
-  *#receiving(bytes: Uint8Array): Steps<void> {
+  *#receiveLarge(bytes: Uint8Array): Steps<void> {
     const reading = this.#howToRead();
     const received = yield* readRequest(bytes, reading);
     if (this.#closed) return;
@@ -209,18 +215,32 @@ export class Session implements StreamHandler, NameHolder {
       this.#identify(received.request);
       yield;
     }
+    const large = bytes.length > largeRequest;
     const type = typeOfRequest(this.#method, received.request.typeUrl);
     const first = !this.#subscriptions.has(type);
-    const large = bytes.length > largeRequest;
     const prepared = large ? yield* prepareNames(received, first, reading) : undefined;
     if (prepared !== undefined && type === typeUrls.endpoint) yield* this.#warming.preparing(prepared.names.names);
+    yield* this.#receivePrepared(received, prepared, large);
+  }
+
+  /** Takes a request whose names are prepared where they are many. With the first one of a type its state may have to be made, of ten thousand resources. */
+  *#receivePrepared(received: Received, prepared?: PreparedRun, large = false): Steps<void> {
+    const type = typeOfRequest(this.#method, received.request.typeUrl);
     const view = this.#lease?.current();
-    if (first && view !== undefined) yield* this.#shared.views.prepare(view, type);
+    if (view !== undefined && this.#needsState(received.request)) yield* this.#shared.views.prepare(view, type);
     yield* this.#catchingUp();
     this.#contained(
       () => this.#receive(received, prepared),
       () => (large ? this.#later() : this.#pump()),
     );
+  }
+
+  /** Whether the request is the first one of a type whose state nobody uses. One with a nonce is not looked at: it answers something. */
+  #needsState({ nonce, typeUrl }: RequestHead): boolean {
+    if (nonce !== "") return false;
+    const type = typeOfRequest(this.#method, typeUrl);
+    const view = this.#lease?.current();
+    return view !== undefined && !this.#subscriptions.has(type) && !this.#shared.views.has(view, type);
   }
 
   #howToRead(): Reading {
