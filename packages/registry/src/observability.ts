@@ -2,6 +2,8 @@ import type { Labels } from "@signalbox/model";
 
 /** Structured log: an event name in kebab-case and its fields. Never a secret. */
 export interface Logger {
+  /** False: `debug` does nothing, so that nobody need make up what it would say. */
+  readonly debugEnabled?: boolean;
   debug(event: string, fields?: object): void;
   info(event: string, fields?: object): void;
   warn(event: string, fields?: object): void;
@@ -17,7 +19,7 @@ export interface Metrics {
 }
 
 /** A logger that says nothing. */
-export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+export const silentLogger: Logger = { debugEnabled: false, debug() {}, info() {}, warn() {}, error() {} };
 
 /** Metrics that nobody reads. */
 export const noMetrics: Metrics = { counter() {}, histogram() {} };

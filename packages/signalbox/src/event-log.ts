@@ -4,6 +4,7 @@ import type { FilePublisherEvent, XdsEvent } from "@signalbox/xds-server";
 /** A logger that adds fields to everything it says. */
 export function withFields(logger: Logger, fields: object): Logger {
   return {
+    ...(logger.debugEnabled !== undefined && { debugEnabled: logger.debugEnabled }),
     debug: (event, more) => logger.debug(event, { ...fields, ...more }),
     info: (event, more) => logger.info(event, { ...fields, ...more }),
     warn: (event, more) => logger.warn(event, { ...fields, ...more }),
@@ -11,9 +12,13 @@ export function withFields(logger: Logger, fields: object): Logger {
   };
 }
 
+const debugEvents: ReadonlySet<XdsEvent["type"]> = new Set(["acked", "sent", "stale-nonce", "stream-open"]);
+
 /** Logs what happens on the xDS server. What each client does all the time is on level debug. */
 export function xdsEventLog(logger: Logger): (event: XdsEvent) => void {
   return (event) => {
+    // A change makes as many of these as there are clients.
+    if (logger.debugEnabled === false && debugEvents.has(event.type)) return;
     const { type: _, ...fields } = event;
     switch (event.type) {
       case "nacked":

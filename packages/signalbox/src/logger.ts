@@ -23,8 +23,12 @@ export function createLogger(settings: SignalboxConfig["log"], terminal: boolean
     if (given === undefined) return {};
     return Object.fromEntries(Object.entries(given).map(([key, value]) => [key, plain(value)]));
   };
+  const debugEnabled = logger.isLevelEnabled("debug");
   return {
-    debug: (event, given) => logger.debug(fields(given), event),
+    debugEnabled,
+    debug: (event, given) => {
+      if (debugEnabled) logger.debug(fields(given), event);
+    },
     info: (event, given) => logger.info(fields(given), event),
     warn: (event, given) => logger.warn(fields(given), event),
     error: (event, given) => logger.error(fields(given), event),

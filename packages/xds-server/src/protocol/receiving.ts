@@ -20,7 +20,7 @@ export interface Reading {
   readonly names: NameTable;
   readonly limits: NameLimits;
   /** The runs of names that the client sent last, for each type. */
-  readonly expected: readonly Uint8Array[];
+  readonly expected: () => readonly Uint8Array[];
 }
 
 /** What taking a request into a subscription needs from the stream and the server. */
@@ -36,7 +36,7 @@ export interface ReceiveContext {
 /** Reads a request. Thrown when it is none: MalformedRequestError; past a limit: LimitExceededError. */
 export function* readRequest(bytes: Uint8Array, reading: Reading): Steps<Received> {
   const { protocol, names, limits, expected } = reading;
-  if (protocol === "sotw") return { protocol, request: yield* sotwRequest(bytes, expected, names) };
+  if (protocol === "sotw") return { protocol, request: yield* sotwRequest(bytes, expected(), names) };
   return { protocol, request: yield* deltaRequest(bytes, limits, names) };
 }
 

@@ -68,15 +68,18 @@ export const xdsMethods: ReadonlyMap<string, XdsMethod> = new Map(
 
 /** The type that a request is about: the method's own, or what it names. Thrown when it names none or another: MalformedRequestError. */
 export function typeOfRequest(method: XdsMethod, typeUrl: string): TypeUrl {
-  const shown = JSON.stringify(typeUrl.slice(0, 200));
   if (method.type === undefined) {
-    if (!isTypeUrl(typeUrl)) throw new MalformedRequestError(`type_url ${shown} is no type of a resource`);
+    if (!isTypeUrl(typeUrl)) throw new MalformedRequestError(`type_url ${shown(typeUrl)} is no type of a resource`);
     return typeUrl;
   }
   if (typeUrl !== "" && typeUrl !== method.type) {
-    throw new MalformedRequestError(`type_url ${shown} on a stream of ${method.type}`);
+    throw new MalformedRequestError(`type_url ${shown(typeUrl)} on a stream of ${method.type}`);
   }
   return method.type;
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, 200));
 }
 
 function isTypeUrl(text: string): text is TypeUrl {

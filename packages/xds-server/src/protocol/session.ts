@@ -245,7 +245,7 @@ export class Session implements StreamHandler, NameHolder {
 
   #howToRead(): Reading {
     const { names, limits } = this.#shared;
-    const expected = this.#ordered.flatMap((sub) => sub.run?.run ?? []);
+    const expected = (): readonly Uint8Array[] => this.#ordered.flatMap((sub) => sub.run?.run ?? []);
     return { protocol: this.#method.protocol, names, limits, expected };
   }
 

@@ -27,12 +27,9 @@ class PendingNames extends Set<string> {
     return this.#origin;
   }
 
-  /** Does steps that make names pending because of `changed`. */
-  *following(changed: ReadonlySet<string>, steps: Steps<undefined>): Steps<undefined> {
-    const { size } = this;
-    yield* steps;
-    this.#origin = size === 0 && this.size > size ? changed : undefined;
-    return undefined;
+  /** Names of which there were `sizeBefore` have become more because of `changed`. */
+  cameFrom(changed: ReadonlySet<string>, sizeBefore: number): void {
+    this.#origin = sizeBefore === 0 && this.size > 0 ? changed : undefined;
   }
 
   override add(name: string): this {
@@ -241,10 +238,11 @@ export class Subscription {
     this.#seenEpoch = state.epoch;
     const content = gone ?? state.removed;
     const byChange = this.wildcard || changed.size <= this.names.size;
-    const steps = each(byChange ? changed : this.names, (name) => {
+    const { size } = this.pending;
+    yield* each(byChange ? changed : this.names, (name) => {
       if (byChange ? this.covers(name) : changed.has(name)) this.#take(name, state, content, change, now);
     });
-    yield* this.pending.following(changed, steps);
+    this.pending.cameFrom(changed, size);
     this.tidy();
     return undefined;
   }
