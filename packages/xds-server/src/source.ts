@@ -3,7 +3,7 @@ import type { Node } from "@signalbox/envoy-api/envoy/config/core/v3/base";
 import type { ResourceView } from "./resource.ts";
 import type { Peer } from "./transport.ts";
 
-/** Names of resources that changed (upserted or removed) in a view, by type. */
+/** Names of resources that changed (upserted or removed) in a view, by type. Nobody changes the sets afterwards: each change has its own. */
 export type ChangedNames = ReadonlyMap<TypeUrl, ReadonlySet<string>>;
 
 /** How a client asks. It decides what the client can be told. */

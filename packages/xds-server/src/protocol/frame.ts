@@ -139,24 +139,33 @@ function isLarge(chunk: Uint8Array): boolean {
   return chunk.length >= ownChunkBytes;
 }
 
-/** A resource's message as it goes into a frame. */
+/** A resource with its message as it goes into a frame. */
 interface Content {
+  readonly resource: Resource;
   readonly chunks: readonly Uint8Array[];
   readonly length: number;
-  /** Bytes of large chunks. */
-  readonly shared: number;
 }
 
-/** The message of a resource, put together in steps where it is not whole. */
-function* contentOf(resource: Resource): Steps<Content> {
-  const chunks = resource.chunks === undefined ? [resource.bytes] : yield* resource.chunks();
-  let length = 0;
+/** Resources whose messages are got between two yields. */
+const gotInStep = 32;
+
+/** The messages of resources, put together in steps where they are not whole, and how many bytes of all are large chunks. */
+function* contentsOf(
+  resources: readonly Resource[],
+): Steps<{ readonly contents: readonly Content[]; readonly shared: number }> {
+  const contents: Content[] = [];
   let shared = 0;
-  for (const chunk of chunks) {
-    length += chunk.length;
-    if (isLarge(chunk)) shared += chunk.length;
+  for (const resource of resources) {
+    const chunks = resource.chunks === undefined ? [resource.bytes] : yield* resource.chunks();
+    let length = 0;
+    for (const chunk of chunks) {
+      length += chunk.length;
+      if (isLarge(chunk)) shared += chunk.length;
+    }
+    contents.push({ resource, chunks, length });
+    if (contents.length % gotInStep === 0) yield;
   }
-  return { chunks, length, shared };
+  return { contents, shared };
 }
 
 function anySize(type: number, { length }: Content): number {
@@ -182,9 +191,6 @@ function finish(writer: FrameWriter, content: ResponseContent): Frame {
   };
 }
 
-/** Resources whose sizes are looked at between two yields. */
-const sizedInStep = 32;
-
 /** Encodes a DiscoveryResponse from stored resource bytes: the same bytes as protobuf-es gives. */
 export function* sotwFrame(content: ResponseContent): Steps<Frame> {
   const type = Buffer.byteLength(content.type);
@@ -193,15 +199,10 @@ export function* sotwFrame(content: ResponseContent): Steps<Frame> {
   const identifier = Buffer.byteLength(content.controlPlane);
   let size = optionalSize(version) + fieldSize(type) + optionalSize(nonce);
   if (identifier > 0) size += fieldSize(fieldSize(identifier));
-  let shared = 0;
-  const contents: Content[] = [];
-  for (const resource of content.resources) {
-    const one = yield* contentOf(resource);
-    contents.push(one);
+  const { contents, shared } = yield* contentsOf(content.resources);
+  yield* each(contents, (one) => {
     size += fieldSize(anySize(type, one));
-    shared += one.shared;
-    if (contents.length % sizedInStep === 0) yield;
-  }
+  });
   const writer = new FrameWriter(size, shared);
   writer.optional(1, content.version, version);
   yield* each(contents, (one) => {
@@ -219,7 +220,6 @@ export function* sotwFrame(content: ResponseContent): Steps<Frame> {
 
 /** A resource of a delta response, and the bytes of its parts. */
 interface Entry {
-  readonly resource: Resource;
   readonly content: Content;
   readonly name: number;
   readonly resourceVersion: number;
@@ -233,18 +233,15 @@ export function* deltaFrame(content: ResponseContent): Steps<Frame> {
   const version = Buffer.byteLength(content.version);
   const nonce = Buffer.byteLength(content.nonce);
   const identifier = Buffer.byteLength(content.controlPlane);
+  const { contents, shared } = yield* contentsOf(content.resources);
   const entries: Entry[] = [];
-  let shared = 0;
-  for (const resource of content.resources) {
-    const one = yield* contentOf(resource);
-    const name = Buffer.byteLength(resource.name);
-    const resourceVersion = Buffer.byteLength(resource.version);
+  yield* each(contents, (one) => {
+    const name = Buffer.byteLength(one.resource.name);
+    const resourceVersion = Buffer.byteLength(one.resource.version);
     const any = anySize(type, one);
     const entrySize = optionalSize(resourceVersion) + fieldSize(any) + optionalSize(name);
-    entries.push({ resource, content: one, name, resourceVersion, any, size: entrySize });
-    shared += one.shared;
-    if (entries.length % sizedInStep === 0) yield;
-  }
+    entries.push({ content: one, name, resourceVersion, any, size: entrySize });
+  });
   const removed = content.removed.map((name) => ({ name, size: Buffer.byteLength(name) }));
   let size = optionalSize(version) + fieldSize(type) + optionalSize(nonce);
   if (identifier > 0) size += fieldSize(fieldSize(identifier));
@@ -254,10 +251,10 @@ export function* deltaFrame(content: ResponseContent): Steps<Frame> {
   writer.optional(1, content.version, version);
   yield* each(entries, (entry) => {
     writer.open(2, entry.size);
-    writer.optional(1, entry.resource.version, entry.resourceVersion);
+    writer.optional(1, entry.content.resource.version, entry.resourceVersion);
     writer.open(2, entry.any);
     writeAny(writer, content.type, type, entry.content);
-    writer.optional(3, entry.resource.name, entry.name);
+    writer.optional(3, entry.content.resource.name, entry.name);
   });
   writer.text(4, content.type, type);
   writer.optional(5, content.nonce, nonce);

@@ -169,12 +169,18 @@ export class Session implements StreamHandler, NameHolder {
   /** Ends the stream because of what went wrong, with a reason where the client can do something about it. */
   refuse(error: unknown): void {
     if (this.#closed) return;
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#shared.onEvent({ type: "refused", peer: this.#call.peer.address, reason });
+    const reason = this.#report(error);
     if (error instanceof MalformedRequestError) this.end(grpcStatus.invalidArgument, reason);
     else if (error instanceof LimitExceededError) this.end(grpcStatus.resourceExhausted, reason);
     else if (error instanceof ClientRefusedError) this.end(grpcStatus.permissionDenied, reason);
     else this.end(grpcStatus.internal, "internal error");
+  }
+
+  /** Says what went wrong. */
+  #report(error: unknown): string {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#shared.onEvent({ type: "refused", peer: this.#call.peer.address, reason });
+    return reason;
   }
 
   #close(reason: string): void {
@@ -192,9 +198,14 @@ export class Session implements StreamHandler, NameHolder {
   }
 
   #letGo(): void {
-    this.#lease?.release();
     for (const sub of this.#ordered) sub.close(this.#shared.views, this.#shared.names);
     this.#ahead?.follow(undefined);
+    try {
+      this.#lease?.release();
+    } catch (error) {
+      // The source is somebody else's, and nobody is here who could be told.
+      this.#report(error);
+    }
   }
 
   /** Takes a request. Of what the stream knows nothing changes before the last step, but who the client is. */
