@@ -32,7 +32,7 @@ import type { SessionShared } from "./session-shared.ts";
 import { buildSotw, subscribeSotw } from "./sotw.ts";
 import { StatesAhead } from "./states-ahead.ts";
 import { Subscription } from "./subscription.ts";
-import { isLarge, type ViewChange } from "./view-change.ts";
+import { ViewChanges } from "./view-changes.ts";
 import type { TypeState } from "./view-state.ts";
 import { Warming, withEndpointNames } from "./warming.ts";
 import { MalformedRequestError } from "./wire.ts";
@@ -45,7 +45,6 @@ interface Making {
 }
 
 const noNames: ReadonlySet<string> = new Set();
-const noneRemoved = new Map<TypeUrl, ReadonlyMap<string, Resource>>();
 /** Milliseconds of one turn of the event loop for the making of a response. */
 const sliceMs = 3;
 /** The same where the stream has not waited for its turn, and others may have had theirs: small responses are made at once. */
@@ -67,11 +66,7 @@ export class Session implements StreamHandler, NameHolder {
   #ordered: readonly Subscription[] = [];
   #node: NodeFacts | undefined;
   #lease: ViewLease | undefined;
-  #change = 0;
-  /** Changes of the view that were heard of and not looked at yet, oldest first. */
-  #unread: ViewChange[] = [];
-  /** Those that are being taken into the subscriptions, which nobody else touches meanwhile. */
-  #reading: Steps<undefined> | undefined;
+  readonly #changes: ViewChanges;
   /** The response that is being made. */
   #making: Making | undefined;
   /** Responses given up in a row, because the view changed meanwhile. */
@@ -97,13 +92,22 @@ export class Session implements StreamHandler, NameHolder {
     this.#shared = shared;
     this.#connectedAt = shared.clock.now();
     if (method.protocol === "delta" && method.type === undefined) this.#hosts = new DiscoveredHosts();
+    this.#changes = new ViewChanges(
+      {
+        subscriptions: this.#subscriptions,
+        view: () => this.#lease?.current(),
+        begin: () => this.#interrupt(),
+        moveTo: (view) => this.#ahead?.follow(view),
+      },
+      shared,
+    );
     if (method.type === undefined && shared.inSlices) this.#ahead = new StatesAhead(shared.views, shared.turns);
     shared.onEvent({ type: "stream-open", stream: id, peer: call.peer.address, method: call.path });
   }
 
   message(bytes: Uint8Array): Steps<undefined> | undefined {
     const { inSlices } = this.#shared;
-    const mayBeLong = bytes.length > largeRequest || this.#node === undefined || this.#isBehind;
+    const mayBeLong = bytes.length > largeRequest || this.#node === undefined || this.#changes.isMuch;
     if (inSlices && mayBeLong) return this.#inSteps(this.#receiveLarge(bytes));
     let rest: Steps<undefined> | undefined;
     this.#contained(() => {
@@ -145,7 +149,7 @@ export class Session implements StreamHandler, NameHolder {
   #contained(task: () => void, follow = (): void => this.#pump()): void {
     if (this.#closed) return;
     try {
-      if (this.#reading !== undefined || this.#unread.length > 0) atOnce(this.#catchingUp());
+      if (this.#changes.waiting) atOnce(this.#changes.takeIn());
       task();
       follow();
     } catch (error) {
@@ -186,7 +190,7 @@ export class Session implements StreamHandler, NameHolder {
   #close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#unread = [];
+    this.#changes.end();
     this.#making = undefined;
     this.#wake?.();
     // A thousand clients may go together.
@@ -239,7 +243,7 @@ export class Session implements StreamHandler, NameHolder {
     const type = typeOfRequest(this.#method, received.request.typeUrl);
     const view = this.#lease?.current();
     if (view !== undefined && this.#needsState(received.request)) yield* this.#shared.views.prepare(view, type);
-    yield* this.#catchingUp();
+    yield* this.#changes.takeIn();
     this.#contained(
       () => this.#receive(received, prepared),
       () => (large ? this.#later() : this.#pump()),
@@ -263,7 +267,7 @@ export class Session implements StreamHandler, NameHolder {
   #receive(received: Received, prepared?: PreparedRun): void {
     this.#giveUp();
     const { names, limits, clock } = this.#shared;
-    const context = { change: this.#change, now: clock.now(), names, limits, prepared };
+    const context = { change: this.#changes.latest, now: clock.now(), names, limits, prepared };
     if (received.protocol === "sotw") this.#receiveSotw(received.request, context);
     else this.#receiveDelta(received.request, context);
   }
@@ -365,17 +369,12 @@ export class Session implements StreamHandler, NameHolder {
   /** Notes that there is a change, and looks at it when it is this stream's turn: it may be one of ten thousand names for a thousand streams. */
   #viewChanged(changed: ChangedNames | undefined): void {
     if (this.#closed) return;
-    const large = changed === undefined || isLarge(changed);
     try {
-      // What comes behind much that is to be taken in has to wait for it, so that states follow in the order of the changes.
-      const removed = this.#isBehind || (large && this.#shared.inSlices) ? undefined : this.#sync(changed);
-      this.#unread.push({ changed, removed, change: ++this.#change, now: this.#shared.clock.now() });
+      if (this.#changes.add(changed)) this.#later();
+      else this.#soon();
     } catch (error) {
       this.refuse(error);
-      return;
     }
-    if (large && this.#shared.inSlices) this.#later();
-    else this.#soon();
   }
 
   #soon(): void {
@@ -386,7 +385,7 @@ export class Session implements StreamHandler, NameHolder {
 
   #turn(): void {
     this.#waitsForTurn = false;
-    if (this.#isBehind) this.#shared.turns.finish(this.#comingAlong());
+    if (this.#changes.isMuch) this.#shared.turns.finish(this.#comingAlong());
     else this.#goOn();
   }
 
@@ -396,15 +395,9 @@ export class Session implements StreamHandler, NameHolder {
     this.#sliceMs = firstSliceMs;
   }
 
-  /** Whether there is much to take in before the stream goes on. Its turn to do it is to come, or has begun. */
-  get #isBehind(): boolean {
-    if (!this.#shared.inSlices) return false;
-    return this.#reading !== undefined || this.#unread.some(({ changed }) => changed === undefined || isLarge(changed));
-  }
-
   *#comingAlong(): Steps<undefined> {
     try {
-      yield* this.#catchingUp();
+      yield* this.#changes.takeIn();
     } catch (error) {
       this.refuse(error);
     }
@@ -412,55 +405,10 @@ export class Session implements StreamHandler, NameHolder {
     return undefined;
   }
 
-  /** What all streams of the view share follows it at once, by whichever stream hears of the change first. */
-  #sync(changed: ChangedNames | undefined): NonNullable<ViewChange["removed"]> {
-    if (changed === undefined) return noneRemoved;
-    const removed = new Map<TypeUrl, ReadonlyMap<string, Resource>>();
-    for (const [type, names] of changed) {
-      const state = this.#subscriptions.get(type)?.state;
-      if (state === undefined) continue;
-      state.sync(names);
-      removed.set(type, state.removed);
-    }
-    return removed;
-  }
-
-  /** Takes what changed into the subscriptions, until there is nothing more: whoever needs it does the next step. */
-  *#catchingUp(): Steps<undefined> {
-    while (!this.#closed && (this.#reading !== undefined || this.#unread.length > 0)) {
-      this.#reading ??= this.#takingIn(this.#unread.splice(0));
-      if (this.#reading.next().done === true) this.#reading = undefined;
-      else yield;
-    }
-    return undefined;
-  }
-
-  *#takingIn(changes: readonly ViewChange[]): Steps<undefined> {
+  /** The view changed under the response that is being made. */
+  #interrupt(): void {
     if (this.#making !== undefined) this.#givenUp++;
     this.#giveUp();
-    for (const { changed, removed, change, now } of changes) {
-      if (changed === undefined) yield* this.#moving(change, now);
-      for (const [type, names] of changed ?? []) {
-        const sub = this.#subscriptions.get(type);
-        if (sub?.state === undefined) continue;
-        const gone = removed === undefined ? yield* sub.state.syncing(names) : removed.get(type);
-        yield* sub.changing(names, change, now, gone);
-      }
-    }
-    return undefined;
-  }
-
-  /** The view is another one. */
-  *#moving(change: number, now: number): Steps<undefined> {
-    const { views } = this.#shared;
-    const view = this.#lease?.current();
-    this.#ahead?.follow(view);
-    for (const sub of this.#ordered) {
-      if (sub.view === view) continue;
-      if (view !== undefined) yield* views.prepare(view, sub.kind.type);
-      yield* sub.moving(view, views, change, now);
-    }
-    return undefined;
   }
 
   /** The response that is being made is not the newest any more, or may not be what is due. What streams share of it is kept. */
@@ -496,7 +444,7 @@ export class Session implements StreamHandler, NameHolder {
     }
     if (wakeAt < Infinity) {
       this.#wake = this.#shared.clock.after(wakeAt - now, () => {
-        if (!this.#isBehind) this.#contained(() => {});
+        if (!this.#changes.isMuch) this.#contained(() => {});
       });
     }
     return false;
@@ -586,7 +534,7 @@ export class Session implements StreamHandler, NameHolder {
 
   #write(sub: Subscription, { frame, fresh }: OutgoingFrame, now: number): void {
     sub.answered = true;
-    sub.answers.sent(frame, now + this.#shared.answerTimeoutMs, sub.backlog?.oldest ?? this.#change, now);
+    sub.answers.sent(frame, now + this.#shared.answerTimeoutMs, sub.backlog?.oldest ?? this.#changes.latest, now);
     sub.settle();
     this.#followWarming(sub, fresh, now);
     if (sub.kind.type === typeUrls.route && this.#hosts !== undefined) {
@@ -605,7 +553,7 @@ export class Session implements StreamHandler, NameHolder {
     this.#writing = true;
     this.#call.write(frame.chunks, () => {
       this.#writing = false;
-      if (!this.#isBehind) this.#contained(() => {});
+      if (!this.#changes.isMuch) this.#contained(() => {});
     });
   }
 
@@ -616,7 +564,7 @@ export class Session implements StreamHandler, NameHolder {
       const hosts = this.#subscriptions.get(typeUrls.virtualHost);
       const forgotten = this.#hosts.tablesAsked(sub, request, first, hosts);
       // At once: should the client ask for the table again, it must not believe that it still holds what was in it.
-      hosts?.hurry(forgotten, this.#change, this.#shared.clock.now());
+      hosts?.hurry(forgotten, this.#changes.latest, this.#shared.clock.now());
       if (first) this.#hurryHosts(this.#hosts);
     } else if (sub.kind.type === typeUrls.virtualHost && first) {
       this.#hosts.hostsAsked(request.initialVersions);
@@ -627,7 +575,7 @@ export class Session implements StreamHandler, NameHolder {
   /** Virtual hosts follow a route table that was sent, at once. */
   #hurryHosts(discovered: DiscoveredHosts): void {
     const hosts = this.#subscriptions.get(typeUrls.virtualHost);
-    hosts?.hurry(discovered.follow(hosts), this.#change, this.#shared.clock.now());
+    hosts?.hurry(discovered.follow(hosts), this.#changes.latest, this.#shared.clock.now());
   }
 
   /** Endpoints follow a cluster that was sent; only an aggregated stream carries both. */
@@ -638,6 +586,6 @@ export class Session implements StreamHandler, NameHolder {
     const endpoints = this.#subscriptions.get(typeUrls.endpoint);
     // Before the first request for endpoints nobody knows which ones the client will ask for.
     const names = this.#warming.clustersSent(fresh, endpoints);
-    endpoints?.resend(names, this.#change, now);
+    endpoints?.resend(names, this.#changes.latest, now);
   }
 }
