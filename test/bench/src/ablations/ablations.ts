@@ -142,6 +142,41 @@ export const ablations: readonly Ablation[] = [
     ],
   },
   {
+    name: "streams-in-steps",
+    what: "a large change, or another view, is taken into subscriptions in steps",
+    edits: [
+      {
+        file: "xds-server/dist/protocol/view-changes.js",
+        find: "return this.#taking !== undefined || this.#unread.some(",
+        put: "return this.#unread.length < 0 && this.#unread.some(",
+      },
+      {
+        file: "xds-server/dist/protocol/view-changes.js",
+        find: "const much = this.#shared.inSlices && (",
+        put: "const much = false && (",
+      },
+    ],
+    looks: [
+      { cell: "loop-10000", figure: "longest slice, changes" },
+      { cell: "loop-files", figure: "longest slice, clients come" },
+    ],
+  },
+  {
+    name: "chunks",
+    what: "a response of more than a megabyte is chunks, not one array",
+    edits: [
+      {
+        file: "xds-server/dist/protocol/frame.js",
+        find: "const blockBytes = 1024 * 1024",
+        put: "const blockBytes = Infinity",
+      },
+    ],
+    looks: [
+      { cell: "loop-rules", figure: "longest slice, clients come" },
+      { cell: "loop-rules", figure: "longest slice, changes" },
+    ],
+  },
+  {
     name: "endpoints-soon",
     what: "changes of endpoints are gathered for 50 ms at most",
     edits: [
@@ -189,8 +224,8 @@ export const ablations: readonly Ablation[] = [
     edits: [
       {
         file: "xds/dist/table-resource.js",
-        find: "if (known !== undefined)\n            return known;\n        const bytes = joinRoute",
-        put: "if (false)\n            return known;\n        const bytes = joinRoute",
+        find: "const known = this.#chunks?.deref();",
+        put: "const known = undefined;",
       },
     ],
     looks: [{ cell: "rules-10000", figure: "CPU per change" }],
