@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Catalog, CatalogDelta, Revision } from "@signalbox/model";
 import { FencedError } from "../bus.ts";
 import type { BusWriter } from "../bus.ts";
@@ -153,6 +154,8 @@ export class LogWriter implements BusWriter {
       size += part.length;
       // Compressed, a batch is much smaller than this; it bounds what is held as text.
       if (size >= limits.batchBytes * 4) await flush();
+      // A part is some milliseconds of work; others have theirs between two.
+      else await nextTurn();
     }
     if (waiting.length > 0) await flush();
     const keys = content.entries.size + content.workloads.size + content.objects.size;
