@@ -64,6 +64,7 @@ describe("a server's process", () => {
       for (let round = 0; round < 20; round++) {
         server.freeze();
         const size = logSize(recipe.dir);
+        // Nothing is waited for: one that runs would write hundreds of times.
         await delay(5);
         expect(logSize(recipe.dir)).toBe(size);
         server.thaw();
