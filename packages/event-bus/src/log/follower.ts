@@ -6,7 +6,8 @@ import { tiedTo } from "./aborting.ts";
 import { Assembly } from "./assembly.ts";
 import { LogGoneError } from "./engine.ts";
 import type { Frame, LogEngine, LogHead } from "./engine.ts";
-import { FrameJoiner } from "./frames.ts";
+import { FrameJoiner, textOf, unpacked } from "./frames.ts";
+import type { MessageBody } from "./frames.ts";
 import { slept } from "./lease.ts";
 import { decodeMessage } from "./messages.ts";
 import { epochOf } from "./writer.ts";
@@ -51,10 +52,15 @@ interface Reading {
   messageAt: number | undefined;
 }
 
+/** Bytes of messages that are taken in one turn of the event loop, about: reading and parsing them takes a millisecond or two. */
+const turnBytes = 128 * 1024;
+/** So many messages beyond the one that is taken are being decompressed by other threads. */
+const unpackedAhead = 4;
+
 /** A message and where it begins. */
 interface Joined {
   readonly first: number;
-  readonly text: Promise<string>;
+  readonly body: MessageBody;
 }
 
 /** The messages that a batch completes, and the position of its last frame. */
@@ -149,7 +155,7 @@ export class LogFollower {
     // What is on its way must not be waited for once something is wrong with what came before it.
     const stop = tiedTo(signal);
     const batches = this.#options.engine.read(reading.head.claim, reading.next, stop.signal)[Symbol.asyncIterator]();
-    // While one batch is parsed, the next one is on its way and is decompressed by other threads.
+    // While one batch is taken, the next one is on its way.
     const next = async () => {
       const read = await batches.next();
       return read.done === true ? undefined : this.#joined(reading, read.value);
@@ -182,12 +188,17 @@ export class LogFollower {
   /** Takes a batch as a whole, or lets go of all that was read: only then it is certain where reading goes on. */
   async #take(reading: Reading, { last, messages }: Batch): Promise<void> {
     try {
-      for (const { first, text } of messages) {
-        const message = decodeMessage(await text);
-        if (message === undefined) continue;
-        reading.assembly.take(message, first);
+      let size = 0;
+      for (const coming of allUnpacked(messages)) {
+        const { bytes, first } = await coming;
         // A large snapshot must not keep clients waiting who are served at the same time.
-        if (message.type === "part") await nextTurn();
+        if (size > 0 && size + bytes.length > turnBytes) {
+          await nextTurn();
+          size = 0;
+        }
+        size += bytes.length;
+        const message = decodeMessage(textOf(bytes));
+        if (message !== undefined) reading.assembly.take(message, first);
       }
       reading.assembly.reached(last);
     } catch (error) {
@@ -206,7 +217,7 @@ export class LogFollower {
     this.#followed = nonce;
   }
 
-  /** The messages that are complete with these frames, or nothing is left of what was read. All of a batch are decompressed at once. */
+  /** The messages that are complete with these frames, or nothing is left of what was read. */
   #joined(reading: Reading, frames: readonly Frame[]): Batch {
     try {
       return joinedBatch(reading, frames);
@@ -233,12 +244,23 @@ function joinedBatch(reading: Reading, frames: readonly Frame[]): Batch {
       throw new LogGoneError(`the log goes on at ${position}, but ${reading.next} was expected`);
     reading.next++;
     reading.messageAt ??= position;
-    const text = reading.joiner.add(bytes);
-    if (text === undefined) continue;
-    // A failure counts when its turn comes.
-    text.catch(() => undefined);
-    messages.push({ first: reading.messageAt, text });
+    const body = reading.joiner.add(bytes);
+    if (body === undefined) continue;
+    messages.push({ first: reading.messageAt, body });
     reading.messageAt = undefined;
   }
   return { messages, last: reading.next - 1 };
+}
+
+/** The messages in their order, each while the next ones are on their way. */
+function* allUnpacked(messages: readonly Joined[]): Generator<Promise<{ first: number; bytes: Buffer }>> {
+  const coming: Promise<{ first: number; bytes: Buffer }>[] = [];
+  for (const { body, first } of messages) {
+    const next = unpacked(body).then((bytes) => ({ first, bytes }));
+    // A failure counts when its turn comes.
+    next.catch(() => undefined);
+    coming.push(next);
+    if (coming.length > unpackedAhead) yield* coming.splice(0, 1);
+  }
+  yield* coming;
 }

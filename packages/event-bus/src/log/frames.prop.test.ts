@@ -1,7 +1,7 @@
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FrameJoiner, toFrames } from "./frames.ts";
+import { FrameJoiner, textOf, toFrames, unpacked } from "./frames.ts";
 
 const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 300 }),
@@ -17,11 +17,12 @@ async function join(frames: readonly Uint8Array[]): Promise<string[]> {
   const whole: string[] = [];
   for (const frame of frames) {
     const message = joiner.add(frame);
-    if (message !== undefined) whole.push(await message);
+    if (message !== undefined) whole.push(textOf(await unpacked(message)));
   }
   return whole;
 }
 
+const gzipped = (bytes: Buffer) => ({ bytes, compressed: true });
 const add = (...bytes: number[]) => new FrameJoiner().add(Uint8Array.from(bytes));
 
 describe("frames", () => {
@@ -71,14 +72,26 @@ describe("frames", () => {
   });
 
   it("that are not compressed as they say are no message", async () => {
-    await expect(add(1, 1, 1, 2, 3)).rejects.toMatchObject({ code: "SBX_EVENT_FORMAT" });
+    await expect(unpacked(gzipped(Buffer.from([1, 2, 3])))).rejects.toMatchObject({ code: "SBX_EVENT_FORMAT" });
   });
 
   it("cannot become more than a reader has room for", async () => {
     const bomb = gzipSync(Buffer.alloc(10_000_000));
     expect(bomb.length).toBeLessThan(20_000);
-    const message = new FrameJoiner(9_999_999).add(Buffer.concat([Uint8Array.from([1, 1]), bomb]));
-    await expect(message).rejects.toMatchObject({ code: "SBX_EVENT_FORMAT" });
+    await expect(unpacked(gzipped(bomb), 9_999_999)).rejects.toMatchObject({ code: "SBX_EVENT_FORMAT" });
+  });
+
+  it("give the whole message, whatever its end says about its size", async () => {
+    const message = "a message ".repeat(200_000);
+    const whole = gzipSync(Buffer.from(message));
+    // The size of the last of several members, as gzip allows them.
+    const members = Buffer.concat([whole, gzipSync(Buffer.from("and more"))]);
+    expect(textOf(await unpacked(gzipped(members)))).toBe(`${message}and more`);
+    for (const size of [0, 1, 0xff_ff_ff_ff]) {
+      const lying = Buffer.from(whole);
+      lying.writeUInt32LE(size, lying.length - 4);
+      await expect(unpacked(gzipped(lying))).rejects.toMatchObject({ code: "SBX_EVENT_FORMAT" });
+    }
   });
 
   it("that never end are refused", () => {

@@ -15,10 +15,10 @@ const compressFromBytes = 4096;
 /** The largest message that is read, in bytes, after decompression: one service with all its endpoints must be able to be it. */
 const maxMessageBytes = 256 * 1024 * 1024;
 
-/** A message is decompressed in pieces of so many bytes, which is one piece up to the ratio that catalogs have at most. */
-const smallestChunk = 16 * 1024;
-const largestChunk = 1024 * 1024;
-const usualRatio = 32;
+/** A message is decompressed in pieces of so many bytes: of all that it says it has, within these bounds. */
+const pieceBytes = { least: 1024, most: 1024 * 1024 } as const;
+/** Where gzip says how long the plain text is, from the end of the file (RFC 1952, section 2.3.1). */
+const plainSizeBytes = 4;
 
 const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify(gunzip);
@@ -42,22 +42,28 @@ export async function toFrames(message: string, maxFrameBytes: number): Promise<
   return frames;
 }
 
+/** A whole message as its frames brought it. */
+export interface MessageBody {
+  readonly bytes: Buffer;
+  readonly compressed: boolean;
+}
+
 /** Puts frames together again. */
 export class FrameJoiner {
   readonly #maxBytes: number;
   #pieces: Uint8Array[] = [];
   #size = 0;
 
-  /** `maxBytes`: the largest message that is read, after decompression. */
+  /** `maxBytes`: the largest body that is put together. */
   constructor(maxBytes = maxMessageBytes) {
     this.#maxBytes = maxBytes;
   }
 
   /**
-   * Takes the next frame. The result resolves with the message that it completes; it is undefined where more frames must follow.
+   * Takes the next frame. Gives the message that it completes; undefined where more frames must follow.
    * Throws an EventVersionError for frames of a newer layout and an EventFormatError for what is no frame.
    */
-  add(frame: Uint8Array): Promise<string> | undefined {
+  add(frame: Uint8Array): MessageBody | undefined {
     const [version, flags] = frame;
     if (version === undefined || flags === undefined || version === 0)
       throw new EventFormatError("frame", "a version, flags and a piece of a message");
@@ -66,24 +72,34 @@ export class FrameJoiner {
     this.#size += frame.length - headerBytes;
     if (this.#size > this.#maxBytes) throw new EventFormatError("message", `at most ${this.#maxBytes} bytes long`);
     if ((flags & more) !== 0) return undefined;
-    const body = Buffer.concat(this.#pieces);
+    const bytes = Buffer.concat(this.#pieces);
     this.#pieces = [];
     this.#size = 0;
-    return (flags & compressed) === 0 ? Promise.resolve(textOf(body)) : decompress(body, this.#maxBytes);
+    return { bytes, compressed: (flags & compressed) !== 0 };
   }
 }
 
-async function decompress(body: Buffer, maxOutputLength: number): Promise<string> {
+/**
+ * The message as UTF-8, decompressed by another thread where it must be. Rejects with an EventFormatError for what is not
+ * compressed as it says, or has more than `maxBytes`.
+ */
+export async function unpacked(body: MessageBody, maxBytes = maxMessageBytes): Promise<Buffer> {
+  if (!body.compressed) return body.bytes;
   try {
-    // Several pieces must be joined, which takes as long again.
-    const chunkSize = Math.min(largestChunk, Math.max(smallestChunk, body.length * usualRatio));
-    return textOf(await gunzipAsync(body, { maxOutputLength, chunkSize }));
+    return await gunzipAsync(body.bytes, { maxOutputLength: maxBytes, chunkSize: chunkSizeOf(body.bytes) });
   } catch (cause) {
     throw new EventFormatError("message", "compressed as its frame says", { cause });
   }
 }
 
-/** UTF-8 as text. Most of it is ASCII, which needs no decoding. */
-function textOf(bytes: Buffer): string {
+/** The text of what is UTF-8. Most of it is ASCII, which needs no decoding. */
+export function textOf(bytes: Buffer): string {
   return bytes.toString(isAscii(bytes) ? "latin1" : "utf8");
+}
+
+/** Room for all of the plain text, because pieces must be joined; no more than that, because memory of any size must be had first. */
+function chunkSizeOf(gzipped: Buffer): number {
+  const size = gzipped.length < plainSizeBytes ? 0 : gzipped.readUInt32LE(gzipped.length - plainSizeBytes);
+  // One more: only where room is left it is certain that nothing follows.
+  return Math.min(pieceBytes.most, Math.max(pieceBytes.least, size + 1));
 }

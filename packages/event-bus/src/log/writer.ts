@@ -13,7 +13,7 @@ import { changeMessages, encodeMessage, snapshotParts } from "./messages.ts";
 export interface WriterLimits {
   /** A new snapshot is written when the changes since the last one take more bytes than it and than this. Default 32 MiB. */
   readonly compactAfterBytes: number;
-  /** Bytes of one part of a snapshot, about, before compression. Default 512 KiB. */
+  /** Bytes of one part of a snapshot, about, before compression: what a writer makes, and a reader takes, in one piece. Default 128 KiB. */
   readonly partBytes: number;
   /** Bytes given to the engine at a time, about. Default 1 MiB. */
   readonly batchBytes: number;
@@ -21,7 +21,7 @@ export interface WriterLimits {
 
 export const defaultWriterLimits: WriterLimits = {
   compactAfterBytes: 32 * 1024 * 1024,
-  partBytes: 512 * 1024,
+  partBytes: 128 * 1024,
   batchBytes: 1024 * 1024,
 };
 
@@ -154,7 +154,7 @@ export class LogWriter implements BusWriter {
       size += part.length;
       // Compressed, a batch is much smaller than this; it bounds what is held as text.
       if (size >= limits.batchBytes * 4) await flush();
-      // A part is some milliseconds of work; others have theirs between two.
+      // A part is a millisecond or two of work; others have theirs between two.
       else await nextTurn();
     }
     if (waiting.length > 0) await flush();
