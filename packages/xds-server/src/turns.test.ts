@@ -59,6 +59,16 @@ describe("turns", () => {
     }
   });
 
+  it("count what a task leaves to the next tick as part of it", async () => {
+    const { turns, ran, task } = world();
+    turns.run(task("a", 8));
+    for (const name of ["b", "c"]) turns.later(() => process.nextTick(task(name, 8)));
+    await nextTurn();
+    expect([ran.join(""), turns.waiting]).toEqual(["ab", 1]);
+    await nextTurn();
+    expect([ran.join(""), turns.waiting]).toEqual(["abc", 0]);
+  });
+
   it("leave a turn that others have filled, after a task each", async () => {
     let now = 0;
     const loop = new LoopTurn(() => now);

@@ -98,11 +98,21 @@ export class Turns {
   }
 
   #do(): void {
-    this.#hasTurn = false;
-    while (this.waiting > 0 && !this.#isSpent()) {
-      const task = this.#waiting[this.#next++];
-      task?.();
+    if (this.waiting === 0 || this.#isSpent()) {
+      this.#leave();
+      return;
     }
+    const task = this.#waiting[this.#next++];
+    try {
+      task?.();
+    } finally {
+      // What it leaves to the next tick is of this turn, too: a stream that is resumed reads there what came meanwhile.
+      process.nextTick(() => this.#do());
+    }
+  }
+
+  #leave(): void {
+    this.#hasTurn = false;
     if (this.waiting > 0) this.#seeToTurn();
     // What has run is let go of, also while the queue never gets empty.
     if (this.waiting > 0 && 2 * this.#next < this.#waiting.length) return;

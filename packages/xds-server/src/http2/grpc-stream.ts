@@ -166,7 +166,7 @@ export class GrpcStream implements StreamCall {
   #receive(chunk: Buffer): void {
     if (this.#ending !== undefined) return;
     try {
-      this.#reader.push(chunk, (bytes) => this.#inbox.put(bytes));
+      this.#reader.push(chunk, (message) => this.#inbox.put(message));
     } catch (error) {
       if (error instanceof MessageError) this.#refuse(error.status, error.message);
       else this.#fail(error);

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Steps } from "@signalbox/slices";
 import { Turns } from "../turns.ts";
 import { Inbox } from "./inbox.ts";
+import { ReceivedMessage } from "./received-message.ts";
 
 /**
  * Inboxes of one connection, on a clock that each message moves by 4 ms of the 8 that a turn has, and so does each step of a
@@ -47,7 +48,8 @@ class World {
   }
 }
 
-const message = (number: number, steps = 0): Uint8Array => Uint8Array.from([number, steps, 0, 0]);
+const message = (number: number, steps = 0): ReceivedMessage =>
+  ReceivedMessage.window(Uint8Array.from([number, steps, 0, 0]));
 
 describe("an inbox", () => {
   it("delivers at once while the turn has time, then one message of each stream after the other", async () => {

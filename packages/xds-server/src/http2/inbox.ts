@@ -1,6 +1,7 @@
 import { atOnce, type Steps } from "@signalbox/slices";
 import type { Turns } from "../turns.ts";
 import type { PartialBudget } from "./message-reader.ts";
+import type { ReceivedMessage } from "./received-message.ts";
 
 /** The stream that an inbox belongs to. */
 export interface InboxOwner {
@@ -26,7 +27,7 @@ export class Inbox {
   readonly #owner: InboxOwner;
   readonly #turns: Turns;
   readonly #budget: PartialBudget;
-  readonly #waiting: Uint8Array[] = [];
+  readonly #waiting: ReceivedMessage[] = [];
   #begun: Begun | undefined;
 
   constructor(owner: InboxOwner, turns: Turns, budget: PartialBudget) {
@@ -40,11 +41,11 @@ export class Inbox {
   }
 
   /** Delivers a message: at once, or in a later turn while others have theirs, and a large one in several. */
-  put(bytes: Uint8Array): void {
+  put(message: ReceivedMessage): void {
     const { empty } = this;
-    const fits = this.#budget.held + bytes.length <= this.#budget.max;
+    const fits = this.#budget.held + message.length <= this.#budget.max;
     if (empty && this.#turns.free()) {
-      this.#begin(bytes);
+      this.#begin(message);
       if (!fits) this.#finishBegun();
       else if (this.#begun === undefined || this.#slice(this.#begun)) return;
       else {
@@ -54,14 +55,13 @@ export class Inbox {
     } else if (!fits) {
       // More may not be kept: this connection's messages take the time that they take.
       this.#finishBegun();
-      for (const kept of [...this.#take(), bytes]) {
-        this.#begin(kept);
+      for (const next of [...this.#take(), message]) {
+        this.#begin(next);
         this.#finishBegun();
       }
     } else {
-      this.#budget.held += bytes.length;
-      // A copy: it may be a window on a much larger buffer of the socket.
-      this.#waiting.push(Uint8Array.from(bytes));
+      this.#budget.held += message.length;
+      this.#waiting.push(message.toKeep());
       if (!empty) return;
       this.#owner.pause();
       this.#turns.later(() => this.#next());
@@ -76,10 +76,10 @@ export class Inbox {
 
   #next(): void {
     if (this.#begun === undefined) {
-      const bytes = this.#waiting.shift();
-      if (bytes !== undefined) {
-        this.#budget.held -= bytes.length;
-        this.#begin(bytes);
+      const message = this.#waiting.shift();
+      if (message !== undefined) {
+        this.#budget.held -= message.length;
+        this.#begin(message);
       }
     }
     if (this.#begun !== undefined && !this.#slice(this.#begun)) this.#turns.goOn(() => this.#next());
@@ -88,11 +88,11 @@ export class Inbox {
   }
 
   /** Delivers a message; it is held while steps of it are left. */
-  #begin(bytes: Uint8Array): void {
-    const steps = this.#owner.deliver(bytes);
+  #begin(message: ReceivedMessage): void {
+    const steps = this.#owner.deliver(message.bytes());
     if (steps === undefined) return;
-    this.#begun = { steps, bytes: bytes.length };
-    this.#budget.held += bytes.length;
+    this.#begun = { steps, bytes: message.length };
+    this.#budget.held += message.length;
   }
 
   /** Returns whether nothing is left of the message. */
@@ -114,7 +114,7 @@ export class Inbox {
     this.#begun = undefined;
   }
 
-  #take(): Uint8Array[] {
+  #take(): ReceivedMessage[] {
     const taken = this.#waiting.splice(0);
     for (const { length } of taken) this.#budget.held -= length;
     return taken;

@@ -5,6 +5,7 @@ import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { createServer as createTlsServer } from "node:tls";
 import type { SecureContextOptions, Server as TlsServer, TLSSocket } from "node:tls";
+import { each, type Steps } from "@signalbox/slices";
 import { grpcStatus } from "../transport.ts";
 import type { AcceptStream } from "../transport.ts";
 import { peerIdentities } from "../tls/identities.ts";
@@ -48,6 +49,7 @@ export class GrpcListener {
   readonly #sweepMs: number;
   #sweep: NodeJS.Timeout | undefined;
   #sweptAt = 0;
+  #checking = false;
   #now = 0;
   #closing: Promise<void> | undefined;
   /** When the last stream is to be ended, by `performance.now`. */
@@ -212,7 +214,15 @@ export class GrpcListener {
     const time = performance.now();
     this.#now += Math.min(time - this.#sweptAt, 2 * this.#sweepMs);
     this.#sweptAt = time;
-    for (const connection of this.#connections) connection.check();
+    // The last round may still be under way.
+    if (!this.#checking) this.#turns.finish(this.#checkAll());
+  }
+
+  *#checkAll(): Steps<undefined> {
+    this.#checking = true;
+    yield* each(this.#connections, (connection) => connection.check());
+    this.#checking = false;
+    return undefined;
   }
 
   async #drain(): Promise<void> {

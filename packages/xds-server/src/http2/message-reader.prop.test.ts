@@ -21,7 +21,7 @@ it("gives back all messages, however the bytes are cut, and holds nothing afterw
         const read: Uint8Array[] = [];
         for (let at = 0, cut = 0; at < bytes.length; cut += 1) {
           const next = at + (cuts[cut % cuts.length] ?? 1);
-          reader.push(bytes.subarray(at, next), (message) => read.push(Uint8Array.from(message)));
+          reader.push(bytes.subarray(at, next), (message) => read.push(Uint8Array.from(message.bytes())));
           at = next;
         }
         expect(read).toEqual(messages);
@@ -58,7 +58,7 @@ it("gives a message that is whole in one chunk as a window on the chunk, and hol
   const reader = new MessageReader(50, budget);
   const chunk = Buffer.concat([frame(Uint8Array.of(1, 2)), frame(Uint8Array.of(3)), frame(new Uint8Array())]);
   const read: Uint8Array[] = [];
-  reader.push(chunk, (message) => read.push(message));
+  reader.push(chunk, (message) => read.push(message.bytes()));
   expect(read.map(({ length }) => length)).toEqual([2, 1, 0]);
   expect(new Set(read.map(({ buffer }) => buffer))).toEqual(new Set([chunk.buffer]));
 });
@@ -66,7 +66,7 @@ it("gives a message that is whole in one chunk as a window on the chunk, and hol
 it.each([
   { cuts: [16_384, 16_384, 1_232], sizes: [16_384, 34_000] },
   { cuts: [16_384, 16_384, 16_384, 50_848], sizes: [16_384, 65_536, 100_000] },
-  { cuts: [10, 10, 10, 70], sizes: [10, 20, 40, 100] },
+  { cuts: [10, 10, 10, 70], sizes: [10, 40, 100] },
 ])("of a message in pieces of $cuts bytes holds $sizes bytes", ({ cuts, sizes }) => {
   const budget = { held: 0, max: 1_000_000 };
   const reader = new MessageReader(1_000_000, budget);
@@ -76,7 +76,7 @@ it.each([
   let read: Uint8Array | undefined;
   reader.push(bytes.subarray(0, 5), () => {});
   for (let at = 5, cut = 0; at < bytes.length; at += cuts[cut++] ?? 0) {
-    reader.push(bytes.subarray(at, at + (cuts[cut] ?? 0)), (message) => (read = message));
+    reader.push(bytes.subarray(at, at + (cuts[cut] ?? 0)), (message) => (read = message.bytes()));
     if (budget.held > 0) held.add(budget.held);
   }
   expect(Uint8Array.from(read ?? [])).toEqual(bytes.subarray(5));

@@ -1,7 +1,7 @@
 import { grpcStatus } from "../transport.ts";
+import { ReceivedMessage } from "./received-message.ts";
 
 const prefixBytes = 5;
-const noBytes = new Uint8Array();
 
 /** Thrown when the bytes of a client are no gRPC message that the server takes. `status` is the gRPC status to end with. */
 export class MessageError extends Error {
@@ -15,10 +15,10 @@ export class MessageError extends Error {
   }
 }
 
-/** Of a message that is so small the rest has room as soon as a frame of it came, so that it moves once. */
-const smallMessage = 64 * 1024;
-/** Of what HTTP/2 frames carry. Source: RFC 9113, 6.5.2, SETTINGS_MAX_FRAME_SIZE, whose least is what clients use. */
-const frameBytes = 16 * 1024;
+/** What is kept of an unfinished message is in pieces of so many bytes at most: nothing moves when more of it comes. */
+const largestPiece = 64 * 1024;
+/** A further piece has room for so many times what came before it: few pieces, and little room that nothing comes for. */
+const growth = 3;
 
 /** Memory that the streams of one connection hold for unfinished messages. */
 export interface PartialBudget {
@@ -36,7 +36,11 @@ export class MessageReader {
   readonly #budget: PartialBudget;
   readonly #prefix = new Uint8Array(prefixBytes);
   #prefixFill = 0;
-  #body: Uint8Array = noBytes;
+  /** What was kept of the body, and how far the last piece of it is filled. */
+  #pieces: Uint8Array[] = [];
+  #pieceFill = 0;
+  /** Room in all pieces. */
+  #room = 0;
   #bodyFill = 0;
   #bodyLength = 0;
 
@@ -52,9 +56,9 @@ export class MessageReader {
 
   /**
    * Takes the next bytes and calls `onMessage` for each message that they complete. A message that is whole in one chunk is
-   * not copied but a window on it: whoever keeps the message keeps the chunk. Throws `MessageError`.
+   * not copied but a window on it. Throws `MessageError`.
    */
-  push(chunk: Uint8Array, onMessage: (bytes: Uint8Array) => void): void {
+  push(chunk: Uint8Array, onMessage: (message: ReceivedMessage) => void): void {
     let offset = 0;
     while (offset < chunk.length) {
       if (this.#prefixFill < prefixBytes) {
@@ -66,7 +70,7 @@ export class MessageReader {
         this.#bodyLength = this.#readLength();
       }
       if (this.#bodyFill === 0 && chunk.length - offset >= this.#bodyLength) {
-        const message = chunk.subarray(offset, offset + this.#bodyLength);
+        const message = ReceivedMessage.window(chunk.subarray(offset, offset + this.#bodyLength));
         offset += this.#bodyLength;
         this.#prefixFill = 0;
         onMessage(message);
@@ -82,8 +86,10 @@ export class MessageReader {
 
   /** Forgets an unfinished message and gives its bytes back to the budget. */
   clear(): void {
-    this.#budget.held -= this.#body.length;
-    this.#body = noBytes;
+    this.#budget.held -= this.#room;
+    this.#pieces = [];
+    this.#pieceFill = 0;
+    this.#room = 0;
     this.#bodyFill = 0;
     this.#prefixFill = 0;
   }
@@ -103,31 +109,40 @@ export class MessageReader {
   }
 
   #keep(bytes: Uint8Array): void {
-    const fill = this.#bodyFill + bytes.length;
-    if (fill > this.#body.length) this.#grow(fill);
-    this.#body.set(bytes, this.#bodyFill);
-    this.#bodyFill = fill;
+    let rest = bytes;
+    while (rest.length > 0) {
+      const piece = this.#piece(rest.length);
+      const taken = rest.subarray(0, piece.length - this.#pieceFill);
+      piece.set(taken, this.#pieceFill);
+      this.#pieceFill += taken.length;
+      this.#bodyFill += taken.length;
+      rest = rest.subarray(taken.length);
+    }
   }
 
   /**
-   * Grows with what arrived, not with what was announced, and never keeps the chunks: each is a window on a larger socket
-   * buffer, and a client may send them byte by byte.
+   * The piece to fill. Room grows with what arrived, not with what was announced, and the chunks are never kept: each is a
+   * window on a larger socket buffer, and a client may send them byte by byte.
    */
-  #grow(fill: number): void {
-    const room = this.#body.length >= frameBytes ? smallMessage : 0;
-    const size = Math.min(this.#bodyLength, Math.max(fill, this.#body.length * 2, room));
-    if (this.#budget.held + size - this.#body.length > this.#budget.max) {
+  #piece(arrived: number): Uint8Array {
+    const last = this.#pieces.at(-1);
+    if (last !== undefined && this.#pieceFill < last.length) return last;
+    const most = Math.max(arrived, Math.min(largestPiece, this.#bodyFill * growth));
+    const size = Math.min(this.#bodyLength - this.#bodyFill, most);
+    if (this.#budget.held + size > this.#budget.max) {
       throw new MessageError(grpcStatus.resourceExhausted, "the connection holds too many unfinished messages");
     }
     // Not cleared first: nothing is read of it beyond what was written.
-    const grown = Buffer.allocUnsafeSlow(size);
-    grown.set(this.#body.subarray(0, this.#bodyFill));
-    this.#budget.held += size - this.#body.length;
-    this.#body = grown;
+    const piece = Buffer.allocUnsafeSlow(size);
+    this.#budget.held += size;
+    this.#room += size;
+    this.#pieces.push(piece);
+    this.#pieceFill = 0;
+    return piece;
   }
 
-  #take(): Uint8Array {
-    const message = this.#body;
+  #take(): ReceivedMessage {
+    const message = ReceivedMessage.kept(this.#pieces, this.#bodyLength);
     this.clear();
     return message;
   }

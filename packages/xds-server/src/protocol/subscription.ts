@@ -186,19 +186,30 @@ export class Subscription {
     this.overlay = undefined;
   }
 
-  /** The stream's view is another one: what differs between the two is pending after the last step. Nobody else may touch the subscription between two. */
+  /**
+   * The stream's view is another one, or the same of which it did not hear for a while: what differs from before is pending after the
+   * last step. Nobody else may touch the subscription between two.
+   */
   *moving(view: ResourceView | undefined, states: ViewStates, change: number, now: number): Steps<undefined> {
     const before = this.state;
     const held = new Map<string, Resource>();
     yield* each(this.existing(), (resource) => held.set(resource.name, resource));
     const trusted = before?.epoch === this.#seenEpoch;
-    this.detach(states);
-    if (view !== undefined) this.attach(view, states);
+    if (view === undefined || this.view !== view) this.detach(states);
+    if (view !== undefined) this.#catchUp(view, states);
     if (before === undefined) {
       if (this.owed || this.pending.size > 0) this.#mark(change, now);
     } else if (view !== undefined && trusted) yield* this.changing(yield* this.#differences(held), change, now, held);
     else this.#distrust(held, change, now);
     return undefined;
+  }
+
+  #catchUp(view: ResourceView, states: ViewStates): void {
+    if (this.state === undefined) this.attach(view, states);
+    else {
+      this.state.sync();
+      this.#seenEpoch = this.state.epoch;
+    }
   }
 
   *#differences(held: ReadonlyMap<string, Resource>): Steps<ReadonlySet<string>> {

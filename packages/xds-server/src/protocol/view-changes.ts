@@ -9,6 +9,8 @@ import type { Subscription } from "./subscription.ts";
 interface ViewChange {
   /** `undefined`: the view is another one. */
   readonly changed: ChangedNames | undefined;
+  /** The view then. */
+  readonly view: ResourceView | undefined;
   /** Content of what is gone, by type; `undefined` while the states of the types are still to be brought up to the change. */
   readonly removed: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>> | undefined;
   readonly number: number;
@@ -76,7 +78,8 @@ export class ViewChanges {
     const much = this.#shared.inSlices && (changed === undefined || isLarge(changed));
     // What comes behind much that is to be taken in waits for it, so that states follow in the order of the changes.
     const removed = much || this.isMuch ? undefined : this.#sync(changed);
-    this.#unread.push({ changed, removed, number: ++this.#count, now: this.#shared.clock.now() });
+    const view = this.#owner.view();
+    this.#unread.push({ changed, view, removed, number: ++this.#count, now: this.#shared.clock.now() });
     return much;
   }
 
@@ -104,8 +107,8 @@ export class ViewChanges {
 
   *#takingIn(changes: readonly ViewChange[]): Steps<undefined> {
     this.#owner.begin();
-    for (const { changed, removed, number, now } of changes) {
-      if (changed === undefined) yield* this.#moving(number, now);
+    for (const { changed, view, removed, number, now } of changes) {
+      if (changed === undefined) yield* this.#moving(view, number, now);
       for (const [type, names] of changed ?? []) {
         const sub = this.#owner.subscriptions.get(type);
         if (sub?.state === undefined) continue;
@@ -116,13 +119,13 @@ export class ViewChanges {
     return undefined;
   }
 
-  /** The view is another one. */
-  *#moving(number: number, now: number): Steps<undefined> {
+  /** The view is another one, or was `then`: who came back to a view was not told of its changes meanwhile. */
+  *#moving(then: ResourceView | undefined, number: number, now: number): Steps<undefined> {
     const { views } = this.#shared;
     const view = this.#owner.view();
     this.#owner.moveTo(view);
     for (const sub of this.#owner.subscriptions.values()) {
-      if (sub.view === view) continue;
+      if (sub.view === view && then === view) continue;
       if (view !== undefined) yield* views.prepare(view, sub.kind.type);
       yield* sub.moving(view, views, number, now);
     }

@@ -8,6 +8,7 @@ import {
 } from "@signalbox/envoy-api/envoy/service/discovery/v3/discovery";
 import { atOnce } from "@signalbox/slices";
 import { Inbox } from "../http2/inbox.ts";
+import { ReceivedMessage } from "../http2/received-message.ts";
 import type { AcceptStream, Peer, StreamCall, StreamHandler } from "../transport.ts";
 import type { Turns } from "../turns.ts";
 
@@ -97,7 +98,7 @@ export class FakeStream implements StreamCall {
 
   sendBytes(bytes: Uint8Array): void {
     if (this.#inbox !== undefined) {
-      this.#inbox.put(bytes);
+      this.#inbox.put(ReceivedMessage.window(bytes));
       return;
     }
     const steps = this.#handler?.message(bytes);
