@@ -109,7 +109,13 @@ export class Connection {
 
   #listen(): void {
     const session = this.#session;
-    session.on("stream", (stream, headers) => this.#openStream(stream, headers));
+    session.on("stream", (stream, headers) => {
+      stream.on("error", () => {
+        // "close" follows, and does all there is to do.
+      });
+      // A thousand clients may come together. What a stream brings until its turn waits in it.
+      this.#context.turns.run(() => this.#openStream(stream, headers));
+    });
     session.once("remoteSettings", () => (this.#ready = true));
     session.on("error", (error: NodeJS.ErrnoException) => {
       // Errors of the system mean that the client is gone, which is its right.
@@ -124,9 +130,6 @@ export class Connection {
   }
 
   #openStream(http: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    http.on("error", () => {
-      // "close" follows, and does all there is to do.
-    });
     if (http.destroyed || http.closed) return;
     const refusal = refuseRequest(headers);
     if (refusal !== undefined) {

@@ -64,9 +64,9 @@ it("gives a message that is whole in one chunk as a window on the chunk, and hol
 });
 
 it.each([
-  { cuts: [16_384, 16_384, 1_232], sizes: [16_384, 34_000] },
-  { cuts: [16_384, 16_384, 16_384, 50_848], sizes: [16_384, 65_536, 100_000] },
-  { cuts: [10, 10, 10, 70], sizes: [10, 40, 100] },
+  { cuts: [16_384, 16_384, 1_232], sizes: [34_000] },
+  { cuts: [16_384, 16_384, 16_384, 50_848], sizes: [65_536, 100_000] },
+  { cuts: [10, 10, 10, 70], sizes: [40, 100] },
 ])("of a message in pieces of $cuts bytes holds $sizes bytes", ({ cuts, sizes }) => {
   const budget = { held: 0, max: 1_000_000 };
   const reader = new MessageReader(1_000_000, budget);

@@ -17,8 +17,8 @@ export class MessageError extends Error {
 
 /** What is kept of an unfinished message is in pieces of so many bytes at most: nothing moves when more of it comes. */
 const largestPiece = 64 * 1024;
-/** A further piece has room for so many times what came before it: few pieces, and little room that nothing comes for. */
-const growth = 3;
+/** A piece has room for so many times what has come until it is needed: few pieces, and little room that nothing comes for. */
+const growth = 4;
 
 /** Memory that the streams of one connection hold for unfinished messages. */
 export interface PartialBudget {
@@ -127,7 +127,7 @@ export class MessageReader {
   #piece(arrived: number): Uint8Array {
     const last = this.#pieces.at(-1);
     if (last !== undefined && this.#pieceFill < last.length) return last;
-    const most = Math.max(arrived, Math.min(largestPiece, this.#bodyFill * growth));
+    const most = Math.max(arrived, Math.min(largestPiece, (this.#bodyFill + arrived) * growth));
     const size = Math.min(this.#bodyLength - this.#bodyFill, most);
     if (this.#budget.held + size > this.#budget.max) {
       throw new MessageError(grpcStatus.resourceExhausted, "the connection holds too many unfinished messages");
