@@ -12,6 +12,7 @@ export { XdsServerError } from "./server-error.ts";
 export { createXdsServer } from "./server.ts";
 export { SetVersion } from "./set-version.ts";
 export { SnapshotCache } from "./snapshot-cache.ts";
+export { isLargeChange } from "./source.ts";
 export { followKeyPair, loadKeyPair } from "./tls/certificates.ts";
 export { grpcStatus } from "./transport.ts";
 export { Turns } from "./turns.ts";

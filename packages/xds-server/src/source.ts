@@ -6,6 +6,16 @@ import type { Peer } from "./transport.ts";
 /** Names of resources that changed (upserted or removed) in a view, by type. Nobody changes the sets afterwards: each change has its own. */
 export type ChangedNames = ReadonlyMap<TypeUrl, ReadonlySet<string>>;
 
+/** Names, of all types together. */
+const largeChange = 1_000;
+
+/** Whether whoever makes such a change, tells of it or takes it in has done enough for one turn of the event loop. */
+export function isLargeChange(changed: ChangedNames): boolean {
+  let names = 0;
+  for (const { size } of changed.values()) names += size;
+  return names >= largeChange;
+}
+
 /** How a client asks. It decides what the client can be told. */
 export interface StreamFacts {
   readonly protocol: "sotw" | "delta";

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { TypeUrl } from "@signalbox/envoy-api";
 import type { ChangeEvent, EventBus } from "@signalbox/event-bus";
 import type { Revision } from "@signalbox/model";
+import { isLargeChange } from "@signalbox/xds-server";
 import type { ChangedNames, Peer, ResourceSource, ResourceView, StreamFacts, ViewLease } from "@signalbox/xds-server";
 import { atOnce, Slices, type Steps } from "@signalbox/slices";
 import { parseNode, type NodeLike, type ProxyNode } from "./node.ts";
@@ -98,14 +99,6 @@ interface Lease {
 interface Preparation {
   readonly leases: Set<Lease>;
   readonly done: Promise<unknown>;
-}
-
-/** Names. */
-const largeChange = 1_000;
-
-function isLarge(views: TranslationChanges["views"]): boolean {
-  for (const [, changed] of views) for (const names of changed.values()) if (names.size >= largeChange) return true;
-  return false;
 }
 
 /** So many faults are shown. */
@@ -255,7 +248,7 @@ class TranslatingPublisher implements XdsPublisher {
     }
     await this.#inSlices(this.#moving(due));
     // Who hears of it first takes it over for all that share its view.
-    if (isLarge(changes.views)) await nextTurn();
+    if ([...changes.views.values()].some(isLargeChange)) await nextTurn();
     await this.#inSlices(this.#telling(changes.views));
     if (this.#newSecrets.size > 0) await this.#inSlices(this.#showingSecrets());
   }

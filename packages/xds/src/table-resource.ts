@@ -78,7 +78,6 @@ export class TableResource implements Resource {
   readonly ignorePort: boolean;
   readonly #pieces: readonly Uint8Array[];
   readonly #runs: readonly Run[];
-  #chunks: WeakRef<readonly Uint8Array[]> | undefined;
   #bytes: WeakRef<Uint8Array> | undefined;
 
   /** What is given is kept: nobody may change it. */
@@ -103,12 +102,8 @@ export class TableResource implements Resource {
   }
 
   /** The same for whoever writes it into a message now; nobody keeps it beside the pieces. */
-  *chunks(): Steps<readonly Uint8Array[]> {
-    const known = this.#chunks?.deref();
-    if (known !== undefined) return known;
-    const chunks = yield* routeConfigurationChunks(this.name, this.#pieces, this.ignorePort);
-    this.#chunks = new WeakRef(chunks);
-    return chunks;
+  chunks(): Steps<readonly Uint8Array[]> {
+    return routeConfigurationChunks(this.name, this.#pieces, this.ignorePort);
   }
 
   /** The same array for whoever reads it now. */

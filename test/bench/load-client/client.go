@@ -202,6 +202,10 @@ func (c *client) subscribe(typeURL string, names []string) error {
 	}
 	sort.Strings(s.list)
 	sort.Strings(add)
+	if c.l.o.names == "own" {
+		own := rand.New(rand.NewPCG(uint64(c.n), 0))
+		own.Shuffle(len(s.list), func(i, j int) { s.list[i], s.list[j] = s.list[j], s.list[i] })
+	}
 	if c.delta {
 		return c.send(&discoveryv3.DeltaDiscoveryRequest{Node: c.takeNode(), TypeUrl: typeURL,
 			ResourceNamesSubscribe: add, ResourceNamesUnsubscribe: drop})

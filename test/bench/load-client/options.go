@@ -15,6 +15,7 @@ type options struct {
 	conns      int
 	mode       string
 	order      string
+	names      string
 	style      string
 	targets    int
 	targetsAll int
@@ -73,6 +74,7 @@ func parseFlags() *options {
 	flag.IntVar(&o.conns, "conns", 0, "number of TCP connections shared by the streams; 0 = one per stream, as proxies do")
 	flag.StringVar(&o.mode, "mode", "sotw", "protocol variant: sotw or delta")
 	flag.StringVar(&o.order, "order", "envoy", "subscription order: envoy (CDS, EDS, LDS, RDS one after the other) or parallel (CDS and LDS at once)")
+	flag.StringVar(&o.names, "names", "sorted", "order in which clients name resources: sorted, or own, which is another one for each client and always the same, as with proxies that keep them in hash tables")
 	flag.StringVar(&o.style, "style", "envoy", "who the clients are: envoy, or grpc, which dials -targets names and takes the listener, routes, cluster and endpoints of each by name (sotw only)")
 	flag.IntVar(&o.targets, "targets", 10, "what each gRPC client dials: target 0 and others that its neighbours do not dial")
 	flag.IntVar(&o.targetsAll, "targets-of", 1, "number of targets that there are")
@@ -134,6 +136,9 @@ func parseFlags() *options {
 	}
 	if o.order != "envoy" && o.order != "parallel" {
 		fatal("-order must be envoy or parallel")
+	}
+	if o.names != "sorted" && o.names != "own" {
+		fatal("-names must be sorted or own")
 	}
 	if o.style != "envoy" && o.style != "grpc" {
 		fatal("-style must be envoy or grpc")

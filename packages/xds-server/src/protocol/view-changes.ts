@@ -1,7 +1,7 @@
 import type { TypeUrl } from "@signalbox/envoy-api";
 import type { Steps } from "@signalbox/slices";
 import type { Resource, ResourceView } from "../resource.ts";
-import type { ChangedNames } from "../source.ts";
+import { isLargeChange, type ChangedNames } from "../source.ts";
 import type { SessionShared } from "./session-shared.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -26,16 +26,6 @@ export interface ViewChangesOwner {
   begin(): void;
   /** They move to this view. */
   moveTo(view: ResourceView | undefined): void;
-}
-
-/** Names. */
-const largeChange = 1_000;
-
-/** Whoever tells of such a change has done enough for one turn of the event loop. */
-function isLarge(changed: ChangedNames): boolean {
-  let names = 0;
-  for (const { size } of changed.values()) names += size;
-  return names >= largeChange;
 }
 
 /**
@@ -70,12 +60,14 @@ export class ViewChanges {
   /** Whether there is much to take in before the stream goes on. */
   get isMuch(): boolean {
     if (!this.#shared.inSlices) return false;
-    return this.#taking !== undefined || this.#unread.some(({ changed }) => changed === undefined || isLarge(changed));
+    return (
+      this.#taking !== undefined || this.#unread.some(({ changed }) => changed === undefined || isLargeChange(changed))
+    );
   }
 
   /** Notes a change. Returns whether it is much to take in. */
   add(changed: ChangedNames | undefined): boolean {
-    const much = this.#shared.inSlices && (changed === undefined || isLarge(changed));
+    const much = this.#shared.inSlices && (changed === undefined || isLargeChange(changed));
     // What comes behind much that is to be taken in waits for it, so that states follow in the order of the changes.
     const removed = much || this.isMuch ? undefined : this.#sync(changed);
     const view = this.#owner.view();

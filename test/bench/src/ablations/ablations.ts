@@ -216,18 +216,6 @@ export const ablations: readonly Ablation[] = [
         put: "return false;",
       },
     ],
-    looks: [{ cell: "endpoint-1000-sotw", figure: "CPU per change" }],
-  },
-  {
-    name: "joined-tables",
-    what: "bytes of a route table made once",
-    edits: [
-      {
-        file: "xds/dist/table-resource.js",
-        find: "const known = this.#chunks?.deref();",
-        put: "const known = undefined;",
-      },
-    ],
-    looks: [{ cell: "rules-10000", figure: "CPU per change" }],
+    looks: [{ cell: "endpoint-1000-orders", figure: "CPU per change" }],
   },
 ];

@@ -46,6 +46,8 @@ export interface Load {
   readonly idle?: number;
   /** They ask for virtual hosts by VHDS; a server that does not know how sends them as always. */
   readonly vhds?: boolean;
+  /** Each names resources in an order of its own, as proxies do that keep the names in hash tables; only in the state of the world. */
+  readonly ownOrder?: boolean;
   /** So many of them read nothing while a churn goes on. */
   readonly slow?: number;
   /** Clients that open their streams per second; without it all at once. */

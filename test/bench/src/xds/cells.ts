@@ -283,6 +283,16 @@ export const cells: readonly Cell[] = [
     onlyByName: true,
   },
   {
+    name: "endpoint-1000-orders",
+    about:
+      "one endpoint, 1,000 × 10, 100 clients, state of the world, each of which names resources in an order of its own",
+    ...sides(mesh(1000, 10), delta(100, one("endpoint", 10), { mode: "sotw", ownOrder: true })),
+    wanted: wanted(change, lost),
+    seconds: 4,
+    besideSeconds: 3,
+    onlyByName: true,
+  },
+  {
     name: "endpoint-1000-snapshot",
     about: "one endpoint, 1,000 × 10, 100 delta clients, beside go-control-plane's snapshot cache",
     scene: { server: { type: "product" }, mesh: mesh(1000, 10), load: delta(100, one("endpoint")) },

@@ -28,6 +28,8 @@ it.each<[string, Partial<Load>, string | undefined]>([
   ["churn-rate", { action: { type: "churn", changes: 5, perSecond: 9 } }, "9"],
   ["slow", { action: { type: "churn", changes: 5, perSecond: 9 }, slow: 2 }, "2"],
   ["ramp", { ramp: 50 }, "50"],
+  ["names", {}, undefined],
+  ["names", { ownOrder: true }, "own"],
   ["stats-url", {}, undefined],
   ["style", {}, undefined],
   ["style", { grpcTargets: 5 }, "grpc"],

@@ -45,6 +45,7 @@ export function loadArguments(
     ...(statsUrl !== undefined && { "stats-url": statsUrl }),
     ...(next && { "resume-addr": `127.0.0.1:${next.xdsPort}`, "resume-pid": next.pid }),
     ...(load.ramp !== undefined && { ramp: load.ramp }),
+    ...(load.ownOrder === true && { names: "own" }),
     ...actionArguments(load.action, load.slow ?? 0, mesh, triggers),
   };
   return [...Object.entries(given).flatMap(([name, value]) => [`-${name}`, String(value)]), "-until-stdin-ends"];
