@@ -63,6 +63,12 @@ interface Joined {
   readonly body: MessageBody;
 }
 
+/** A message, ready to be read, and where it begins. */
+interface Unpacked {
+  readonly first: number;
+  readonly bytes: Buffer;
+}
+
 /** The messages that a batch completes, and the position of its last frame. */
 interface Batch {
   readonly messages: readonly Joined[];
@@ -253,8 +259,8 @@ function joinedBatch(reading: Reading, frames: readonly Frame[]): Batch {
 }
 
 /** The messages in their order, each while the next ones are on their way. */
-function* allUnpacked(messages: readonly Joined[]): Generator<Promise<{ first: number; bytes: Buffer }>> {
-  const coming: Promise<{ first: number; bytes: Buffer }>[] = [];
+function* allUnpacked(messages: readonly Joined[]): Generator<Promise<Unpacked>> {
+  const coming: Promise<Unpacked>[] = [];
   for (const { body, first } of messages) {
     const next = unpacked(body).then((bytes) => ({ first, bytes }));
     // A failure counts when its turn comes.

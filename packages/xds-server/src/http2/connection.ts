@@ -30,6 +30,8 @@ export class Connection {
   readonly #session: ServerHttp2Session;
   readonly #context: ConnectionContext;
   readonly #streams = new Set<GrpcStream>();
+  /** Streams that wait to be opened. */
+  #coming = 0;
   readonly #lingering = new Map<ServerHttp2Stream, number>();
   readonly #partial: PartialBudget;
   readonly #waiting: PartialBudget;
@@ -77,7 +79,8 @@ export class Connection {
       return;
     }
     if (!this.#ready && now - this.#openedAt >= handshakeMs) this.destroy("no HTTP/2 preface in time");
-    else if (this.#streams.size === 0 && now - this.#emptySince >= idleMs) this.destroy("no stream for too long");
+    else if (this.#streams.size + this.#coming === 0 && now - this.#emptySince >= idleMs)
+      this.destroy("no stream for too long");
     else if (connectionAgeMs > 0 && !this.#going && now - this.#openedAt >= this.#ageMs) {
       this.go();
       this.endStreams("the connection has reached its age");
@@ -114,7 +117,11 @@ export class Connection {
         // "close" follows, and does all there is to do.
       });
       // A thousand clients may come together. What a stream brings until its turn waits in it.
-      this.#context.turns.run(() => this.#openStream(stream, headers));
+      this.#coming++;
+      this.#context.turns.run(() => {
+        this.#coming--;
+        this.#openStream(stream, headers);
+      });
     });
     session.once("remoteSettings", () => (this.#ready = true));
     session.on("error", (error: NodeJS.ErrnoException) => {

@@ -138,6 +138,8 @@ export class GrpcStream implements StreamCall {
     }
     this.#http.on("data", (chunk: Buffer) => this.#receive(chunk));
     this.#http.on("end", () => this.#halfClosed());
+    // It may have waited to be opened, and nobody was told.
+    if (this.#http.readableEnded) this.#halfClosed();
   }
 
   #refuse(code: number, message: string): void {

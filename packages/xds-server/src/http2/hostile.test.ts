@@ -2,10 +2,11 @@ import { readdirSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { framed, startListener } from "../testing/echo-listener.ts";
+import { echoHandler, framed, startListener } from "../testing/echo-listener.ts";
 import type { TestListener } from "../testing/echo-listener.ts";
 import { callFrame, frameType, preface, rawClient, rawFrame } from "../testing/raw-client.ts";
 import { waitFor } from "../testing/wait.ts";
+import { turnMs } from "../turns.ts";
 
 const settings = rawFrame(frameType.settings, 0, 0, new Uint8Array());
 const open: (() => Promise<void> | void)[] = [];
@@ -146,6 +147,21 @@ describe("a hostile stream", () => {
     stream.on("response", (got) => (answer = got));
     stream.end(Buffer.from("0000000010ff", "hex"));
     expect(await waitFor(() => answer, "an answer")).toMatchObject({ "grpc-status": "13" });
+  });
+
+  it("ends with a status when it half-closes without a message before it is opened", async () => {
+    let accepted = 0;
+    const { listener, port } = await start({
+      accept: (call) => {
+        accepted++;
+        // Nothing is left of the turn.
+        for (const from = performance.now(); performance.now() - from < turnMs;);
+        return echoHandler(call);
+      },
+    });
+    const halfClose = rawFrame(frameType.data, 1, 3, new Uint8Array());
+    await raw(port, preface, settings, callFrame(1), callFrame(3), halfClose);
+    await waitFor(() => accepted === 2 && listener.status().streams === 1, "the end of the second stream");
   });
 
   it("ends at its own deadline", async () => {

@@ -211,18 +211,21 @@ export class GrpcListener {
    * or stopped, clients are not blamed for answers that it did not read.
    */
   #check(): void {
+    // The last round may still be under way.
+    if (this.#checking) return;
     const time = performance.now();
     this.#now += Math.min(time - this.#sweptAt, 2 * this.#sweepMs);
     this.#sweptAt = time;
-    // The last round may still be under way.
-    if (!this.#checking) this.#turns.finish(this.#checkAll());
+    this.#turns.finish(this.#checkAll());
   }
 
   *#checkAll(): Steps<undefined> {
     this.#checking = true;
-    yield* each(this.#connections, (connection) => connection.check());
-    this.#checking = false;
-    return undefined;
+    try {
+      return yield* each(this.#connections, (connection) => connection.check());
+    } finally {
+      this.#checking = false;
+    }
   }
 
   async #drain(): Promise<void> {

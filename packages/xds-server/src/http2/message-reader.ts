@@ -15,7 +15,7 @@ export class MessageError extends Error {
   }
 }
 
-/** What is kept of an unfinished message is in pieces of so many bytes at most: nothing moves when more of it comes. */
+/** What is kept of an unfinished message is in pieces of so many bytes at most, or as large as what came at once: nothing moves when more of it comes. */
 const largestPiece = 64 * 1024;
 /** A piece has room for so many times what has come until it is needed: few pieces, and little room that nothing comes for. */
 const growth = 4;

@@ -31,7 +31,7 @@ import { isKnownType, resourceKind, typeOfRequest, type XdsMethod } from "./reso
 import type { SessionShared } from "./session-shared.ts";
 import { buildSotw, subscribeSotw } from "./sotw.ts";
 import { StatesAhead } from "./states-ahead.ts";
-import { Subscription } from "./subscription.ts";
+import { LostTrackError, Subscription } from "./subscription.ts";
 import { ViewChanges } from "./view-changes.ts";
 import type { TypeState } from "./view-state.ts";
 import { Warming, withEndpointNames } from "./warming.ts";
@@ -177,6 +177,7 @@ export class Session implements StreamHandler, NameHolder {
     if (error instanceof MalformedRequestError) this.end(grpcStatus.invalidArgument, reason);
     else if (error instanceof LimitExceededError) this.end(grpcStatus.resourceExhausted, reason);
     else if (error instanceof ClientRefusedError) this.end(grpcStatus.permissionDenied, reason);
+    else if (error instanceof LostTrackError) this.end(grpcStatus.unavailable, reason);
     else this.end(grpcStatus.internal, "internal error");
   }
 

@@ -1,8 +1,10 @@
+import type { TypeUrl } from "@signalbox/envoy-api";
 import { each, type Steps } from "@signalbox/slices";
 import { byCodeUnits } from "../code-units.ts";
 import type { SubscriptionStatus } from "../events.ts";
 import type { Resource, ResourceView } from "../resource.ts";
 import { Answers } from "./answers.ts";
+import type { PastChanges } from "./change-history.ts";
 import type { NameCollection, NameOverlay, NameRun, NameTable, SharedNames } from "./names.ts";
 import type { ResourceKind } from "./resource-kinds.ts";
 import type { Part, Selection, TypeState } from "./view-state.ts";
@@ -17,6 +19,19 @@ interface Backlog {
 }
 
 const noNames: NameCollection = new Set<string>();
+
+/**
+ * Thrown when nobody can say any more what a client holds that takes everything: it was away from its view while very much changed. The
+ * client is to come back, and to say what it holds.
+ */
+export class LostTrackError extends Error {
+  readonly code = "SBX_XDS_LOST_TRACK";
+
+  constructor(type: TypeUrl) {
+    super(`too much changed of ${type} while the client had another view: it has to come back with what it holds`);
+    this.name = "LostTrackError";
+  }
+}
 
 /** Names that are to be sent, and where they come from. */
 class PendingNames extends Set<string> {
@@ -156,7 +171,7 @@ export class Subscription {
   attach(view: ResourceView, states: ViewStates): void {
     this.view = view;
     this.state = states.acquire(view, this.kind.type);
-    this.#seenEpoch = this.state.epoch;
+    this.heard();
     this.select();
   }
 
@@ -187,33 +202,42 @@ export class Subscription {
   }
 
   /**
-   * The stream's view is another one, or the same of which it did not hear for a while: what differs from before is pending after the
-   * last step. Nobody else may touch the subscription between two.
+   * The stream's view was another one for a while, or is now: what differs from what it heard of last is pending, or owed, after the last
+   * step. Nobody else may touch the subscription between two. Throws a LostTrackError.
    */
   *moving(view: ResourceView | undefined, states: ViewStates, change: number, now: number): Steps<undefined> {
     const before = this.state;
-    const held = new Map<string, Resource>();
-    yield* each(this.existing(), (resource) => held.set(resource.name, resource));
-    const trusted = before?.epoch === this.#seenEpoch;
-    if (view === undefined || this.view !== view) this.detach(states);
-    if (view !== undefined) this.#catchUp(view, states);
     if (before === undefined) {
+      if (view !== undefined) this.attach(view, states);
       if (this.owed || this.pending.size > 0) this.#mark(change, now);
-    } else if (view !== undefined && trusted) yield* this.changing(yield* this.#differences(held), change, now, held);
-    else this.#distrust(held, change, now);
+      return undefined;
+    }
+    const returns = this.view === view;
+    if (returns) before.sync();
+    const unheard = before.changedSince(this.#seenEpoch);
+    const held = new Map<string, Resource>(unheard?.gone);
+    if (returns) this.heard();
+    else {
+      yield* each(this.existing(), (resource) => held.set(resource.name, resource));
+      this.detach(states);
+      if (view !== undefined) this.attach(view, states);
+    }
+    if (view === undefined || unheard === undefined) this.#distrust(held, unheard, change, now);
+    else {
+      const names = returns ? unheard.names : yield* this.#differences(held, unheard.names);
+      yield* this.changing(names, change, now, held);
+    }
     return undefined;
   }
 
-  #catchUp(view: ResourceView, states: ViewStates): void {
-    if (this.state === undefined) this.attach(view, states);
-    else {
-      this.state.sync();
-      this.#seenEpoch = this.state.epoch;
-    }
+  /** The stream hears of everything that the state knows now. */
+  heard(): void {
+    if (this.state !== undefined) this.#seenEpoch = this.state.epoch;
   }
 
-  *#differences(held: ReadonlyMap<string, Resource>): Steps<ReadonlySet<string>> {
-    const names = new Set<string>();
+  /** What is not as it was held, and what the stream did not hear of, as far as it exists now or did. */
+  *#differences(held: ReadonlyMap<string, Resource>, unheard: ReadonlySet<string>): Steps<ReadonlySet<string>> {
+    const names = new Set(unheard);
     const current = new Set<string>();
     yield* each(this.existing(), (resource) => {
       current.add(resource.name);
@@ -226,11 +250,13 @@ export class Subscription {
   }
 
   /** What the client holds is no longer known for sure: say everything again. */
-  #distrust(held: ReadonlyMap<string, Resource>, change: number, now: number): void {
+  #distrust(held: ReadonlyMap<string, Resource>, unheard: PastChanges | undefined, change: number, now: number): void {
+    if (unheard === undefined && this.protocol === "delta" && this.wildcard) throw new LostTrackError(this.kind.type);
     this.owed = true;
     this.claim = undefined;
     const retired = this.takeRetired();
-    if (this.protocol === "delta") for (const name of [...held.keys(), ...retired]) this.pending.add(name);
+    if (this.protocol === "delta")
+      for (const name of [...held.keys(), ...(unheard?.names ?? []), ...retired]) this.pending.add(name);
     this.#mark(change, now);
   }
 
@@ -244,9 +270,8 @@ export class Subscription {
     now: number,
     gone?: ReadonlyMap<string, Resource>,
   ): Steps<undefined> {
-    const state = this.state;
+    const { state } = this;
     if (state === undefined) return undefined;
-    this.#seenEpoch = state.epoch;
     const content = gone ?? state.removed;
     const byChange = this.wildcard || changed.size <= this.names.size;
     const { size } = this.pending;

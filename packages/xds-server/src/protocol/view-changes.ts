@@ -9,8 +9,6 @@ import type { Subscription } from "./subscription.ts";
 interface ViewChange {
   /** `undefined`: the view is another one. */
   readonly changed: ChangedNames | undefined;
-  /** The view then. */
-  readonly view: ResourceView | undefined;
   /** Content of what is gone, by type; `undefined` while the states of the types are still to be brought up to the change. */
   readonly removed: ReadonlyMap<TypeUrl, ReadonlyMap<string, Resource>> | undefined;
   readonly number: number;
@@ -26,6 +24,11 @@ export interface ViewChangesOwner {
   begin(): void;
   /** They move to this view. */
   moveTo(view: ResourceView | undefined): void;
+}
+
+/** The view is another one. */
+function isMove({ changed }: ViewChange): boolean {
+  return changed === undefined;
 }
 
 /**
@@ -70,8 +73,7 @@ export class ViewChanges {
     const much = this.#shared.inSlices && (changed === undefined || isLargeChange(changed));
     // What comes behind much that is to be taken in waits for it, so that states follow in the order of the changes.
     const removed = much || this.isMuch ? undefined : this.#sync(changed);
-    const view = this.#owner.view();
-    this.#unread.push({ changed, view, removed, number: ++this.#count, now: this.#shared.clock.now() });
+    this.#unread.push({ changed, removed, number: ++this.#count, now: this.#shared.clock.now() });
     return much;
   }
 
@@ -99,25 +101,27 @@ export class ViewChanges {
 
   *#takingIn(changes: readonly ViewChange[]): Steps<undefined> {
     this.#owner.begin();
-    for (const { changed, view, removed, number, now } of changes) {
-      if (changed === undefined) yield* this.#moving(view, number, now);
+    const lastMove = changes.findLastIndex(isMove);
+    for (const [at, { changed, removed, number, now }] of changes.entries()) {
+      if (changed === undefined) yield* this.#moving(number, now);
       for (const [type, names] of changed ?? []) {
         const sub = this.#owner.subscriptions.get(type);
         if (sub?.state === undefined) continue;
         const gone = removed === undefined ? yield* sub.state.syncing(names) : removed.get(type);
+        // Of a view that it left the stream heard no more than what it takes in here.
+        if (at > lastMove && !this.#unread.some(isMove)) sub.heard();
         yield* sub.changing(names, number, now, gone);
       }
     }
     return undefined;
   }
 
-  /** The view is another one, or was `then`: who came back to a view was not told of its changes meanwhile. */
-  *#moving(then: ResourceView | undefined, number: number, now: number): Steps<undefined> {
+  /** The view is another one, or was for a while: who came back was not told of what changed meanwhile. */
+  *#moving(number: number, now: number): Steps<undefined> {
     const { views } = this.#shared;
     const view = this.#owner.view();
     this.#owner.moveTo(view);
     for (const sub of this.#owner.subscriptions.values()) {
-      if (sub.view === view && then === view) continue;
       if (view !== undefined) yield* views.prepare(view, sub.kind.type);
       yield* sub.moving(view, views, number, now);
     }

@@ -3,6 +3,7 @@ import { atOnce, each, type Steps } from "@signalbox/slices";
 import type { Resource, ResourceView } from "../resource.ts";
 import { byCodeUnits } from "../code-units.ts";
 import { SetVersion } from "../set-version.ts";
+import { ChangeHistory, type PastChanges } from "./change-history.ts";
 import type { Frame } from "./frame.ts";
 import { JointWork } from "./joint-work.ts";
 import type { SharedNames } from "./names.ts";
@@ -69,6 +70,8 @@ const maxWholes = 32;
 const maxParts = 8;
 const maxEncoding = 4;
 const maxFrameBytes = 32 * 1024 * 1024;
+/** So many names of older changes are kept beyond as many as there are: always those of one change of everything. */
+const historySlack = 1_000;
 
 /**
  * One resource type of one view, as all streams on that view last saw it: what exists, the versions of the named
@@ -82,6 +85,7 @@ export class TypeState {
   readonly #selections = new Map<SharedNames, CountedSelection>();
   /** Another object with each change: streams that hear of the change later keep it until then. */
   #removed = new Map<string, Resource>();
+  readonly #history = new ChangeHistory();
   readonly #frames = new Map<string, Frame>();
   /** By the names; `undefined` is the wildcard. */
   readonly #wholes = new Map<SharedNames | undefined, JointWork<Whole>>();
@@ -111,6 +115,11 @@ export class TypeState {
   /** Version of everything, for wildcard subscriptions. */
   get version(): SetVersion {
     return this.#all;
+  }
+
+  /** What changed after an epoch; `undefined` where that is long ago. */
+  changedSince(epoch: number): PastChanges | undefined {
+    return this.#history.since(epoch);
   }
 
   /** What the last change removed, so that a response can carry it a little longer. */
@@ -201,6 +210,9 @@ export class TypeState {
     if (after === undefined) this.#known.delete(name);
     else this.#known.set(name, after);
     if (before !== undefined && after === undefined) this.#removed.set(name, before);
+    if (this.uses === 0) this.#history.forget(this.epoch);
+    else
+      this.#history.note(this.epoch, name, after === undefined ? before : undefined, this.#known.size + historySlack);
     this.#all.replace(before, after);
     for (const selection of this.#selections.values()) {
       if (selection.version !== undefined && selection.names.has(name)) selection.version.replace(before, after);
