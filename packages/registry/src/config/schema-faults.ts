@@ -58,8 +58,12 @@ function explain(issue: Issue, prefix: Path, input: Input): ConfigFault[] {
       if (schemasAt(schema, path).some((one) => one._zod.def.type === "union" && one._zod.def.error !== undefined))
         return fault(issue.message);
       const branches = issue.errors.filter((errors) => !errors.some((error) => isTypeMismatch(error)));
-      const [only] = branches;
-      if (only !== undefined && branches.length === 1) return only.flatMap((error) => explain(error, path, input));
+      // Of maps, the one that knows all keys is meant.
+      const knowing = branches.filter((errors) => unknownKeys(errors).length === 0);
+      const [only] = knowing.length === 1 ? knowing : branches;
+      if (only !== undefined && (knowing.length === 1 || branches.length === 1))
+        return only.flatMap((error) => explain(error, path, input));
+      if (knowing.length === 0 && branches.length > 1) return noneKnows(branches, path, input);
       return fault(`must be ${[...new Set(issue.errors.flat().flatMap(wanted))].join(" or ")}${not}`);
     }
     case "invalid_type":
@@ -91,6 +95,20 @@ function explain(issue: Issue, prefix: Path, input: Input): ConfigFault[] {
     case "custom":
       return fault(issue.message);
   }
+}
+
+/** Keys at the root of a branch of a union that it does not know. */
+function unknownKeys(errors: readonly Issue[]): readonly string[] {
+  return errors.flatMap((error) => (error.code === "unrecognized_keys" && error.path.length === 0 ? error.keys : []));
+}
+
+/** Each of several maps that the value could be lacks some of its keys. */
+function noneKnows(branches: readonly (readonly Issue[])[], path: Path, input: Input): ConfigFault[] {
+  const [first = [], ...others] = branches.map(unknownKeys);
+  const keys = first.filter((key) => others.every((unknown) => unknown.includes(key)));
+  if (keys.length > 0) return explain({ code: "unrecognized_keys", keys, path: [], message: "" }, path, input);
+  const given = Object.keys(Object(valueAt(input.data, path)) as object);
+  return [{ path, message: `has keys of which only one can be there: ${given.join(", ")}` }];
 }
 
 /** A key whose value decides which option of a union applies, and that has none of the values that do. */

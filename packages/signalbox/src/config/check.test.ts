@@ -47,6 +47,26 @@ describe("checking a configuration", () => {
       ],
     },
     {
+      name: "an unknown key where one of several maps may be",
+      data: { services: [{ match: "*", merge: { splitt: { "static/a": 1 } } }] },
+      faults: ['services[0].merge.splitt: unknown key; did you mean "split"?'],
+    },
+    {
+      name: "a wrong type where one of several maps may be",
+      data: { services: [{ match: "*", merge: { prefer: "static/a" } }] },
+      faults: ['services[0].merge.prefer: must be a list, not "static/a"'],
+    },
+    {
+      name: "a slip of a value where one of several maps may be",
+      data: { services: [{ match: "*", merge: { split: { "static/a": 1 }, onEmpty: "spil" } }] },
+      faults: ['services[0].merge.onEmpty: must be one of spill, blackhole, not "spil"; did you mean "spill"?'],
+    },
+    {
+      name: "keys of several maps of which one may be",
+      data: { services: [{ match: "*", merge: { prefer: ["static/a"], authoritative: "static/a" } }] },
+      faults: ["services[0].merge: has keys of which only one can be there: prefer, authoritative"],
+    },
+    {
       name: "an unknown key inside a union",
       data: { debug: { prot: 1 } },
       faults: ['debug.prot: unknown key; did you mean "port"?'],
