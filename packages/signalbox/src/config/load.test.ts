@@ -206,6 +206,37 @@ describe("loading a configuration file", () => {
     expect(warnings).toEqual([expect.stringContaining("signalbox.yaml:1:")]);
   });
 
+  it("warns of registries that rules of services name and that are none", async () => {
+    const { warnings } = await load(
+      [
+        "registries: [{provider: probe, name: main}, {provider: probe, name: other}]",
+        "services:",
+        "  - match: a",
+        "    merge: { split: { probe/mian: 90, probe/other: 10 } }",
+        "  - match: b",
+        "    merge: { prefer: [probe/*, eureka/*] }",
+        "  - match: c",
+        "    merge: { authoritative: zzz }",
+        "  - match: d",
+        "    merge: union",
+        "  - match: e",
+        "    ramp: { steps: [{ at: '2026-03-01T09:00:00Z', split: { probe/main: 1, prob/other: 0 } }] }",
+      ].join("\n"),
+    );
+    const none = "; there are probe/main, probe/other";
+    expect(warnings.map((warning) => warning.replace(/^.*signalbox.yaml:/, ""))).toEqual([
+      '4:23: services[0].merge.split.probe/mian: no registry is probe/mian; did you mean "probe/main"?',
+      `6:32: services[1].merge.prefer[1]: no registry is eureka/*${none}`,
+      `8:29: services[2].merge.authoritative: no registry is zzz${none}`,
+      '12:75: services[4].ramp.steps[0].split.prob/other: no registry is prob/other; did you mean "probe/other"?',
+    ]);
+  });
+
+  it("warns of none where there are no registries, because somebody else reads them", async () => {
+    const { warnings } = await load("services: [{match: a, merge: {prefer: [probe/a]}}]");
+    expect(warnings).toEqual([]);
+  });
+
   it("creates what the module makes", async () => {
     const { registries } = await load("registries: [{provider: probe, name: a}]");
     const [planned] = registries;

@@ -7,6 +7,7 @@ import { conceal, type Origin } from "./origins.ts";
 import { planRegistries, type PlannedRegistry } from "./registries.ts";
 import type { SignalboxConfig } from "./schema.ts";
 import { substitute } from "./substitute.ts";
+import { unknownRegistries } from "./unknown-registries.ts";
 
 /** A configuration file that was read and found good. */
 export interface LoadedConfig {
@@ -71,7 +72,11 @@ export async function loadConfig(
   if (config === undefined) return fail(faults);
   const { planned, faults: ownFaults } = await planRegistries(config, modules);
   if (ownFaults.length > 0) fail(ownFaults);
-  return { path, baseDir, text, config, registries: planned, warnings };
+  const doubtful = unknownRegistries(
+    config,
+    planned.map(({ id }) => id),
+  ).map((fault) => faultLine(place(conceal(fault, origins), document, file)));
+  return { path, baseDir, text, config, registries: planned, warnings: [...warnings, ...doubtful] };
 }
 
 function parse(text: string, file: string): { document: ParsedDocument | undefined; warnings: readonly string[] } {
