@@ -10,8 +10,12 @@ export interface PastChanges {
 interface Change {
   readonly epoch: number;
   readonly names: Set<string>;
-  readonly gone: Map<string, Resource>;
+  /** Nearly always nothing. */
+  gone: Map<string, Resource> | undefined;
 }
+
+/** So many changes are kept: some seconds of them where they never pause. */
+const maxChanges = 512;
 
 /** The names that changed lately, by epoch: for who did not hear of a while of it. Old changes are forgotten. */
 export class ChangeHistory {
@@ -24,12 +28,12 @@ export class ChangeHistory {
   /** Notes what changed with an epoch, which never falls. `gone` is its content where it no longer exists. At most so many names are kept of older changes. */
   note(epoch: number, name: string, gone: Resource | undefined, most: number): void {
     let last = this.#changes.at(-1);
-    if (last?.epoch !== epoch) this.#changes.push((last = { epoch, names: new Set(), gone: new Map() }));
+    if (last?.epoch !== epoch) this.#changes.push((last = { epoch, names: new Set(), gone: undefined }));
     if (!last.names.has(name)) this.#names++;
     last.names.add(name);
-    if (gone === undefined) last.gone.delete(name);
-    else last.gone.set(name, gone);
-    while (this.#names > most && this.#changes.length > 1) this.#forgetOldest();
+    if (gone === undefined) last.gone?.delete(name);
+    else (last.gone ??= new Map<string, Resource>()).set(name, gone);
+    while ((this.#names > most || this.#changes.length > maxChanges) && this.#changes.length > 1) this.#forgetOldest();
   }
 
   #forgetOldest(): void {
@@ -57,7 +61,7 @@ export class ChangeHistory {
         names.add(name);
         gone.delete(name);
       }
-      for (const [name, resource] of change.gone) gone.set(name, resource);
+      for (const [name, resource] of change.gone ?? []) gone.set(name, resource);
     }
     return { names, gone };
   }
