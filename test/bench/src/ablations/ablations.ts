@@ -147,8 +147,8 @@ export const ablations: readonly Ablation[] = [
     edits: [
       {
         file: "xds-server/dist/protocol/view-changes.js",
-        find: "return this.#taking !== undefined || this.#unread.some(",
-        put: "return this.#unread.length < 0 && this.#unread.some(",
+        find: "return (this.#taking !== undefined || this.#unread.some(",
+        put: "return (this.#unread.length < 0 && this.#unread.some(",
       },
       {
         file: "xds-server/dist/protocol/view-changes.js",
