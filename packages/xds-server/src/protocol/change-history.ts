@@ -45,6 +45,8 @@ export class ChangeHistory {
 
   /** Everything up to this epoch is no longer known. */
   forget(epoch: number): void {
+    // Called for each of ten thousand names that are taken over at once.
+    if (epoch === this.#forgotten) return;
     this.#changes = [];
     this.#names = 0;
     this.#forgotten = epoch;
