@@ -10,6 +10,7 @@ import {
 import type { Authenticator, NatsConnection, TlsOptions } from "@nats-io/transport-node";
 import { BusClosedError } from "../bus.ts";
 import { abortable } from "./abortable.ts";
+import { hearLateErrors } from "./late-errors.ts";
 import { NatsOptionsError, readSecret } from "./options.ts";
 import type { NatsAuth, NatsBusOptions, NatsTls, Secret } from "./options.ts";
 import { addressText, greeted, serverAddress } from "./server-address.ts";
@@ -96,6 +97,7 @@ export class NatsConnector {
       ...(auth && { authenticator: await authenticatorOf(auth) }),
       ...(tls && { tls: await tlsOf(tls) }),
     });
+    hearLateErrors(connection);
     const session = await sessionOf(connection, server);
     if (this.#closed.signal.aborted) {
       await end(connection);
