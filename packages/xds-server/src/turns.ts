@@ -35,7 +35,13 @@ export class Turns {
 
   /** Whether this turn has time left, and nobody waits for it. */
   free(): boolean {
-    return this.waiting === 0 && !this.#isSpent();
+    return this.waiting === 0 && !this.isSpent();
+  }
+
+  /** Whether this turn has no time left. */
+  isSpent(): boolean {
+    const worked = this.#now() - this.#enter();
+    return worked >= this.#ms || this.#loop.isFull(worked);
   }
 
   /** Does the task in a later turn, after all that wait already. It must not throw. */
@@ -59,7 +65,7 @@ export class Turns {
     this.#enter();
     do {
       if (steps.next().done === true) return true;
-    } while (!this.#isSpent());
+    } while (!this.isSpent());
     return false;
   }
 
@@ -78,11 +84,6 @@ export class Turns {
     return this.#loop.isFull(workedMs);
   }
 
-  #isSpent(): boolean {
-    const worked = this.#now() - this.#enter();
-    return worked >= this.#ms || this.#loop.isFull(worked);
-  }
-
   /** When the work in this turn began. */
   #enter(): number {
     const turn = this.#loop.enter();
@@ -98,7 +99,7 @@ export class Turns {
   }
 
   #do(): void {
-    if (this.waiting === 0 || this.#isSpent()) {
+    if (this.waiting === 0 || this.isSpent()) {
       this.#leave();
       return;
     }

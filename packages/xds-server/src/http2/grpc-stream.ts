@@ -174,6 +174,13 @@ export class GrpcStream implements StreamCall {
       else this.#fail(error);
     }
     if (this.#ended()) this.#reader.clear();
+    else if (this.#reader.partial && this.#inbox.empty && this.#context.turns.isSpent()) this.#rest();
+  }
+
+  /** Of large messages that come from many clients at once, each reads on in its turn. Until then its client sends no more than a window. */
+  #rest(): void {
+    this.#http.pause();
+    this.#context.turns.later(() => this.#readOn());
   }
 
   #deliver(bytes: Uint8Array): Steps<undefined> | undefined {
@@ -200,6 +207,7 @@ export class GrpcStream implements StreamCall {
 
   /** After the last message that waited: what came behind it, or what comes next. */
   #readOn(): void {
+    if (!this.#inbox.empty) return;
     if (this.#halfClosedLater) this.#halfClosed();
     else if (!this.#http.destroyed) this.#http.resume();
   }

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, assert, beforeEach, describe, expect, it } from "vitest";
 import { echoHandler, framed, startListener } from "../testing/echo-listener.ts";
 import type { TestListener } from "../testing/echo-listener.ts";
 import { callFrame, frameType, preface, rawClient, rawFrame } from "../testing/raw-client.ts";
@@ -164,6 +164,31 @@ describe("a hostile stream", () => {
     await waitFor(() => accepted === 2 && listener.status().streams === 1, "the end of the second stream");
   });
 
+  it("gets its message whole also where nothing was left of the turn in which a part of it came", async () => {
+    const received: number[] = [];
+    const { listener, port } = await start({
+      accept: () => ({
+        message(bytes) {
+          received.push(bytes.length);
+          for (const from = performance.now(); performance.now() - from < turnMs;);
+        },
+        closed: () => {},
+      }),
+    });
+    const [small, large] = [1, 60_000].map((size) => Buffer.concat(framed(Buffer.alloc(size))));
+    assert(small !== undefined && large !== undefined);
+    const parts = [0, 15_000, 30_000, 45_000].map((at) =>
+      large.subarray(at, at === 45_000 ? large.length : at + 15_000),
+    );
+    const frames = parts.flatMap((part, index) => [
+      rawFrame(frameType.data, 0, 1, small),
+      rawFrame(frameType.data, index === 3 ? 1 : 0, 3, part),
+    ]);
+    await raw(port, preface, settings, callFrame(1), callFrame(3), ...frames);
+    await waitFor(() => received.length === 5 && listener.status().streams === 1, "the message and the end behind it");
+    expect(received.toSorted((a, b) => a - b)).toEqual([1, 1, 1, 1, 60_000]);
+  });
+
   it("ends at its own deadline", async () => {
     const { port } = await start();
     expect(await trailersOf(port, { "grpc-timeout": "50m" })).toMatchObject({ "grpc-status": "4" });
@@ -171,7 +196,7 @@ describe("a hostile stream", () => {
   });
 
   it("holds no more unfinished bytes than the connection may", async () => {
-    const { port, refusals } = await start({ limits: { receiveBytes: 100_000, partialBytes: 160_000 } });
+    const { port, refusals } = await start({ limits: { receiveBytes: 100_000, partialBytes: 190_000 } });
     const client = session(port);
     const unfinished = Buffer.concat([Buffer.from("0000013880", "hex"), Buffer.alloc(60_000)]);
     for (let index = 0; index < 3; index += 1) request(client).write(unfinished);

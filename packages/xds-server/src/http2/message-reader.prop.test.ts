@@ -65,7 +65,9 @@ it("gives a message that is whole in one chunk as a window on the chunk, and hol
 
 it.each([
   { cuts: [16_384, 16_384, 1_232], sizes: [34_000] },
-  { cuts: [16_384, 16_384, 16_384, 50_848], sizes: [65_536, 100_000] },
+  { cuts: [16_384, 16_384, 16_384, 50_848], sizes: [100_000] },
+  { cuts: [16_384, 49_152, 16_384, 418_080], sizes: [65_536, 500_000] },
+  { cuts: [16_384, 49_152, 900_000], sizes: [65_536, 965_536] },
   { cuts: [10, 10, 10, 70], sizes: [40, 100] },
 ])("of a message in pieces of $cuts bytes holds $sizes bytes", ({ cuts, sizes }) => {
   const budget = { held: 0, max: 1_000_000 };

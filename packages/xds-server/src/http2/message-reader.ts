@@ -15,10 +15,12 @@ export class MessageError extends Error {
   }
 }
 
-/** What is kept of an unfinished message is in pieces of so many bytes at most, or as large as what came at once: nothing moves when more of it comes. */
+/** Until an eighth of a message has come, what is kept of it is in pieces of so many bytes at most, or as large as what came at once. */
 const largestPiece = 64 * 1024;
-/** A piece has room for so many times what has come until it is needed: few pieces, and little room that nothing comes for. */
+/** A piece has room for so many times what has come until it is needed. */
 const growth = 4;
+/** Room for the whole message is taken when so much of it has come: nothing moves later, and it need not be joined. */
+const wholeAfter = 1 / 8;
 
 /** Memory that the streams of one connection hold for unfinished messages. */
 export interface PartialBudget {
@@ -121,24 +123,43 @@ export class MessageReader {
   }
 
   /**
-   * The piece to fill. Room grows with what arrived, not with what was announced, and the chunks are never kept: each is a
+   * The piece to fill. Room grows with what arrived, not with what was announced alone, and the chunks are never kept: each is a
    * window on a larger socket buffer, and a client may send them byte by byte.
    */
   #piece(arrived: number): Uint8Array {
     const last = this.#pieces.at(-1);
     if (last !== undefined && this.#pieceFill < last.length) return last;
-    const most = Math.max(arrived, Math.min(largestPiece, (this.#bodyFill + arrived) * growth));
-    const size = Math.min(this.#bodyLength - this.#bodyFill, most);
-    if (this.#budget.held + size > this.#budget.max) {
-      throw new MessageError(grpcStatus.resourceExhausted, "the connection holds too many unfinished messages");
-    }
-    // Not cleared first: nothing is read of it beyond what was written.
-    const piece = Buffer.allocUnsafeSlow(size);
-    this.#budget.held += size;
-    this.#room += size;
+    const come = this.#bodyFill + arrived;
+    if (come >= this.#bodyLength * wholeAfter) return this.#wholePiece();
+    const most = Math.max(arrived, Math.min(largestPiece, come * growth));
+    const piece = this.#allocate(Math.min(this.#bodyLength - this.#bodyFill, most));
     this.#pieces.push(piece);
     this.#pieceFill = 0;
     return piece;
+  }
+
+  /** One piece for all of the body, with what has come of it. */
+  #wholePiece(): Uint8Array {
+    const whole = this.#allocate(this.#bodyLength, this.#room);
+    let offset = 0;
+    for (const piece of this.#pieces) {
+      whole.set(piece, offset);
+      offset += piece.length;
+    }
+    this.#pieces = [whole];
+    this.#pieceFill = this.#bodyFill;
+    return whole;
+  }
+
+  /** Memory for a piece, where that of `instead` bytes is let go of. */
+  #allocate(size: number, instead = 0): Uint8Array {
+    if (this.#budget.held - instead + size > this.#budget.max) {
+      throw new MessageError(grpcStatus.resourceExhausted, "the connection holds too many unfinished messages");
+    }
+    this.#budget.held += size - instead;
+    this.#room += size - instead;
+    // Not cleared first: nothing is read of it beyond what was written.
+    return Buffer.allocUnsafeSlow(size);
   }
 
   #take(): ReceivedMessage {

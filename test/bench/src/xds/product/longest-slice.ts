@@ -10,23 +10,36 @@ export interface Turn extends Stretch {
   readonly waited: number;
 }
 
+/** Collection of garbage. */
+export interface Collection extends Stretch {
+  /** For how many milliseconds of it the thread had a core. */
+  readonly cpu: number;
+}
+
 /**
- * The longest time between two turns that was work of the process: without garbage collection, and without waiting for a core. Never less than it was.
- * Waiting that may have been within a collection is taken off once. Zero without turns.
+ * The longest time between two turns that was work of the process: without garbage collection, and without waiting for a core. Never less than it was:
+ * how much of the waiting was within a collection is not known, so it is either taken off with the collection, or by itself with what the
+ * collection had of a core; both leave too much, and the less counts. Zero without turns.
  */
-export function longestSlice(turns: readonly Turn[], collections: readonly Stretch[]): number {
-  const inOrder = [...collections].sort((a, b) => a.from - b.from);
+export function longestSlice(turns: readonly Turn[], collections: readonly Collection[]): number {
+  // One that is within another one comes behind it.
+  const inOrder = [...collections].sort((a, b) => a.from - b.from || b.until - a.until);
   return turns.reduce((longest, turn) => Math.max(longest, ownMs(turn, inOrder)), 0);
 }
 
-function ownMs({ from, until, waited }: Turn, collections: readonly Stretch[]): number {
+function ownMs({ from, until, waited }: Turn, collections: readonly Collection[]): number {
   let collecting = 0;
+  let cpu = 0;
   let reached = from;
   for (const one of collections) {
-    // One may begin another one, and that time counts once.
+    const start = Math.max(reached, one.from);
     const end = Math.min(until, one.until);
-    collecting += Math.max(0, end - Math.max(reached, one.from));
-    reached = Math.max(reached, end);
+    if (end <= start) continue;
+    collecting += end - start;
+    // What lies in the turn only in part, or in another one in part, has a core for as much of that.
+    cpu += (one.cpu * (end - start)) / (one.until - one.from);
+    reached = end;
   }
-  return Math.max(0, until - from - collecting - Math.max(0, waited - collecting));
+  const ms = until - from;
+  return Math.max(0, Math.min(ms - collecting - Math.max(0, waited - collecting), ms - waited - cpu));
 }

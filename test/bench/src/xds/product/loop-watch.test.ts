@@ -12,7 +12,7 @@ function work(ms: number): void {
 }
 
 it("sees a slice of work once, and forgets it when it is taken", async () => {
-  const watch = watchLoop();
+  const watch = await watchLoop();
   await delay(20);
   watch.forget();
   await delay(5);

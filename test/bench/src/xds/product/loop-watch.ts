@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
-import { monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks";
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { longestSlice, type Stretch, type Turn } from "./longest-slice.ts";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { monotonicMs, watchCollections } from "./collections.ts";
+import { longestSlice, type Turn } from "./longest-slice.ts";
 import type { LoopStats } from "./messages.ts";
 
 /** Watches the event loop of this process. */
@@ -20,21 +20,16 @@ const nanosecondsInMs = 1e6;
  * Watches how late timers of one millisecond are, and how long the loop does not turn without garbage collection being the reason. The
  * watching itself costs about a hundredth of a core. It does not keep the process alive.
  */
-export function watchLoop(): LoopWatch {
+export async function watchLoop(): Promise<LoopWatch> {
   const histogram = monitorEventLoopDelay({ resolution: 1 });
   histogram.enable();
   const waitedMs = readWaited();
   let turns: Turn[] = [];
   let longestShort = 0;
-  let collections: Stretch[] = [];
-  const note = (entries: readonly { readonly startTime: number; readonly duration: number }[]): void => {
-    for (const { duration, startTime } of entries) collections.push({ from: startTime, until: startTime + duration });
-  };
-  const observer = new PerformanceObserver((list) => note(list.getEntries()));
-  observer.observe({ entryTypes: ["gc"] });
-  let last = { at: performance.now(), waited: waitedMs() };
+  const collections = await watchCollections();
+  let last = { at: monotonicMs(), waited: waitedMs() };
   setInterval(() => {
-    const tick = { at: performance.now(), waited: waitedMs() };
+    const tick = { at: monotonicMs(), waited: waitedMs() };
     const ms = tick.at - last.at;
     if (ms < shortMs) longestShort = Math.max(longestShort, ms);
     else turns.push({ from: last.at, until: tick.at, waited: tick.waited - last.waited });
@@ -44,23 +39,21 @@ export function watchLoop(): LoopWatch {
     histogram.reset();
     turns = [];
     longestShort = 0;
-    collections = [];
-    last = { at: performance.now(), waited: waitedMs() };
+    last = { at: monotonicMs(), waited: waitedMs() };
   };
   return {
     async take() {
-      // Collections are told of in a later turn.
-      await nextTurn();
-      await nextTurn();
-      note(observer.takeRecords());
-      const found = {
-        p50: histogram.percentile(50) / nanosecondsInMs,
-        p99: histogram.percentile(99) / nanosecondsInMs,
-        max: histogram.max / nanosecondsInMs,
-        slice: Math.max(longestShort, longestSlice(turns, collections)),
-      };
+      // Before the tracing stops, which holds up the loop.
+      const [seen, short] = [turns, longestShort];
+      const [p50, p99, max] = [histogram.percentile(50), histogram.percentile(99), histogram.max];
+      const slice = Math.max(short, longestSlice(seen, await collections.take()));
       forget();
-      return found;
+      return {
+        p50: p50 / nanosecondsInMs,
+        p99: p99 / nanosecondsInMs,
+        max: max / nanosecondsInMs,
+        slice,
+      };
     },
     forget,
   };

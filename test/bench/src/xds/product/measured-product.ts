@@ -22,7 +22,7 @@ process.once("disconnect", () => {
 });
 const mesh = new Mesh(task.mesh);
 const registry = new MeshRegistry(mesh);
-const loop = task.probe === "loop" ? watchLoop() : undefined;
+const loop = task.probe === "loop" ? await watchLoop() : undefined;
 const signalbox = await createSignalbox(
   { xds: { plaintext: { host: "127.0.0.1", port: 0 } }, debug: { port: 0 } },
   { registries: [registry] },

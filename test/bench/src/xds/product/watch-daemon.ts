@@ -10,7 +10,7 @@ const portFile = process.env[portFileVariable];
 if (isMainThread && portFile !== undefined) await watch(portFile);
 
 async function watch(path: string): Promise<void> {
-  const loop = watchLoop();
+  const loop = await watchLoop();
   const { port, server } = await serveTriggers({ "/loop": () => loop.take() });
   // The daemon ends as if nobody were here.
   server.unref();

@@ -1,0 +1,56 @@
+import { Session } from "node:inspector/promises";
+import { threadId } from "node:worker_threads";
+import type { Collection } from "./longest-slice.ts";
+
+/** Watches when this thread collects garbage. */
+export interface CollectionWatch {
+  /** Those since the last call, in the milliseconds of `monotonicMs`. One may lie within another one. */
+  take(): Promise<readonly Collection[]>;
+}
+
+/** An event of V8's tracing. Times are microseconds of the monotonic clock. */
+interface TraceEvent {
+  readonly ph: string;
+  readonly pid: number;
+  readonly tid: number;
+  readonly ts: number;
+  readonly dur?: number;
+  /** The part of it in which the thread had a core. */
+  readonly tdur?: number;
+}
+
+/** V8's own name of the spans of its collector. Source: `TRACE_GC_CATEGORIES` in V8's src/heap/gc-tracer.h. */
+const category = "disabled-by-default-v8.gc";
+
+/**
+ * Has V8 trace its collector. The entries of `PerformanceObserver` leave out the steps of marking that V8 takes while memory is
+ * allocated: some milliseconds each, and many in one turn, where much is received. Only for the main thread.
+ */
+export async function watchCollections(): Promise<CollectionWatch> {
+  if (threadId !== 0) throw new Error("collections are traced on the main thread only");
+  const session = new Session();
+  session.connect();
+  let found: Collection[] = [];
+  session.on("NodeTracing.dataCollected", ({ params }) => {
+    for (const { dur = 0, ph, pid, tdur = 0, tid, ts } of params.value as unknown as readonly TraceEvent[])
+      // The main thread has the number of its process.
+      if (ph === "X" && tid === pid) found.push({ from: ts / 1000, until: (ts + dur) / 1000, cpu: tdur / 1000 });
+  });
+  const start = () => session.post("NodeTracing.start", { traceConfig: { includedCategories: [category] } });
+  await start();
+  return {
+    async take() {
+      // What was traced is told when it stops.
+      await session.post("NodeTracing.stop");
+      const taken = found;
+      found = [];
+      await start();
+      return taken;
+    },
+  };
+}
+
+/** Milliseconds of the clock that V8's tracing has, too. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
