@@ -204,7 +204,8 @@ func (c *client) subscribe(typeURL string, names []string) error {
 	sort.Strings(add)
 	if c.l.o.names == "own" {
 		own := rand.New(rand.NewPCG(uint64(c.n), 0))
-		own.Shuffle(len(s.list), func(i, j int) { s.list[i], s.list[j] = s.list[j], s.list[i] })
+		rest := s.list[min(1, len(s.list)):]
+		own.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
 	}
 	if c.delta {
 		return c.send(&discoveryv3.DeltaDiscoveryRequest{Node: c.takeNode(), TypeUrl: typeURL,

@@ -74,7 +74,7 @@ func parseFlags() *options {
 	flag.IntVar(&o.conns, "conns", 0, "number of TCP connections shared by the streams; 0 = one per stream, as proxies do")
 	flag.StringVar(&o.mode, "mode", "sotw", "protocol variant: sotw or delta")
 	flag.StringVar(&o.order, "order", "envoy", "subscription order: envoy (CDS, EDS, LDS, RDS one after the other) or parallel (CDS and LDS at once)")
-	flag.StringVar(&o.names, "names", "sorted", "order in which clients name resources: sorted, or own, which is another one for each client and always the same, as with proxies that keep them in hash tables")
+	flag.StringVar(&o.names, "names", "sorted", "order in which clients name resources: sorted, or own, which begins alike and goes on in another order for each client, always the same")
 	flag.StringVar(&o.style, "style", "envoy", "who the clients are: envoy, or grpc, which dials -targets names and takes the listener, routes, cluster and endpoints of each by name (sotw only)")
 	flag.IntVar(&o.targets, "targets", 10, "what each gRPC client dials: target 0 and others that its neighbours do not dial")
 	flag.IntVar(&o.targetsAll, "targets-of", 1, "number of targets that there are")

@@ -46,7 +46,7 @@ export interface Load {
   readonly idle?: number;
   /** They ask for virtual hosts by VHDS; a server that does not know how sends them as always. */
   readonly vhds?: boolean;
-  /** Each names resources in an order of its own, as proxies do that keep the names in hash tables; only in the state of the world. */
+  /** The lists in which clients name resources begin alike and go on in an order of each client's own; only in the state of the world. */
   readonly ownOrder?: boolean;
   /** So many of them read nothing while a churn goes on. */
   readonly slow?: number;

@@ -285,7 +285,7 @@ export const cells: readonly Cell[] = [
   {
     name: "endpoint-1000-orders",
     about:
-      "one endpoint, 1,000 × 10, 100 clients, state of the world, each of which names resources in an order of its own",
+      "one endpoint, 1,000 × 10, 100 clients, state of the world, whose lists of names begin alike and go on in an order of their own",
     ...sides(mesh(1000, 10), delta(100, one("endpoint", 10), { mode: "sotw", ownOrder: true })),
     wanted: wanted(change, lost),
     seconds: 4,
