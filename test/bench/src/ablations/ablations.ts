@@ -104,6 +104,18 @@ export const ablations: readonly Ablation[] = [
     looks: [{ cell: "rule-vhds", figure: "bytes per change and client" }],
   },
   {
+    name: "rest-of-large-requests",
+    what: "large requests that come together are read on in turns",
+    edits: [
+      {
+        file: "xds-server/dist/http2/grpc-stream.js",
+        find: "this.#inbox.empty && this.#context.turns.isSpent()",
+        put: "false",
+      },
+    ],
+    looks: [{ cell: "loop-rules-100", figure: "longest slice, clients come" }],
+  },
+  {
     name: "turns",
     what: "requests and writes take turns of 3 ms",
     edits: [
