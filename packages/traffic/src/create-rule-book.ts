@@ -113,7 +113,8 @@ export function createRuleBook(options: RuleBookOptions = {}, resolve = resolveV
     sendersTo: (host) => virtualServices.sendersTo(host),
     sidecar: (client) => sidecars.of(client),
     gateways: (client) => gateways.of(client),
-    gatewayRoutings: (gateway, client) => virtualServices.gatewayRoutings(gateway, client),
+    gatewayRoutings: (gateway, client) => atOnce(virtualServices.gatheringRoutings(gateway, client)),
+    gatheringRoutings: (gateway, client) => virtualServices.gatheringRoutings(gateway, client),
     envoyPatches: (client) => envoyFilters.patches(client),
     status: () => [...kinds.values()].flatMap((set) => [...set.statuses()]).sort((a, b) => byCodeUnit(a.key, b.key)),
   };

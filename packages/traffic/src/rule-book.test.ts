@@ -50,6 +50,26 @@ describe("the routing of a host", () => {
     expect(book.gatewayRoutings("shop/edge", router("shop"))[0]?.hosts).toEqual(["*"]);
   });
 
+  it("is gathered in steps for a gateway that many objects name, as they were when that began", () => {
+    const objects = Array.from({ length: 50 }, (_, at) =>
+      vs(`shop/v${String(at)}`, [`${String(at)}.test`], { gateways: ["edge"] }, at),
+    );
+    const book = bookOf(objects);
+    const expected = book.gatewayRoutings("shop/edge", router("shop"));
+    expect(expected.map(({ name }) => name)).toEqual(objects.map(({ name }) => name));
+    const steps = book.gatheringRoutings("shop/edge", router("shop"));
+    let taken = 0;
+    for (let step = steps.next(); ; step = steps.next()) {
+      if (step.done === true) {
+        expect(step.value).toBe(expected);
+        break;
+      }
+      if (++taken === 10) book.apply(change([], ["VirtualService/shop/v1", "VirtualService/shop/v40"]));
+    }
+    expect(taken).toBeGreaterThanOrEqual(50);
+    expect(book.gatewayRoutings("shop/edge", router("shop"))).toHaveLength(48);
+  });
+
   it.each([
     ["the exact host before wildcards", "a.example.com", "ns/exact"],
     ["the longest wildcard", "b.example.com", "ns/near"],

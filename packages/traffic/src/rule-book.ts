@@ -95,6 +95,8 @@ export interface RuleBook {
   gateways(client: Client): readonly Rule<Gateway>[];
   /** Routings of VirtualServices bound to a gateway (`<namespace>/<name>`), as a router reads them: in order of precedence, those of one host not merged. */
   gatewayRoutings(gateway: string, client: Client): readonly Routing[];
+  /** The same in steps: a gateway may have thousands. What the rules say as it begins; whoever takes steps hears of a change meanwhile. */
+  gatheringRoutings(gateway: string, client: Client): Steps<readonly Routing[]>;
   /** Patches for this client, in the order in which they are applied. */
   envoyPatches(client: Client): readonly EnvoyPatch[];
   /**

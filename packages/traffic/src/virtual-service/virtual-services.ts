@@ -96,11 +96,14 @@ export class VirtualServices implements RuleIndex<VirtualService> {
     return sorted([...senders].flatMap(({ resolved }) => resolved.hosts));
   }
 
-  /** What `RuleBook.gatewayRoutings` promises. */
-  gatewayRoutings(gateway: string, client: Client): readonly Routing[] {
-    const routings = inOrder(this.#byGateway.get(gateway) ?? nobody, client).flatMap(
-      (bound) => bound.routing(gateway, client) ?? [],
-    );
+  /** What `RuleBook.gatheringRoutings` promises. */
+  *gatheringRoutings(gateway: string, client: Client): Steps<readonly Routing[]> {
+    const routings: Routing[] = [];
+    for (const bound of inOrder(this.#byGateway.get(gateway) ?? nobody, client)) {
+      const routing = bound.routing(gateway, client);
+      if (routing !== undefined) routings.push(routing);
+      yield;
+    }
     return this.#lists.of(routings, () => routings);
   }
 

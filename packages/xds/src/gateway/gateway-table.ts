@@ -13,7 +13,7 @@ import { commonHosts } from "./server-hosts.ts";
 
 /** What route tables are made from. */
 export interface TableContext {
-  readonly book: Pick<RuleBook, "gatewayRoutings">;
+  readonly book: Pick<RuleBook, "gatheringRoutings">;
   readonly client: Client;
   readonly destinations: RouterDestinations;
   readonly settings: MeshSettings;
@@ -119,7 +119,7 @@ export class GatewayTable {
     };
     for (const merged of servers) {
       const redirects = merged.server.tls?.httpsRedirect === true;
-      for (const routing of book.gatewayRoutings(merged.gateway, client)) {
+      for (const routing of yield* book.gatheringRoutings(merged.gateway, client)) {
         yield;
         const common = commonHosts(merged.hosts, routing.namespace, routing.hosts);
         if (common.length === 0) continue;

@@ -328,8 +328,10 @@ describe("changes", () => {
       Object.assign(Object.create(book) as RuleBook, {
         gateways: book.gateways.bind(book),
         destination: book.destination.bind(book),
-        gatewayRoutings: (...asked: Parameters<RuleBook["gatewayRoutings"]>) =>
-          book.gatewayRoutings(...asked).map((routing) => ({ ...routing, http: [{}] })),
+        *gatheringRoutings(...asked: Parameters<RuleBook["gatheringRoutings"]>) {
+          const routings = yield* book.gatheringRoutings(...asked);
+          return routings.map((routing) => ({ ...routing, http: [{}] }));
+        },
       });
     const { scope } = new World(base, { spoil });
     expect([...scope.faults]).toMatchObject([
@@ -344,9 +346,9 @@ describe("changes", () => {
       Object.assign(Object.create(book) as RuleBook, {
         gateways: book.gateways.bind(book),
         destination: book.destination.bind(book),
-        gatewayRoutings: (...asked: Parameters<RuleBook["gatewayRoutings"]>) => {
+        gatheringRoutings: (...asked: Parameters<RuleBook["gatheringRoutings"]>) => {
           if (broken && asked[0] === "edge/gw") throw new Error("broken");
-          return book.gatewayRoutings(...asked);
+          return book.gatheringRoutings(...asked);
         },
       });
     const world = new World(base, { spoil });

@@ -22,12 +22,12 @@ import {
 } from "./merge.ts";
 import { RouterDestinations } from "./router-destinations.ts";
 import { hostNames } from "./server-hosts.ts";
-import { routingsAt, tcpTarget, tlsTargets } from "./server-rules.ts";
+import { gatheringRoutingsAt, tcpTarget, tlsTargets } from "./server-rules.ts";
 import { isPassedTo, sniClusters, sniNames } from "./sni-clusters.ts";
 
 /** What the scope of a router is made from. */
 export interface RouterScopeOptions {
-  readonly book: Pick<RuleBook, "destination" | "gatewayRoutings" | "gateways">;
+  readonly book: Pick<RuleBook, "destination" | "gateways" | "gatheringRoutings">;
   readonly client: Client;
   readonly sight: Pick<Sight, "hosts" | "visible">;
   /** The service that the router reaches by a name, for an alias the one that it stands for. What the sight shows where absent. */
@@ -252,7 +252,8 @@ export class RouterScope implements Scope {
     const { servers } = port;
     this.#ports.set(name, { servers, destinations: this.#ports.get(name)?.destinations ?? new Set() });
     yield* this.#attempt(`listener ${name}`, `listener ${name}`, servers, function* building(scope) {
-      const destinations = scope.#destinationsAt(servers);
+      const destinations = yield* scope.#destinationsAt(servers);
+      if (!scope.#ports.has(name)) return undefined;
       scope.#ports.set(name, { servers, destinations });
       const bytes = yield* encodingGatewayListener(port, scope.#options.style, scope.#rules);
       // Nobody may listen there any more.
@@ -283,9 +284,14 @@ export class RouterScope implements Scope {
   }
 
   /** Hosts on which a listener depends: by rules for connections, and by names that its HTTP filters have to look up. */
-  #destinationsAt(servers: readonly MergedServer[]): ReadonlySet<string> {
-    const routings = servers.filter((server) => !isAuto(server)).flatMap((server) => routingsAt(server, this.#context));
-    return new Set(routings.flatMap(({ destinations }) => destinations.map((host) => host.toLowerCase())));
+  *#destinationsAt(servers: readonly MergedServer[]): Steps<ReadonlySet<string>> {
+    const found = new Set<string>();
+    for (const server of servers) {
+      if (isAuto(server)) continue;
+      for (const { destinations } of yield* gatheringRoutingsAt(server, this.#context))
+        for (const host of destinations) found.add(host.toLowerCase());
+    }
+    return found;
   }
 
   *#passedBy({ hosts }: MergedServer): Iterable<string> {

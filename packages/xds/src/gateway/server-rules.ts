@@ -1,14 +1,22 @@
+import { atOnce, type Steps } from "@signalbox/slices";
 import type { Routing } from "@signalbox/traffic";
 import { tcpRules, tlsRules, type L4Rule, type L4Target } from "../routing/l4-rules.ts";
 import type { TableContext } from "./gateway-table.ts";
 import type { MergedServer } from "./merge.ts";
 import { commonHosts } from "./server-hosts.ts";
 
-/** Routings of VirtualServices that have a host in common with a server. */
-export function routingsAt(merged: MergedServer, { book, client }: TableContext): readonly Routing[] {
-  return book
-    .gatewayRoutings(merged.gateway, client)
-    .filter(({ hosts, namespace }) => commonHosts(merged.hosts, namespace, hosts).length > 0);
+/** Routings of VirtualServices that have a host in common with a server, in steps. */
+export function* gatheringRoutingsAt(merged: MergedServer, { book, client }: TableContext): Steps<readonly Routing[]> {
+  const found: Routing[] = [];
+  for (const routing of yield* book.gatheringRoutings(merged.gateway, client)) {
+    if (commonHosts(merged.hosts, routing.namespace, routing.hosts).length > 0) found.push(routing);
+    yield;
+  }
+  return found;
+}
+
+function routingsAt(merged: MergedServer, context: TableContext): readonly Routing[] {
+  return atOnce(gatheringRoutingsAt(merged, context));
 }
 
 /** Where all connections of a server go: by the first TCP rule that is for it. Ranges of addresses mean nothing at a gateway. */
