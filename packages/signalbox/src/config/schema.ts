@@ -101,7 +101,9 @@ const limitsSchema = z
     receiveBytes: positive.exactOptional().describe("Bytes of one message from a client. Default 4194304."),
     partialBytes: positive
       .exactOptional()
-      .describe("Bytes of unfinished messages that one connection may hold. Default 16777216."),
+      .describe(
+        "Bytes of unfinished messages that one connection may hold; all of one counts once an eighth of it has come. Default 16777216.",
+      ),
     headerListBytes: positive.exactOptional().describe("Bytes of the request headers of one stream. Default 65536."),
     headers: positive.exactOptional().describe("Number of request headers of one stream. Default 128."),
     handshakeMs: positive.exactOptional().describe("Time for the TLS and HTTP/2 handshakes, each. Default 10000."),

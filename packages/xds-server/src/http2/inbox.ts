@@ -43,7 +43,7 @@ export class Inbox {
   /** Delivers a message: at once, or in a later turn while others have theirs, and a large one in several. */
   put(message: ReceivedMessage): void {
     const { empty } = this;
-    const fits = this.#budget.held + message.length <= this.#budget.max;
+    const fits = this.#budget.held + message.bytes.length <= this.#budget.max;
     if (empty && this.#turns.free()) {
       this.#begin(message);
       if (!fits) this.#finishBegun();
@@ -60,7 +60,7 @@ export class Inbox {
         this.#finishBegun();
       }
     } else {
-      this.#budget.held += message.length;
+      this.#budget.held += message.bytes.length;
       this.#waiting.push(message.toKeep());
       if (!empty) return;
       this.#owner.pause();
@@ -78,7 +78,7 @@ export class Inbox {
     if (this.#begun === undefined) {
       const message = this.#waiting.shift();
       if (message !== undefined) {
-        this.#budget.held -= message.length;
+        this.#budget.held -= message.bytes.length;
         this.#begin(message);
       }
     }
@@ -89,10 +89,10 @@ export class Inbox {
 
   /** Delivers a message; it is held while steps of it are left. */
   #begin(message: ReceivedMessage): void {
-    const steps = this.#owner.deliver(message.bytes());
+    const steps = this.#owner.deliver(message.bytes);
     if (steps === undefined) return;
-    this.#begun = { steps, bytes: message.length };
-    this.#budget.held += message.length;
+    this.#begun = { steps, bytes: message.bytes.length };
+    this.#budget.held += message.bytes.length;
   }
 
   /** Returns whether nothing is left of the message. */
@@ -116,7 +116,7 @@ export class Inbox {
 
   #take(): ReceivedMessage[] {
     const taken = this.#waiting.splice(0);
-    for (const { length } of taken) this.#budget.held -= length;
+    for (const { bytes } of taken) this.#budget.held -= bytes.length;
     return taken;
   }
 }

@@ -2,7 +2,7 @@
 export interface TransportLimits {
   /** Largest message that a client may send. A larger one ends its stream with RESOURCE_EXHAUSTED before it is stored. */
   readonly receiveBytes: number;
-  /** Memory for unfinished messages that one connection may hold, over all its streams. It grows with what has come of them. */
+  /** Memory for unfinished messages that one connection may hold, over all its streams. All of a message counts when an eighth of it has come, before that what came. */
   readonly partialBytes: number;
   /** Open streams on one connection. */
   readonly streamsPerConnection: number;

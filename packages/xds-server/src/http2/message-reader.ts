@@ -2,6 +2,7 @@ import { grpcStatus } from "../transport.ts";
 import { ReceivedMessage } from "./received-message.ts";
 
 const prefixBytes = 5;
+const noBytes = new Uint8Array(0);
 
 /** Thrown when the bytes of a client are no gRPC message that the server takes. `status` is the gRPC status to end with. */
 export class MessageError extends Error {
@@ -163,8 +164,9 @@ export class MessageReader {
   }
 
   #take(): ReceivedMessage {
-    const message = ReceivedMessage.kept(this.#pieces, this.#bodyLength);
+    // The pieces before have less room than half of it.
+    const [whole = noBytes] = this.#pieces;
     this.clear();
-    return message;
+    return ReceivedMessage.own(whole);
   }
 }

@@ -10,13 +10,14 @@ export interface CollectionWatch {
 
 /** An event of V8's tracing. Times are microseconds of the monotonic clock. */
 interface TraceEvent {
+  readonly name: string;
   readonly ph: string;
-  readonly pid: number;
   readonly tid: number;
   readonly ts: number;
   readonly dur?: number;
   /** The part of it in which the thread had a core. */
   readonly tdur?: number;
+  readonly args?: { readonly name?: unknown };
 }
 
 /** V8's own name of the spans of its collector. Source: `TRACE_GC_CATEGORIES` in V8's src/heap/gc-tracer.h. */
@@ -30,11 +31,9 @@ export async function watchCollections(): Promise<CollectionWatch> {
   if (threadId !== 0) throw new Error("collections are traced on the main thread only");
   const session = new Session();
   session.connect();
-  let found: Collection[] = [];
+  let events: TraceEvent[] = [];
   session.on("NodeTracing.dataCollected", ({ params }) => {
-    for (const { dur = 0, ph, pid, tdur = 0, tid, ts } of params.value as unknown as readonly TraceEvent[])
-      // The main thread has the number of its process.
-      if (ph === "X" && tid === pid) found.push({ from: ts / 1000, until: (ts + dur) / 1000, cpu: tdur / 1000 });
+    events.push(...(params.value as unknown as readonly TraceEvent[]));
   });
   const start = () => session.post("NodeTracing.start", { traceConfig: { includedCategories: [category] } });
   await start();
@@ -42,12 +41,21 @@ export async function watchCollections(): Promise<CollectionWatch> {
     async take() {
       // What was traced is told when it stops.
       await session.post("NodeTracing.stop");
-      const taken = found;
-      found = [];
+      const taken = events;
+      events = [];
       await start();
-      return taken;
+      return ofMainThread(taken);
     },
   };
+}
+
+/** V8 collects in threads of its own, too; those hold nobody up. */
+function ofMainThread(events: readonly TraceEvent[]): readonly Collection[] {
+  const main = events.find(({ args, name }) => name === "thread_name" && args?.name === "JavaScriptMainThread")?.tid;
+  if (main === undefined) throw new Error("the tracing of Node does not name the main thread");
+  return events
+    .filter(({ ph, tid }) => ph === "X" && tid === main)
+    .map(({ dur = 0, tdur = 0, ts }) => ({ from: ts / 1000, until: (ts + dur) / 1000, cpu: tdur / 1000 }));
 }
 
 /** Milliseconds of the clock that V8's tracing has, too. */

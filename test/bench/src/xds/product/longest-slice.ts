@@ -36,8 +36,8 @@ function ownMs({ from, until, waited }: Turn, collections: readonly Collection[]
     const end = Math.min(until, one.until);
     if (end <= start) continue;
     collecting += end - start;
-    // What lies in the turn only in part, or in another one in part, has a core for as much of that.
-    cpu += (one.cpu * (end - start)) / (one.until - one.from);
+    // Where only a part of it counts, all that it waited may have been in that part.
+    cpu += Math.max(0, end - start - (one.until - one.from - one.cpu));
     reached = end;
   }
   const ms = until - from;

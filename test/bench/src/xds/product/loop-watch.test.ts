@@ -11,6 +11,14 @@ function work(ms: number): void {
   }
 }
 
+it("sees the turn in which it is asked", async () => {
+  const watch = await watchLoop();
+  await delay(20);
+  watch.forget();
+  work(60);
+  expect((await watch.take()).slice).toBeGreaterThan(30);
+});
+
 it("sees a slice of work once, and forgets it when it is taken", async () => {
   const watch = await watchLoop();
   await delay(20);

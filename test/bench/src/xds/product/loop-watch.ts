@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { monotonicMs, watchCollections } from "./collections.ts";
 import { longestSlice, type Turn } from "./longest-slice.ts";
 import type { LoopStats } from "./messages.ts";
@@ -43,6 +44,9 @@ export async function watchLoop(): Promise<LoopWatch> {
   };
   return {
     async take() {
+      // The present turn counts, too: the timer runs at its end.
+      await nextTurn();
+      await nextTurn();
       // Before the tracing stops, which holds up the loop.
       const [seen, short] = [turns, longestShort];
       const [p50, p99, max] = [histogram.percentile(50), histogram.percentile(99), histogram.max];
