@@ -164,7 +164,7 @@ export class MessageReader {
   }
 
   #take(): ReceivedMessage {
-    // The pieces before have less room than half of it.
+    // The pieces before it never have room for all of the body.
     const [whole = noBytes] = this.#pieces;
     this.clear();
     return ReceivedMessage.own(whole);

@@ -33,7 +33,7 @@ export async function watchCollections(): Promise<CollectionWatch> {
   session.connect();
   let events: TraceEvent[] = [];
   session.on("NodeTracing.dataCollected", ({ params }) => {
-    events.push(...(params.value as unknown as readonly TraceEvent[]));
+    events = events.concat(params.value as unknown as TraceEvent[]);
   });
   const start = () => session.post("NodeTracing.start", { traceConfig: { includedCategories: [category] } });
   await start();
