@@ -1,9 +1,10 @@
 import { objectKey, registryId, type ConfigObject } from "@signalbox/model";
 import { atOnce } from "@signalbox/slices";
-import { anyClient, createRuleBook } from "@signalbox/traffic";
+import { anyClient, createRuleBook, type Client } from "@signalbox/traffic";
 import { describe, expect, it } from "vitest";
 import { Directory } from "./directory.ts";
 import { meshSettings } from "./mesh.ts";
+import { entryOf } from "./testing/catalog.ts";
 
 function object(kind: string, name: string, spec: object): ConfigObject {
   const provenance = { registry: registryId("test", "one"), object: name };
@@ -12,12 +13,12 @@ function object(kind: string, name: string, spec: object): ConfigObject {
 
 const routing = (name: string, ...hosts: readonly string[]) =>
   object("VirtualService", name, { hosts, http: [{ route: [{ destination: { host: "web" } }] }] });
+const none = { upserted: [], removed: [] };
 
 /** A directory without services that follows rules. */
 function ruled() {
   const book = createRuleBook();
   const directory = new Directory(meshSettings({}), book);
-  const none = { upserted: [], removed: [] };
   const change = (upserted: readonly ConfigObject[], removed: readonly ConfigObject[] = []): readonly string[] => {
     atOnce(directory.applying(none, book.apply({ upserted, removed: removed.map(objectKey) })));
     return [...directory.hosts()].sort();
@@ -51,5 +52,32 @@ describe("the hosts that only rules know", () => {
   it("are not those of DestinationRules, which give no routes", () => {
     const { change } = ruled();
     expect(change([object("DestinationRule", "one", { host: "a.io" })])).toEqual([]);
+  });
+});
+
+describe("the hosts that clients of a namespace see otherwise", () => {
+  const host = "web.shop.svc.cluster.local";
+  const ports = [{ number: 80, protocol: "HTTP" as const }];
+  const hashing = object("DestinationRule", "web", {
+    host,
+    trafficPolicy: { loadBalancer: { consistentHash: { httpHeaderName: "x-user" } } },
+  });
+  const client = (namespace: string): Client => ({ ...anyClient, namespace });
+
+  it.each([
+    ["a service that only they see", ["far"], "shop"],
+    ["a service with rules that only they have", [], "far"],
+  ])("are also those within a wildcard that leads to %s", (_, exportTo, namespace) => {
+    const book = createRuleBook();
+    const directory = new Directory(meshSettings({}), book);
+    const services = [
+      { hostname: host, namespace: "shop", ports, exportTo },
+      { hostname: "*.a.io", namespace: "shop", ports },
+    ];
+    const rules = { ...none, upserted: [routing("wide", "*.io"), { ...hashing, namespace }] };
+    atOnce(directory.applying({ ...none, upserted: services.map(entryOf) }, book.apply(rules)));
+    expect(atOnce(directory.particular(client("far"), ""))).toContain("*.a.io");
+    expect(directory.isParticular("*.a.io", client("far"), "")).toBe(true);
+    expect(directory.isParticular("*.a.io", client("other"), "")).toBe(false);
   });
 });

@@ -167,28 +167,58 @@ export class Directory {
       if (this.#isLinked(host)) for (const one of this.#linked(host)) found.add(one);
       else found.add(host);
     };
+    const origins = new Set(this.#rulesOfOwn(client));
     yield* each(this.#names.inNamespace(namespace).keys(), (host) => {
-      if (this.#differs(host, namespace)) add(host);
+      if (!this.#differs(host, namespace)) return;
+      add(host);
+      origins.add(host);
     });
     yield* each(this.#names.inDomain(dnsDomain).keys(), add);
-    for (const pattern of this.#rulesOfOwn(client)) {
-      const hosts = isWildcard(pattern) ? [...this.hosts()].filter((host) => coversHost(pattern, host)) : [pattern];
-      for (const host of hosts) {
-        for (const one of [host, ...this.#book.sendersTo(host)])
-          if (!found.has(one) && this.#ruledApart(one, client)) add(one);
-        yield;
-      }
+    for (const host of yield* this.#ruledBy(origins)) {
+      if (!found.has(host) && this.#ruledApart(host, client)) add(host);
+      yield;
     }
     return found;
   }
 
-  /** Are the rules of a host others for these clients than for everybody? */
+  /** All hosts and wildcards that may have other routes or policies where those of some others are different. Found in steps. */
+  *#ruledBy(origins: ReadonlySet<string>): Steps<ReadonlySet<string>> {
+    const ruled = new Set<string>();
+    for (const origin of yield* this.#covered(origins)) {
+      for (const host of [...this.#linked(origin), ...wildcardsOver(origin).filter((one) => this.#byHost.has(one))]) {
+        ruled.add(host);
+        for (const sender of this.#book.sendersTo(host)) ruled.add(sender.toLowerCase());
+      }
+      yield;
+    }
+    return yield* this.#covered(ruled);
+  }
+
+  /** These names, and the hosts that those of them cover which are wildcards. Found in steps. */
+  *#covered(names: ReadonlySet<string>): Steps<ReadonlySet<string>> {
+    const found = new Set(names);
+    if (![...names].some(isWildcard)) return found;
+    yield* each(this.hosts(), (host) => {
+      if (wildcardsOver(host).some((wildcard) => names.has(wildcard))) found.add(host);
+    });
+    return found;
+  }
+
+  /** Are the rules of a host, or what its routes lead to, others for these clients than for everybody? */
   #ruledApart(host: string, client: Client): boolean {
     const own = this.#rulesOfOwn(client);
-    if (own.size === 0) return false;
-    const names = [host, ...(this.#book.routing(host, client)?.destinations ?? [])];
-    if (!names.some((name) => own.has(name) || wildcardsOver(name).some((wildcard) => own.has(wildcard)))) return false;
-    const owner = this.#unruled(host, client)?.entry.service.namespace ?? "";
+    if (own.size === 0 && this.#named.size === 0) return false;
+    if (!this.#byHost.has(host) && !this.#named.has(host)) return false;
+    const mayDiffer = (name: string) =>
+      own.has(name) ||
+      wildcardsOver(name).some((wildcard) => own.has(wildcard)) ||
+      this.#differs(name, client.namespace);
+    const routing = this.#book.routing(host, client);
+    const destinations = (routing?.destinations ?? []).map((name) => name.toLowerCase());
+    // A wildcard has rules of what it covers, too.
+    if (!isWildcard(host) && ![host, ...destinations].some((name) => [...this.#linked(name)].some(mayDiffer)))
+      return false;
+    const owner = this.#unruled(host, client)?.entry.service.namespace ?? routing?.namespace ?? "";
     return this.#ruled.keyOf(host, owner, client) !== this.#ruled.keyOf(host, owner, anyClient);
   }
 

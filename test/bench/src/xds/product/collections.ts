@@ -1,10 +1,11 @@
 import { Session } from "node:inspector/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { threadId } from "node:worker_threads";
 import type { Collection } from "./longest-slice.ts";
 
 /** Watches when this thread collects garbage. */
 export interface CollectionWatch {
-  /** Those since the last call, in the milliseconds of `monotonicMs`. One may lie within another one. */
+  /** Those since the last call, in the milliseconds of `monotonicMs`. One may lie within another one. Takes a moment. */
   take(): Promise<readonly Collection[]>;
 }
 
@@ -19,6 +20,13 @@ interface TraceEvent {
   readonly tdur?: number;
   readonly args?: { readonly name?: unknown };
 }
+
+/**
+ * How long V8's threads get to end the sweeping that they are at. Node writes out the events of all threads as tracing stops, also one
+ * that a thread is just filling in, and reads memory that is nobody's then (`NodeTraceBuffer::Flush` in Node's src/tracing; seen as a
+ * segmentation fault of one process in forty where tracing stopped right after much was allocated).
+ */
+const sweepingMs = 250;
 
 /** V8's own name of the spans of its collector. Source: `TRACE_GC_CATEGORIES` in V8's src/heap/gc-tracer.h. */
 const category = "disabled-by-default-v8.gc";
@@ -39,6 +47,7 @@ export async function watchCollections(): Promise<CollectionWatch> {
   await start();
   return {
     async take() {
+      await delay(sweepingMs);
       // What was traced is told when it stops.
       await session.post("NodeTracing.stop");
       const taken = events;

@@ -48,7 +48,7 @@ export async function watchLoop(): Promise<LoopWatch> {
       await nextTurn();
       await nextTurn();
       // Before the tracing stops, which holds up the loop.
-      const [seen, short] = [turns, longestShort];
+      const [seen, short] = [[...turns], longestShort];
       const [p50, p99, max] = [histogram.percentile(50), histogram.percentile(99), histogram.max];
       const slice = Math.max(short, longestSlice(seen, await collections.take()));
       forget();
