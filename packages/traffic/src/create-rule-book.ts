@@ -20,7 +20,7 @@ import { Gateways } from "./selected/gateways.ts";
 import { Sidecars } from "./selected/sidecars.ts";
 import { Signatures } from "./signatures.ts";
 import { resolveVirtualService } from "./virtual-service/resolve.ts";
-import { sorted } from "./virtual-service/routed-hosts.ts";
+import { sorted } from "./sorted.ts";
 import { VirtualServices } from "./virtual-service/virtual-services.ts";
 
 /** Settings of the mesh that decide how rules are read. */
@@ -108,8 +108,7 @@ export function createRuleBook(options: RuleBookOptions = {}, resolve = resolveV
       sorted([...virtualServices.particular(client), ...destinationRules.particular(client, owners)]),
     routing: (host, client, imports) => virtualServices.routing(host, client, imports),
     destination: (host, owner, client) => destinationRules.destination(host, owner, client),
-    routedHosts: (client, imports) => virtualServices.routedHosts(client, imports),
-    isRouted: (host) => virtualServices.isRouted(host),
+    isRouted: (host, client, imports) => virtualServices.isRouted(host, client, imports),
     sendersTo: (host) => virtualServices.sendersTo(host),
     sidecar: (client) => sidecars.of(client),
     gateways: (client) => gateways.of(client),

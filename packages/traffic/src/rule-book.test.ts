@@ -123,7 +123,7 @@ describe("the routing of a host", () => {
     const book = bookOf([vs("x/first", ["a.test"], {}, 1), vs("y/second", ["a.test"], {}, 2)]);
     const imports = ({ namespace }: { readonly namespace: string }) => namespace === "y";
     expect(book.routing("a.test", anyClient, imports)?.name).toBe("second");
-    expect(book.routedHosts(anyClient, () => false)).toEqual([]);
+    expect([imports, () => false].map((known) => book.isRouted("a.test", anyClient, known))).toEqual([true, false]);
   });
 
   it("leaves out what is for other sources, and goes to the next object where nothing is left", () => {
@@ -206,14 +206,17 @@ describe("routed hosts and senders", () => {
       vs("x/a", ["b.test", "a.test"]),
       vs("x/edge", ["edge.test"], { gateways: ["gw"] }),
       vs("x/own", ["own.test"], { exportTo: ["."] }),
+      vs("x/web", ["web.test"], { http: [to("v", { match: [{ sourceLabels: { app: "web" } }] })] }),
     ]);
-    expect(book.routedHosts(client("y"))).toEqual(["a.test", "b.test"]);
-    expect(book.routedHosts(client("x"))).toEqual(["a.test", "b.test", "own.test"]);
-    expect(book.routedHosts(client("x"))).toBe(book.routedHosts(client("x")));
+    const hosts = ["a.test", "b.test", "edge.test", "own.test", "web.test"];
+    expect(hosts.filter((host) => book.isRouted(host, client("y")))).toEqual(["a.test", "b.test"]);
+    expect(hosts.filter((host) => book.isRouted(host, client("x")))).toEqual(["a.test", "b.test", "own.test"]);
+    expect(hosts.filter((host) => book.isRouted(host))).toEqual(["a.test", "b.test", "own.test", "web.test"]);
+    expect(book.isRouted("web.test", client("x", { app: "web" }))).toBe(true);
     expect(book.sendersTo(fqdn("x-a", "x"))).toEqual(["a.test", "b.test"]);
     expect(book.sendersTo(fqdn("x-edge", "x"))).toEqual([]);
     book.apply(change([], ["VirtualService/x/a"]));
-    expect(book.routedHosts(client("y"))).toEqual([]);
+    expect(hosts.filter((host) => book.isRouted(host, client("y")))).toEqual([]);
     expect(book.sendersTo(fqdn("x-a", "x"))).toEqual([]);
   });
 });

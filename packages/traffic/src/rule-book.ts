@@ -83,10 +83,11 @@ export interface RuleBook {
   routing(host: string, client: Client, imports?: Imports): Routing | undefined;
   /** The destination rules of a host of a service in namespace `owner`, by Istio's order: the client's namespace, the service's, the root namespace. */
   destination(host: string, owner: string, client: Client): DestinationPolicy | undefined;
-  /** Hosts and wildcards of VirtualServices for this mesh client, sorted: some have no service, and get routes nevertheless. */
-  routedHosts(client: Client, imports?: Imports): readonly string[];
-  /** Whether a VirtualService of the mesh, for whichever clients, names exactly this host or wildcard (in lower case). */
-  isRouted(host: string): boolean;
+  /**
+   * Whether a VirtualService of the mesh names exactly this host or wildcard (in lower case): for whichever clients, or, where one is given, with
+   * routes for this client. With `imports`, objects that the client does not know are passed over.
+   */
+  isRouted(host: string, client?: Client, imports?: Imports): boolean;
   /** Hosts whose routing sends to this host, for some client. Sorted. */
   sendersTo(host: string): readonly string[];
   /** The Sidecar of this client (a router has none): its namespace's with a matching selector, its namespace's without one, the root namespace's. */

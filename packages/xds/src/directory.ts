@@ -142,6 +142,11 @@ export class Directory {
     else for (const [name, services] of this.#byHost) if (coversHost(host, name)) yield* services;
   }
 
+  /** Hosts and wildcards that VirtualServices name, for whichever clients. */
+  routed(): IterableIterator<string> {
+    return this.#named.values();
+  }
+
   /** Every host name in use, by services and by rules, in the form that compares. */
   *hosts(): IterableIterator<string> {
     yield* this.#byHost.keys();

@@ -3,6 +3,7 @@ import type { CompiledService } from "./compiled-service.ts";
 import type { Directory, Touch, Touched } from "./directory.ts";
 import { coversHost, isWildcard, wildcardsOver } from "./host-patterns.ts";
 import type { Sight } from "./sight.ts";
+import { each, type Steps } from "@signalbox/slices";
 
 /**
  * What clients see through the imports of a Sidecar, as Istio cuts it: the services that it names; the VirtualServices of the namespaces
@@ -13,21 +14,32 @@ export class ImportedSight implements Sight {
   readonly #directory: Directory;
   readonly #book: RuleBook;
   readonly #imports: EgressImports;
-  #routed: ReadonlySet<string> = new Set();
-  #destinations: ReadonlySet<string> = new Set();
+  /** Hosts that known rules route, with those to which they lead. */
+  readonly #routed = new Map<string, readonly string[]>();
+  /** Hosts to which known routes lead, with how many of these do. */
+  readonly #destinations = new Map<string, number>();
 
-  /** `client` must be this sight's alone: what it is asked about routes is answered by the imports from now on. */
+  /**
+   * `client` must be this sight's alone: what it is asked about routes is answered by the imports from now on. Made without what rules let it
+   * see, which is put in by `filling`.
+   */
   constructor(directory: Directory, book: RuleBook, client: Client, hosts: readonly string[]) {
     this.client = client;
     this.#directory = directory;
     this.#book = book;
     this.#imports = importsOf(hosts, client.namespace);
     directory.routeBy(client, (host) => this.#routing(host));
-    this.#select();
+  }
+
+  /** Puts in what rules let it see. What changes meanwhile has to be told to `following`: whatever comes last for a host reads how it is then. */
+  *filling(): Steps<undefined> {
+    const moved = new Set<string>();
+    yield* each(this.#directory.routed(), (host) => this.#select(host, moved));
+    return undefined;
   }
 
   *hosts(): Iterable<string> {
-    const found = new Set([...this.#routed, ...this.#destinations]);
+    const found = new Set([...this.#routed.keys(), ...this.#destinations.keys()]);
     yield* found;
     for (const host of this.#directory.hosts()) if (!found.has(host)) yield host;
   }
@@ -46,28 +58,60 @@ export class ImportedSight implements Sight {
   }
 
   /** What an event touched, and what came into sight or left it because other routes are selected now. */
-  follow(touched: Touched): Touched {
+  *following(touched: Touched): Steps<Touched> {
     if (touched.rules.hosts.size === 0) return touched;
-    const before = [this.#routed, this.#destinations] as const;
-    this.#select();
+    const moved = new Set<string>();
+    for (const host of yield* this.#ruledBy(touched.rules.hosts)) {
+      this.#select(host, moved);
+      yield;
+    }
     const hosts = new Map<string, Touch>(touched.hosts);
-    for (const host of this.#moved(before)) {
+    for (const host of moved) {
       hosts.set(host, "service");
       // Whether a wildcard has routes of its own depends on what it covers.
       for (const wildcard of wildcardsOver(host)) if (this.#routed.has(wildcard)) hosts.set(wildcard, "service");
+      yield;
     }
     return { ...touched, hosts };
   }
 
-  /** Hosts that rules selected before and do not now, or the other way round. */
-  *#moved([routed, destinations]: readonly [ReadonlySet<string>, ReadonlySet<string>]): Iterable<string> {
-    for (const [before, now] of [
-      [routed, this.#routed],
-      [destinations, this.#destinations],
-    ] as const) {
-      for (const host of before) if (!now.has(host)) yield host;
-      for (const host of now) if (!before.has(host)) yield host;
+  /** Hosts that may be routed otherwise now that the rules of some changed. Found in steps. */
+  *#ruledBy(names: ReadonlySet<string>): Steps<ReadonlySet<string>> {
+    const found = new Set<string>();
+    const wildcards = new Set<string>();
+    for (const name of names) {
+      const host = name.toLowerCase();
+      found.add(host);
+      if (isWildcard(host)) wildcards.add(host);
+      // Connections to a wildcard are matched against the rules of the hosts that it covers, too.
+      for (const wildcard of wildcardsOver(host)) if (this.#routed.has(wildcard)) found.add(wildcard);
+      yield;
     }
+    if (wildcards.size > 0)
+      yield* each(this.#routed.keys(), (host) => {
+        if (wildcardsOver(host).some((wildcard) => wildcards.has(wildcard))) found.add(host);
+      });
+    return found;
+  }
+
+  /** Brings a host to what rules say of it now, and adds what came into sight by it or left it. */
+  #select(host: string, moved: Set<string>): void {
+    const before = this.#routed.get(host);
+    const isRouted = this.#book.isRouted(host, this.client, this.#imports.routing);
+    if (before === undefined && !isRouted) return;
+    const led = isRouted ? (this.#routing(host)?.destinations ?? []).map((one) => one.toLowerCase()) : undefined;
+    if (led === undefined) this.#routed.delete(host);
+    else this.#routed.set(host, led);
+    if (before === undefined || led === undefined) moved.add(host);
+    for (const one of led ?? []) this.#count(one, 1, moved);
+    for (const one of before ?? []) this.#count(one, -1, moved);
+  }
+
+  #count(destination: string, by: 1 | -1, moved: Set<string>): void {
+    const before = this.#destinations.get(destination) ?? 0;
+    if (before + by > 0) this.#destinations.set(destination, before + by);
+    else this.#destinations.delete(destination);
+    if (before === 0 || before + by === 0) moved.add(destination);
   }
 
   /** Services that the imports name come first; those that routes lead to may be of any namespace. */
@@ -77,16 +121,6 @@ export class ImportedSight implements Sight {
       this.#directory.service(host, this.client, imported) ??
       (this.#destinations.has(host) ? this.#directory.service(host, this.client) : undefined)
     );
-  }
-
-  #select(): void {
-    this.#routed = new Set(
-      this.#book.routedHosts(this.client, this.#imports.routing).map((host) => host.toLowerCase()),
-    );
-    const destinations = new Set<string>();
-    for (const host of this.#routed)
-      for (const one of this.#routing(host)?.destinations ?? []) destinations.add(one.toLowerCase());
-    this.#destinations = destinations;
   }
 
   #routing(host: string): Routing | undefined {

@@ -57,7 +57,7 @@ export class RuleUse {
   }
 
   #destinations(client: Client, imports: Knowledge["imports"]): ReadonlySet<string> {
-    const routed = this.#book.routedHosts(client, imports);
+    const routed = [...this.#directory.routed()].filter((host) => this.#book.isRouted(host, client, imports));
     return new Set(routed.flatMap((host) => this.#book.routing(host, client, imports)?.destinations ?? []));
   }
 }

@@ -84,8 +84,13 @@ export class SidecarScope implements Scope {
     this.routes = new OverlayTable(this.#base?.routes ?? new ResourceTable());
   }
 
+  get #sights(): readonly ImportedSight[] {
+    return [this.#all, this.#rest, ...this.#ports.map(({ sight }) => sight)];
+  }
+
   /** Puts in everything in sight. What changes meanwhile has to be told to `updating`: whatever comes last for a host reads how it is then. */
   *filling(): Steps<undefined> {
+    for (const sight of this.#sights) yield* sight.filling();
     yield* this.tables.filling();
     if (this.#base !== undefined) {
       yield* this.#base.filling();
@@ -103,14 +108,14 @@ export class SidecarScope implements Scope {
 
   /** What came into sight of an egress listener is in sight of all parts of it before any of them is brought up to date. */
   *updating(touched: Touched): Steps<undefined> {
-    const all = this.#all.follow(touched);
-    const rest = this.#rest.follow(touched);
-    const followed = this.#ports.map((port) => ({ port, hosts: port.sight.follow(touched).hosts.keys() }));
-    yield* this.tables.updating(all);
+    const seen = new Map<ImportedSight, Touched>();
+    for (const sight of this.#sights) seen.set(sight, yield* sight.following(touched));
+    const touchedIn = (sight: ImportedSight) => seen.get(sight) ?? touched;
+    yield* this.tables.updating(touchedIn(this.#all));
     if (this.#base === undefined) return undefined;
-    yield* this.#base.updating(rest);
-    for (const { hosts, port } of followed) {
-      yield* this.#placeAll(port, hosts);
+    yield* this.#base.updating(touchedIn(this.#rest));
+    for (const port of this.#ports) {
+      yield* this.#placeAll(port, touchedIn(port.sight).hosts.keys());
       if (this.#base.dirty.has(port.number)) port.isDirty = true;
     }
     if (!this.#isFilling) yield* this.#publishPorts();

@@ -10,10 +10,10 @@ import type { Imports } from "../rule-book.ts";
 import type { RuleIndex, Touched } from "../rule-index.ts";
 import type { Rule } from "../rule.ts";
 import { SameList } from "../same-list.ts";
+import { sorted } from "../sorted.ts";
 import { BoundVirtualService } from "./bound.ts";
 import { reachOrder } from "./reach.ts";
 import { delegatesOf, isDelegate, type resolveVirtualService } from "./resolve.ts";
-import { RoutedHosts, sorted } from "./routed-hosts.ts";
 import { routingOf } from "./sources.ts";
 
 const nobody: ReadonlySet<BoundVirtualService> = new Set();
@@ -36,9 +36,6 @@ export class VirtualServices implements RuleIndex<VirtualService> {
   readonly #special = new Set<BoundVirtualService>();
   readonly #composites = new SameList<object, Routing>();
   readonly #lists = new SameList<Routing, readonly Routing[]>();
-  /** Hosts that every client gets routes for, with how many VirtualServices give them. */
-  readonly #common = new Map<string, number>();
-  readonly #routed = new RoutedHosts();
 
   constructor(domain: NameDomain, resolve: typeof resolveVirtualService) {
     this.#domain = domain;
@@ -78,16 +75,13 @@ export class VirtualServices implements RuleIndex<VirtualService> {
     return this.#compose(http, layer4);
   }
 
-  /** What `RuleBook.routedHosts` promises. */
-  routedHosts(client: Client, imports?: Imports): readonly string[] {
-    if (imports !== undefined) return sorted(this.#seenHosts(this.#bound.values(), client, imports));
-    const more = sorted([...this.#seenHosts(this.#special, client)].filter((host) => !this.#common.has(host)));
-    return this.#routed.of(this.#common.keys(), more);
-  }
-
   /** What `RuleBook.isRouted` promises. */
-  isRouted(host: string): boolean {
-    return this.#meshHosts.get(host) !== undefined;
+  isRouted(host: string, client?: Client, imports?: Imports): boolean {
+    const named = this.#meshHosts.get(host);
+    if (named === undefined || client === undefined) return named !== undefined;
+    for (const bound of named)
+      if (sees(bound, client, imports) && bound.routing(meshGateway, client) !== undefined) return true;
+    return false;
   }
 
   /** What `RuleBook.sendersTo` promises. */
@@ -237,7 +231,6 @@ export class VirtualServices implements RuleIndex<VirtualService> {
     }
     for (const gateway of bound.resolved.gateways) put(this.#byGateway, gateway, bound);
     if (!bound.public || bound.conditional) this.#special.add(bound);
-    else this.#countCommon(bound, 1);
   }
 
   #remove(bound: BoundVirtualService): void {
@@ -245,28 +238,7 @@ export class VirtualServices implements RuleIndex<VirtualService> {
     for (const host of bound.destinations) drop(this.#byDestination, host, bound);
     for (const gateway of bound.resolved.gateways) drop(this.#byGateway, gateway, bound);
     this.#layer4.delete(bound);
-    if (!this.#special.delete(bound)) this.#countCommon(bound, -1);
-  }
-
-  #countCommon(bound: BoundVirtualService, by: number): void {
-    if (bound.routing(meshGateway, anyClient) === undefined) return;
-    for (const host of bound.resolved.hosts) {
-      const before = this.#common.get(host) ?? 0;
-      if (before + by > 0) this.#common.set(host, before + by);
-      else this.#common.delete(host);
-      if (before === 0 || before + by === 0) this.#routed.forget();
-    }
-  }
-
-  *#seenHosts(
-    all: Iterable<BoundVirtualService>,
-    client: Client,
-    imports?: Imports,
-  ): Generator<string, void, undefined> {
-    for (const bound of all) {
-      if (!bound.inMesh || !sees(bound, client, imports)) continue;
-      if (bound.routing(meshGateway, client) !== undefined) yield* bound.resolved.hosts;
-    }
+    this.#special.delete(bound);
   }
 }
 
