@@ -52,6 +52,11 @@ func main() {
 	if err == nil {
 		err = l.run(ctx, rep)
 	}
+	if err == nil {
+		// All clients went at once, and the server has yet to see it.
+		time.Sleep(o.quiet)
+		err = l.sample(rep, "gone")
+	}
 	if err != nil {
 		rep.Error = err.Error()
 	}

@@ -50,6 +50,7 @@ function remarksOf({ name, wanted }: Cell, { report: { samples } }: SceneReport)
     ["start", samples.before],
     ["sync", samples.settled],
     ["changes", samples.after_changes ?? samples.after_churn],
+    ["clients go", samples.gone],
   ] as const;
   return phases.flatMap(([phase, sample]) => {
     const { loop, slices = [] } = sample?.server ?? {};

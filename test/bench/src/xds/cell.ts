@@ -90,6 +90,7 @@ export type FigureName =
   | "longest slice, start"
   | "longest slice, clients come"
   | "longest slice, changes"
+  | "longest slice, clients go"
   | "start until ready"
   | "start until first client has all"
   | "resident memory after start"

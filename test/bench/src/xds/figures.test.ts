@@ -63,9 +63,14 @@ describe("figures of a scene", () => {
 
   it("tell the longest slice of each phase apart", () => {
     const loop = (slice: number) => sample(5, { loop: { p50: 1, p99: 2, max: 100, slice } });
-    const samples = { ...report().samples, before: loop(3), settled: loop(4), after_changes: loop(5) };
-    const phases = ["longest slice, start", "longest slice, clients come", "longest slice, changes"] as const;
-    expect(phases.map((phase) => figureOf(phase, { report: report({ samples }) }))).toEqual([3, 4, 5]);
+    const samples = { ...report().samples, before: loop(3), settled: loop(4), after_changes: loop(5), gone: loop(6) };
+    const phases = [
+      "longest slice, start",
+      "longest slice, clients come",
+      "longest slice, changes",
+      "longest slice, clients go",
+    ] as const;
+    expect(phases.map((phase) => figureOf(phase, { report: report({ samples }) }))).toEqual([3, 4, 5, 6]);
   });
 
   it("count the start of the process and the sync of its first client together", () => {

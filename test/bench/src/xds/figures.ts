@@ -56,6 +56,7 @@ const recipes: Readonly<Record<FigureName, Recipe>> = {
     unit: "ms",
     of: ({ report: { samples } }) => (samples.after_churn ?? samples.after_changes)?.server?.loop?.slice,
   },
+  "longest slice, clients go": { unit: "ms", of: ({ report: { samples } }) => samples.gone?.server?.loop?.slice },
   "start until ready": { unit: "ms", of: ({ readyMs }) => readyMs },
   "start until first client has all": {
     unit: "ms",

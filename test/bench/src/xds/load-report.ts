@@ -64,7 +64,7 @@ export interface LoadReport {
     readonly server_cpu_s: number;
   };
   readonly samples: Readonly<
-    Partial<Record<"before" | "in_sync" | "settled" | "after_changes" | "after_churn" | "after_hold", Sample>>
+    Partial<Record<"before" | "in_sync" | "settled" | "after_changes" | "after_churn" | "after_hold" | "gone", Sample>>
   >;
 }
 

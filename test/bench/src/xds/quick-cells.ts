@@ -52,7 +52,13 @@ export const quickCells: readonly Cell[] = [
       probe: "loop",
     },
     wanted: wanted(
-      ["longest slice, start", "longest slice, clients come", "longest slice, changes", "change to client, lost"],
+      [
+        "longest slice, start",
+        "longest slice, clients come",
+        "longest slice, changes",
+        "longest slice, clients go",
+        "change to client, lost",
+      ],
       lost,
     ),
     seconds: 3,
