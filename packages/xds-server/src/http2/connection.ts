@@ -19,6 +19,8 @@ export interface ConnectionContext {
   readonly turns: Turns;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  /** The client has begun a stream. */
+  readonly arrived: () => void;
   /** A connection, stream or message was turned away or cut off. */
   readonly refused: (peer: string, reason: string) => void;
 }
@@ -38,6 +40,9 @@ export class Connection {
   readonly #openedAt: number;
   readonly #ageMs: number;
   #ready = false;
+  #served = false;
+  /** What ended a stream last; an error of the connection ends all that are open. */
+  #streamError: Error | undefined;
   #going = false;
   #bytesRead = 0;
   #aliveAt: number;
@@ -113,9 +118,9 @@ export class Connection {
   #listen(): void {
     const session = this.#session;
     session.on("stream", (stream, headers) => {
-      stream.on("error", () => {
-        // "close" follows, and does all there is to do.
-      });
+      // "close" follows, and does all there is to do.
+      stream.on("error", (error) => (this.#streamError = error));
+      this.#context.arrived();
       // A thousand clients may come together. What a stream brings until its turn waits in it.
       this.#coming++;
       this.#context.turns.run(() => {
@@ -125,8 +130,11 @@ export class Connection {
     });
     session.once("remoteSettings", () => (this.#ready = true));
     session.on("error", (error: NodeJS.ErrnoException) => {
-      // Errors of the system mean that the client is gone, which is its right.
-      if (error.code?.startsWith("ERR_HTTP2_")) this.#context.refused(this.peer.address, `HTTP/2: ${error.message}`);
+      // Errors of the system mean that the client is gone, which is its right. So does the GOAWAY of a grpc-go client that has closed its streams: it
+      // names the highest stream there can be as the last one that it took, and the server opened none, which nghttp2 does not allow.
+      const isGone = this.#served && this.#streamError !== error;
+      if (error.code?.startsWith("ERR_HTTP2_") && !isGone)
+        this.#context.refused(this.peer.address, `HTTP/2: ${error.message}`);
       this.#destroyBy = this.#context.now();
     });
     session.on("close", () => {
@@ -159,6 +167,7 @@ export class Connection {
       ended: () => this.#linger(http),
       refused: (reason) => this.#context.refused(this.peer.address, reason),
     });
+    this.#served = true;
     this.#streams.add(stream);
     http.once("close", () => {
       this.#streams.delete(stream);

@@ -213,7 +213,8 @@ export class GrpcStream implements StreamCall {
   }
 
   #halfClosed(): void {
-    if (this.#ending !== undefined) return;
+    // What was reset ends, too, and "close" follows.
+    if (this.#ending !== undefined || this.#http.closed) return;
     if (!this.#inbox.empty) {
       this.#halfClosedLater = true;
       return;
@@ -289,7 +290,8 @@ export class GrpcStream implements StreamCall {
     const write = this.#pending;
     this.#pending = undefined;
     if (write !== undefined) this.#guard(write.done);
-    this.#tellClosed();
+    // A thousand clients may go together.
+    this.#context.turns.run(() => this.#tellClosed());
   }
 
   #tellClosed(): void {

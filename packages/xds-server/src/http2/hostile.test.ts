@@ -94,6 +94,31 @@ describe("a connection that is not HTTP/2", () => {
   });
 });
 
+describe("a client that goes as grpc-go does", () => {
+  const reset = rawFrame(frameType.reset, 0, 1, Buffer.from("00000008", "hex"));
+  // The last stream that it took: the highest number there is, though the server opened none.
+  const goAway = rawFrame(frameType.goAway, 0, 0, Buffer.from("7fffffff00000000", "hex"));
+
+  it("is not refused, once its streams are closed", async () => {
+    const { port, refusals, listener } = await start();
+    const client = await raw(port, preface, settings, callFrame(1));
+    await waitFor(() => listener.status().streams === 1, "a stream");
+    client.socket.end(Buffer.concat([reset, goAway]));
+    await waitFor(() => listener.status().sockets === 0, "no socket left");
+    expect(refusals).toEqual([]);
+  });
+
+  it.each([
+    ["opened none", []],
+    ["has one open", [callFrame(1)]],
+  ])("is refused for its mistake where it %s", async (_, frames) => {
+    const { port, refusals, listener } = await start();
+    await raw(port, preface, settings, ...frames, goAway);
+    await waitFor(() => refusals.length > 0 && listener.status().sockets === 0, "a refusal, and no socket left");
+    expect(refusals).toEqual(["HTTP/2: Protocol error"]);
+  });
+});
+
 describe("a request that is no gRPC call", () => {
   it.each([
     ["another content type", { "content-type": "application/json" }, 415],

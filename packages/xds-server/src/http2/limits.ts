@@ -12,7 +12,10 @@ export interface TransportLimits {
   readonly headerListBytes: number;
   /** Number of request headers of one stream. */
   readonly headers: number;
-  /** From accept to the end of the HTTP/2 preface, with TLS from accept to the end of the TLS handshake and again from there. */
+  /**
+   * From accept, or its turn where many come together, to the end of the HTTP/2 preface; with TLS to the end of the TLS handshake and again
+   * from there.
+   */
   readonly handshakeMs: number;
   /** A connection without streams is closed after this time. */
   readonly idleMs: number;

@@ -10,9 +10,13 @@ import { grpcStatus } from "../transport.ts";
 import type { AcceptStream } from "../transport.ts";
 import { peerIdentities } from "../tls/identities.ts";
 import { Turns } from "../turns.ts";
+import { Arrivals, type ArrivalLimits } from "./arrivals.ts";
 import { Connection } from "./connection.ts";
 import type { TransportLimits } from "./limits.ts";
 
+/** Of connections that come together. With TLS each costs the event loop about a millisecond before it is a connection. */
+const plaintextArrivals: ArrivalLimits = { max: 64, patienceMs: 10 };
+const tlsArrivals: ArrivalLimits = { max: 12, patienceMs: 10 };
 const longestSweepMs = 1_000;
 const shortestSweepMs = 10;
 const drainStepMs = 20;
@@ -46,6 +50,9 @@ export class GrpcListener {
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<Connection>();
   readonly #turns = new Turns(() => performance.now());
+  readonly #arrivals: Arrivals;
+  /** What to call when a connection with TLS has arrived, by its address. */
+  readonly #inHandshake = new Map<string, () => void>();
   readonly #sweepMs: number;
   #sweep: NodeJS.Timeout | undefined;
   #sweptAt = 0;
@@ -59,9 +66,10 @@ export class GrpcListener {
     this.#options = options;
     this.#sweepMs = sweepEvery(options.limits);
     const { limits, tls } = options;
-    if (tls === undefined) {
-      this.#server = createServer({ noDelay: true }, (socket) => this.#connectInTurn(socket, () => []));
-    } else {
+    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    this.#arrivals = new Arrivals(this.#turns, tls === undefined ? plaintextArrivals : tlsArrivals);
+    if (tls !== undefined) {
+      // It has no port of its own: it is given the sockets that were let in.
       this.#tlsServer = createTlsServer({
         ...tls,
         requestCert: true,
@@ -69,13 +77,10 @@ export class GrpcListener {
         ALPNProtocols: ["h2"],
         minVersion: "TLSv1.2",
         handshakeTimeout: limits.handshakeMs,
-        noDelay: true,
       });
       this.#acceptTls(this.#tlsServer);
-      this.#server = this.#tlsServer;
     }
     this.#server.maxConnections = limits.connections;
-    this.#server.on("connection", (socket) => this.#track(socket));
     this.#server.on("drop", (data) => {
       options.onRefused(`${data?.remoteAddress ?? ""}:${data?.remotePort ?? 0}`, "too many connections");
     });
@@ -155,13 +160,32 @@ export class GrpcListener {
     return this.drain(0);
   }
 
-  #track(socket: Socket): void {
+  /** A thousand clients may come together. What a socket reads until it is let in it gives to TLS or HTTP/2 then. */
+  #accept(socket: Socket): void {
     this.#sockets.add(socket);
     socket.on("error", () => {
       // "close" follows; HTTP/2 and TLS report what matters.
     });
     socket.once("close", () => this.#sockets.delete(socket));
     if (this.#closing !== undefined) socket.destroy();
+    else this.#arrivals.take((arrived) => this.#letIn(socket, arrived));
+  }
+
+  #letIn(socket: Socket, arrived: () => void): void {
+    if (socket.destroyed || this.#closing !== undefined) {
+      socket.destroy();
+      arrived();
+      return;
+    }
+    socket.once("close", arrived);
+    if (this.#tlsServer === undefined) {
+      this.#connect(socket, [], arrived);
+      return;
+    }
+    const address = addressOf(socket);
+    this.#inHandshake.set(address, arrived);
+    socket.once("close", () => this.#inHandshake.delete(address));
+    this.#tlsServer.emit("connection", socket);
   }
 
   #acceptTls(server: TlsServer): void {
@@ -173,7 +197,11 @@ export class GrpcListener {
       socket.on("error", () => {
         // As above: "close" follows.
       });
-      if (socket.alpnProtocol === "h2") this.#connectInTurn(socket, () => peerIdentities(socket));
+      const address = addressOf(socket);
+      const arrived = this.#inHandshake.get(address) ?? (() => {});
+      this.#inHandshake.delete(address);
+      if (socket.alpnProtocol === "h2")
+        this.#turns.run(() => this.#connect(socket, socket.destroyed ? [] : peerIdentities(socket), arrived));
       else {
         this.#options.onRefused(addressOf(socket), "TLS: the client did not offer h2");
         socket.destroy();
@@ -181,24 +209,20 @@ export class GrpcListener {
     });
   }
 
-  /** A thousand clients that come back together are accepted together. What a socket reads until its turn it gives to HTTP/2 then. */
-  #connectInTurn(socket: Socket, identities: () => readonly string[]): void {
-    this.#turns.run(() => this.#connect(socket, identities));
-  }
-
-  #connect(socket: Socket, identities: () => readonly string[]): void {
+  #connect(socket: Socket, identities: readonly string[], arrived: () => void): void {
     if (socket.destroyed || this.#closing !== undefined) {
       socket.destroy();
       return;
     }
     const connection = new Connection(
       socket,
-      { address: addressOf(socket), identities: identities() },
+      { address: addressOf(socket), identities },
       {
         limits: this.#options.limits,
         accept: this.#options.accept,
         turns: this.#turns,
         now: () => this.#now,
+        arrived,
         refused: this.#options.onRefused,
       },
     );

@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
 export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 /** Frame types by name. Source: RFC 9113, 6. */
-export const frameType = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, windowUpdate: 8 } as const;
+export const frameType = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goAway: 7, windowUpdate: 8 } as const;
 
 /** An HTTP/2 frame; `length` may lie. */
 export function rawFrame(type: number, flags: number, stream: number, payload: Uint8Array, length?: number): Buffer {

@@ -91,6 +91,7 @@ export type FigureName =
   | "longest slice, clients come"
   | "longest slice, changes"
   | "longest slice, clients go"
+  | "longest slice, product's functions"
   | "start until ready"
   | "start until first client has all"
   | "resident memory after start"

@@ -54,15 +54,16 @@ describe("figures of a scene", () => {
   });
 
   it("take the longest delay of the event loop from all of the time", () => {
-    const loop = (max: number) => sample(5, { loop: { p50: 1, p99: 2, max, slice: max / 2 } });
+    const loop = (max: number) => sample(5, { loop: { p50: 1, p99: 2, max, slice: max / 2, own: max / 3 } });
     const samples = { ...report().samples, settled: loop(90), after_changes: loop(8) };
     const seen = { report: report({ samples }) };
     expect(figureOf("event loop delay, longest", seen)).toBe(90);
     expect(figureOf("event loop delay, p99", seen)).toBe(2);
+    expect(figureOf("longest slice, product's functions", seen)).toBe(30);
   });
 
   it("tell the longest slice of each phase apart", () => {
-    const loop = (slice: number) => sample(5, { loop: { p50: 1, p99: 2, max: 100, slice } });
+    const loop = (slice: number) => sample(5, { loop: { p50: 1, p99: 2, max: 100, slice, own: 0 } });
     const samples = { ...report().samples, before: loop(3), settled: loop(4), after_changes: loop(5), gone: loop(6) };
     const phases = [
       "longest slice, start",

@@ -1,6 +1,6 @@
 import type { FigureName } from "./cell.ts";
 import type { LoadReport, Sample, TypeCount } from "./load-report.ts";
-import type { ServerStats } from "./product/messages.ts";
+import type { LoopStats, ServerStats } from "./product/messages.ts";
 import type { SceneReport } from "./run-scene.ts";
 
 /** The unit of each figure, and how it follows from what the clients saw; undefined where the scene does not say. */
@@ -49,7 +49,7 @@ const recipes: Readonly<Record<FigureName, Recipe>> = {
   "resident memory": { unit: "MiB", of: ({ report }) => lastSample(report).rss_mib },
   "event loop delay, p50": { unit: "ms", of: ({ report }) => lastSample(report).server?.loop?.p50 },
   "event loop delay, p99": { unit: "ms", of: ({ report }) => lastSample(report).server?.loop?.p99 },
-  "event loop delay, longest": { unit: "ms", of: ({ report }) => longestDelay(report) },
+  "event loop delay, longest": { unit: "ms", of: ({ report }) => longestOf(report, ({ max }) => max) },
   "longest slice, start": { unit: "ms", of: ({ report: { samples } }) => samples.before?.server?.loop?.slice },
   "longest slice, clients come": { unit: "ms", of: ({ report: { samples } }) => samples.settled?.server?.loop?.slice },
   "longest slice, changes": {
@@ -57,6 +57,7 @@ const recipes: Readonly<Record<FigureName, Recipe>> = {
     of: ({ report: { samples } }) => (samples.after_churn ?? samples.after_changes)?.server?.loop?.slice,
   },
   "longest slice, clients go": { unit: "ms", of: ({ report: { samples } }) => samples.gone?.server?.loop?.slice },
+  "longest slice, product's functions": { unit: "ms", of: ({ report }) => longestOf(report, ({ own }) => own) },
   "start until ready": { unit: "ms", of: ({ readyMs }) => readyMs },
   "start until first client has all": {
     unit: "ms",
@@ -107,10 +108,10 @@ function idleShare({ samples: { after_changes, after_churn, after_hold, settled 
   return (100 * (after_hold.cpu_s - from.cpu_s)) / (after_hold.at_s - from.at_s);
 }
 
-/** The longest delay of all: while clients came, and after. */
-function longestDelay({ samples }: LoadReport): number | undefined {
-  const found = [samples.settled, samples.after_changes, samples.after_churn].flatMap(
-    (sample) => sample?.server?.loop?.max ?? [],
+/** The longest of all: while clients came, while they were there, and while they went. */
+function longestOf({ samples }: LoadReport, timeOf: (loop: LoopStats) => number): number | undefined {
+  const found = [samples.settled, samples.after_changes, samples.after_churn, samples.gone].flatMap((sample) =>
+    sample?.server?.loop === undefined ? [] : [timeOf(sample.server.loop)],
   );
   return found.length === 0 ? undefined : Math.max(...found);
 }

@@ -8,6 +8,7 @@ const slices = [
   "longest slice, clients come",
   "longest slice, changes",
   "longest slice, clients go",
+  "longest slice, product's functions",
 ] as const;
 const figures: readonly FigureName[] = [
   "event loop delay, p50",

@@ -57,6 +57,7 @@ export const quickCells: readonly Cell[] = [
         "longest slice, clients come",
         "longest slice, changes",
         "longest slice, clients go",
+        "longest slice, product's functions",
         "change to client, lost",
       ],
       lost,

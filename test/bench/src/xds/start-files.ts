@@ -86,7 +86,9 @@ interface Started {
 /** The larger figures of several processes. */
 function largest(all: readonly LoopStats[]): Pick<ServerStats, "loop"> {
   const of = (name: keyof LoopStats): number => Math.max(...all.map((one) => one[name]));
-  return all.length === 0 ? {} : { loop: { p50: of("p50"), p99: of("p99"), max: of("max"), slice: of("slice") } };
+  return all.length === 0
+    ? {}
+    : { loop: { p50: of("p50"), p99: of("p99"), max: of("max"), slice: of("slice"), own: of("own") } };
 }
 
 async function startEngine(bus: "nats" | "redis", signal: AbortSignal) {

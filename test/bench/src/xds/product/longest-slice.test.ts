@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { longestSlice, type Collection, type Turn } from "./longest-slice.ts";
+import { longestSlice, longestWithin, type Collection, type Turn } from "./longest-slice.ts";
 
 const turn = (from: number, until: number, waited = 0): Turn => ({ from, until, waited });
 const collection = (from: number, until: number, cpu = until - from): Collection => ({ from, until, cpu });
@@ -35,4 +35,14 @@ it.each<[string, readonly Turn[], readonly Collection[], number]>([
   ["clocks that disagree give nothing below zero", [turn(0, 3, 5)], [], 0],
 ])("%s", (_, turns, collections, ms) => {
   expect(longestSlice(turns, collections)).toBeCloseTo(ms, 9);
+});
+
+it.each<[string, readonly Turn[], readonly Collection[], number]>([
+  ["adds up what lies in one turn, and no more of it than does", [turn(0, 10), turn(10, 30)], [], 9],
+  ["is no longer than the turn without waiting", [turn(10, 30, 13)], [], 7],
+  ["is no longer than the turn without collections", [turn(10, 30)], [collection(12, 28)], 4],
+  ["is nothing without turns", [], [], 0],
+])("time in some stretches %s", (_, turns, collections, ms) => {
+  const stretches = [5, 15, 25].map((from) => ({ from, until: from + 4 }));
+  expect(longestWithin(turns, collections, [...stretches, { from: 29, until: 40 }])).toBeCloseTo(ms, 9);
 });

@@ -22,9 +22,31 @@ export interface Collection extends Stretch {
  * collection had of a core; both leave too much, and the less counts. Zero without turns.
  */
 export function longestSlice(turns: readonly Turn[], collections: readonly Collection[]): number {
-  // One that is within another one comes behind it.
-  const inOrder = [...collections].sort((a, b) => a.from - b.from || b.until - a.until);
+  const inOrder = ordered(collections);
   return turns.reduce((longest, turn) => Math.max(longest, ownMs(turn, inOrder)), 0);
+}
+
+/** The longest time of one turn in some stretches, which do not overlap. Never more than `longestSlice` says of that turn. */
+export function longestWithin(
+  turns: readonly Turn[],
+  collections: readonly Collection[],
+  stretches: readonly Stretch[],
+): number {
+  const within = ({ from, until }: Turn) =>
+    stretches.reduce((sum, one) => sum + Math.max(0, Math.min(until, one.until) - Math.max(from, one.from)), 0);
+  const inOrder = ordered(collections);
+  let longest = 0;
+  // The longest first: there are thousands, and most are shorter than what was found by then.
+  for (const { ms, turn } of turns.map((turn) => ({ ms: ownMs(turn, inOrder), turn })).sort((a, b) => b.ms - a.ms)) {
+    if (ms <= longest) break;
+    longest = Math.max(longest, Math.min(ms, within(turn)));
+  }
+  return longest;
+}
+
+/** One that is within another one comes behind it. */
+function ordered(collections: readonly Collection[]): readonly Collection[] {
+  return [...collections].sort((a, b) => a.from - b.from || b.until - a.until);
 }
 
 function ownMs({ from, until, waited }: Turn, collections: readonly Collection[]): number {

@@ -19,6 +19,20 @@ it("sees the turn in which it is asked", async () => {
   expect((await watch.take()).slice).toBeGreaterThan(30);
 });
 
+it("tells how much of it was in functions that are meant", async () => {
+  const [meant, others] = [
+    await watchLoop((url) => url.includes("loop-watch.test")),
+    await watchLoop((url) => url.includes("elsewhere")),
+  ];
+  await delay(20);
+  for (const watch of [meant, others]) watch.forget();
+  work(60);
+  const { own, slice } = await meant.take();
+  expect(own).toBeGreaterThan(30);
+  expect(own).toBeLessThanOrEqual(slice);
+  expect((await others.take()).own).toBe(0);
+});
+
 it("sees a slice of work once, and forgets it when it is taken", async () => {
   const watch = await watchLoop();
   await delay(20);

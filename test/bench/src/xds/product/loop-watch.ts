@@ -2,8 +2,10 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { monotonicMs, watchCollections } from "./collections.ts";
-import { longestSlice, type Turn } from "./longest-slice.ts";
+import { stretchesUnder } from "../profile/cpu-profile.ts";
+import { longestSlice, longestWithin, type Turn } from "./longest-slice.ts";
 import type { LoopStats } from "./messages.ts";
+import { ProcessProfiler } from "./profiler.ts";
 
 /** Watches the event loop of this process. */
 export interface LoopWatch {
@@ -16,18 +18,23 @@ export interface LoopWatch {
 /** A turn that is shorter is like any other: only the longest of these is remembered. */
 const shortMs = 2;
 const nanosecondsInMs = 1e6;
+const lookEveryMicroseconds = 1000;
+
+/** Is it a built module of the product? */
+const isOfProduct = (url: string): boolean => /\/(?:packages|adapters)\/[^/]+\/dist\//.test(url);
 
 /**
- * Watches how late timers of one millisecond are, and how long the loop does not turn without garbage collection being the reason. The
- * watching itself costs about a hundredth of a core. It does not keep the process alive.
+ * Watches how late timers of one millisecond are, how long the loop does not turn without garbage collection being the reason, and for how long
+ * of it functions are to blame that are `meant`. The watching itself costs some hundredths of a core. It does not keep the process alive.
  */
-export async function watchLoop(): Promise<LoopWatch> {
+export async function watchLoop(isMeant = isOfProduct): Promise<LoopWatch> {
   const histogram = monitorEventLoopDelay({ resolution: 1 });
   histogram.enable();
   const waitedMs = readWaited();
   let turns: Turn[] = [];
   let longestShort = 0;
   const collections = await watchCollections();
+  const functions = new ProcessProfiler(lookEveryMicroseconds);
   let last = { at: monotonicMs(), waited: waitedMs() };
   setInterval(() => {
     const tick = { at: monotonicMs(), waited: waitedMs() };
@@ -50,13 +57,17 @@ export async function watchLoop(): Promise<LoopWatch> {
       // Before the tracing stops, which holds up the loop.
       const [seen, short] = [[...turns], longestShort];
       const [p50, p99, max] = [histogram.percentile(50), histogram.percentile(99), histogram.max];
-      const slice = Math.max(short, longestSlice(seen, await collections.take()));
+      const stretches = stretchesUnder(functions.cpu(), isMeant);
+      const collected = await collections.take();
+      const slice = Math.max(short, longestSlice(seen, collected));
+      const own = longestWithin(seen, collected, stretches);
       forget();
       return {
         p50: p50 / nanosecondsInMs,
         p99: p99 / nanosecondsInMs,
         max: max / nanosecondsInMs,
         slice,
+        own,
       };
     },
     forget,

@@ -1,4 +1,5 @@
 import type { Profiler } from "node:inspector";
+import type { Stretch } from "../product/longest-slice.ts";
 
 /** What one function cost. */
 export interface FunctionCost {
@@ -43,6 +44,22 @@ export function functionsWithin(profile: Profiler.Profile, from: number, until: 
     found.set(name, (found.get(name) ?? 0) + Math.min(ms, (until - at) / 1000));
   }
   return found;
+}
+
+/**
+ * When functions of some files ran, or what these called: stretches in milliseconds of the profile's clock. Collecting garbage is under no
+ * function.
+ */
+export function stretchesUnder(profile: Profiler.Profile, isMeant: (url: string) => boolean): readonly Stretch[] {
+  const meant = new Set<number>();
+  // A node comes before its children.
+  for (const { callFrame, children = [], id } of profile.nodes) {
+    if (isMeant(callFrame.url)) meant.add(id);
+    if (meant.has(id)) for (const child of children) meant.add(child);
+  }
+  return samplesOf(profile).flatMap(({ at, id, ms }) =>
+    meant.has(id) ? [{ from: at / 1000, until: at / 1000 + ms }] : [],
+  );
 }
 
 /** A function's name with its file, as short as it can be told from others. */

@@ -1,6 +1,6 @@
 import type { HeapProfiler, Profiler } from "node:inspector";
 import { expect, it } from "vitest";
-import { frameName, functionCosts, functionsWithin } from "./cpu-profile.ts";
+import { frameName, functionCosts, functionsWithin, stretchesUnder } from "./cpu-profile.ts";
 import { allocators } from "./heap-profile.ts";
 import { profileReport } from "./profile-report.ts";
 
@@ -40,6 +40,14 @@ it("adds up what functions took themselves and with what they called, recursion 
 
 it("sees which functions ran in a stretch of time, and no longer than it lasted", () => {
   expect(functionsWithin(cpu, 11_000, 12_500)).toEqual(new Map([["encode", 1.5]]));
+});
+
+it("tells when functions of some files ran, with what these called", () => {
+  const nodes = cpu.nodes.map((node) =>
+    node.id === 3 ? { ...node, callFrame: { ...node.callFrame, url: "file:///x/packages/xds/dist/encode.js" } } : node,
+  );
+  const stretches = stretchesUnder({ ...cpu, nodes }, (url) => url.includes("/xds/"));
+  expect(stretches).toEqual([11, 12, 13].map((from) => ({ from, until: from + 1 })));
 });
 
 it("adds up what functions allocated, most first", () => {
