@@ -3,7 +3,7 @@ import { AddressSet, type Catalog, type CatalogDelta, type CatalogEntry, type Se
 import { anyClient, type Client, type Routing, type RuleBook, type RuleTouches } from "@signalbox/traffic";
 import { AddressIndex, addressesOf } from "./address-index.ts";
 import { CompiledService } from "./compiled-service.ts";
-import { coversHost, isWildcard, wildcardsOver } from "./host-patterns.ts";
+import { coversHost, HostPatterns, isWildcard, wildcardsOver } from "./host-patterns.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { NameIndex } from "./name-index.ts";
 import { RuledServices } from "./ruled-services.ts";
@@ -44,7 +44,7 @@ export class Directory {
   /** Hosts and wildcards that VirtualServices name; those without a service may have routes all the same. */
   readonly #named = new Set<string>();
   /** For whom some hosts have other rules than for everybody. */
-  #particularRules = new WeakMap<Client, ReadonlySet<string>>();
+  #particularRules = new WeakMap<Client, HostPatterns>();
 
   constructor(settings: MeshSettings, book: RuleBook) {
     this.#settings = settings;
@@ -163,7 +163,10 @@ export class Directory {
     return this.#isLinked(host) ? [...this.#linked(host)].some(differs) : differs(host);
   }
 
-  /** All hosts that are particular, found in steps. Costs what there are of them. What changes meanwhile may be missing. */
+  /**
+   * All hosts that are particular, found in steps. Costs what there are of them, and a look at all hosts where rules have wildcards. What
+   * changes meanwhile may be missing.
+   */
   *particular(client: Client, dnsDomain: string): Steps<ReadonlySet<string>> {
     const { namespace } = client;
     const found = new Set<string>();
@@ -189,22 +192,32 @@ export class Directory {
   /** All hosts and wildcards that may have other routes or policies where those of some others are different. Found in steps. */
   *#ruledBy(origins: ReadonlySet<string>): Steps<ReadonlySet<string>> {
     const ruled = new Set<string>();
+    const add = (host: string) => {
+      ruled.add(host);
+      for (const wildcard of this.#usedOver(host)) ruled.add(wildcard);
+    };
     for (const origin of yield* this.#covered(origins)) {
-      for (const host of [...this.#linked(origin), ...wildcardsOver(origin).filter((one) => this.#byHost.has(one))]) {
-        ruled.add(host);
-        for (const sender of this.#book.sendersTo(host)) ruled.add(sender.toLowerCase());
+      for (const host of this.#linked(origin)) {
+        add(host);
+        for (const sender of this.#book.sendersTo(host)) add(sender.toLowerCase());
       }
       yield;
     }
     return yield* this.#covered(ruled);
   }
 
+  /** Wildcards in use that stand for a host, too: connections to them are matched against its rules. */
+  #usedOver(host: string): readonly string[] {
+    return wildcardsOver(host).filter((wildcard) => this.#byHost.has(wildcard) || this.#named.has(wildcard));
+  }
+
   /** These names, and the hosts that those of them cover which are wildcards. Found in steps. */
   *#covered(names: ReadonlySet<string>): Steps<ReadonlySet<string>> {
     const found = new Set(names);
-    if (![...names].some(isWildcard)) return found;
+    const patterns = new HostPatterns(names);
+    if (!patterns.anyWildcard) return found;
     yield* each(this.hosts(), (host) => {
-      if (wildcardsOver(host).some((wildcard) => names.has(wildcard))) found.add(host);
+      if (patterns.covers(host)) found.add(host);
     });
     return found;
   }
@@ -214,10 +227,7 @@ export class Directory {
     const own = this.#rulesOfOwn(client);
     if (own.size === 0 && this.#named.size === 0) return false;
     if (!this.#byHost.has(host) && !this.#named.has(host)) return false;
-    const mayDiffer = (name: string) =>
-      own.has(name) ||
-      wildcardsOver(name).some((wildcard) => own.has(wildcard)) ||
-      this.#differs(name, client.namespace);
+    const mayDiffer = (name: string) => own.covers(name) || this.#differs(name, client.namespace);
     const routing = this.#book.routing(host, client);
     const destinations = (routing?.destinations ?? []).map((name) => name.toLowerCase());
     // A wildcard has rules of what it covers, too.
@@ -227,10 +237,11 @@ export class Directory {
     return this.#ruled.keyOf(host, owner, client) !== this.#ruled.keyOf(host, owner, anyClient);
   }
 
-  #rulesOfOwn(client: Client): ReadonlySet<string> {
+  #rulesOfOwn(client: Client): HostPatterns {
     let own = this.#particularRules.get(client);
     if (own === undefined) {
-      own = client === anyClient ? new Set() : new Set(this.#book.particular(client).map((host) => host.toLowerCase()));
+      const hosts = client === anyClient ? [] : this.#book.particular(client);
+      own = new HostPatterns(hosts.map((host) => host.toLowerCase()));
       this.#particularRules.set(client, own);
     }
     return own;
@@ -314,8 +325,7 @@ export class Directory {
       const pattern = name.toLowerCase();
       this.#name(pattern);
       touch(pattern);
-      // Rules of one host count for services that stand for several, too.
-      for (const wildcard of wildcardsOver(pattern)) if (this.#byHost.has(wildcard)) touch(wildcard);
+      for (const wildcard of this.#usedOver(pattern)) touch(wildcard);
       if (isWildcard(pattern)) for (const host of this.#byHost.keys()) if (coversHost(pattern, host)) touch(host);
       yield;
     }
@@ -335,6 +345,7 @@ export class Directory {
       if (touch !== "service") continue;
       for (const sender of this.#book.sendersTo(host)) {
         hosts.set(sender.toLowerCase(), "service");
+        for (const wildcard of this.#usedOver(sender.toLowerCase())) hosts.set(wildcard, "service");
         // A wildcard's routes are those of the services that it covers.
         if (isWildcard(sender))
           yield* each(this.#byHost.keys(), (covered) => {

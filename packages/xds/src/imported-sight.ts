@@ -1,7 +1,7 @@
 import { importsOf, type Client, type EgressImports, type Routing, type RuleBook } from "@signalbox/traffic";
 import type { CompiledService } from "./compiled-service.ts";
 import type { Directory, Touch, Touched } from "./directory.ts";
-import { coversHost, isWildcard, wildcardsOver } from "./host-patterns.ts";
+import { coversHost, HostPatterns, isWildcard } from "./host-patterns.ts";
 import type { Sight } from "./sight.ts";
 import { each, type Steps } from "@signalbox/slices";
 
@@ -16,6 +16,7 @@ export class ImportedSight implements Sight {
   readonly #imports: EgressImports;
   /** Hosts that known rules route, with those to which they lead. */
   readonly #routed = new Map<string, readonly string[]>();
+  readonly #patterns = new HostPatterns();
   /** Hosts to which known routes lead, with how many of these do. */
   readonly #destinations = new Map<string, number>();
 
@@ -69,7 +70,7 @@ export class ImportedSight implements Sight {
     for (const host of moved) {
       hosts.set(host, "service");
       // Whether a wildcard has routes of its own depends on what it covers.
-      for (const wildcard of wildcardsOver(host)) if (this.#routed.has(wildcard)) hosts.set(wildcard, "service");
+      for (const pattern of this.#patterns.over(host)) if (isWildcard(pattern)) hosts.set(pattern, "service");
       yield;
     }
     return { ...touched, hosts };
@@ -78,18 +79,18 @@ export class ImportedSight implements Sight {
   /** Hosts that may be routed otherwise now that the rules of some changed. Found in steps. */
   *#ruledBy(names: ReadonlySet<string>): Steps<ReadonlySet<string>> {
     const found = new Set<string>();
-    const wildcards = new Set<string>();
+    const changed = new HostPatterns();
     for (const name of names) {
       const host = name.toLowerCase();
       found.add(host);
-      if (isWildcard(host)) wildcards.add(host);
+      changed.add(host);
       // Connections to a wildcard are matched against the rules of the hosts that it covers, too.
-      for (const wildcard of wildcardsOver(host)) if (this.#routed.has(wildcard)) found.add(wildcard);
+      for (const pattern of this.#patterns.over(host)) found.add(pattern);
       yield;
     }
-    if (wildcards.size > 0)
+    if (changed.anyWildcard)
       yield* each(this.#routed.keys(), (host) => {
-        if (wildcardsOver(host).some((wildcard) => wildcards.has(wildcard))) found.add(host);
+        if (changed.covers(host)) found.add(host);
       });
     return found;
   }
@@ -100,8 +101,13 @@ export class ImportedSight implements Sight {
     const isRouted = this.#book.isRouted(host, this.client, this.#imports.routing);
     if (before === undefined && !isRouted) return;
     const led = isRouted ? (this.#routing(host)?.destinations ?? []).map((one) => one.toLowerCase()) : undefined;
-    if (led === undefined) this.#routed.delete(host);
-    else this.#routed.set(host, led);
+    if (led === undefined) {
+      this.#routed.delete(host);
+      this.#patterns.delete(host);
+    } else {
+      this.#routed.set(host, led);
+      this.#patterns.add(host);
+    }
     if (before === undefined || led === undefined) moved.add(host);
     for (const one of led ?? []) this.#count(one, 1, moved);
     for (const one of before ?? []) this.#count(one, -1, moved);

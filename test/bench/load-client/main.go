@@ -54,8 +54,10 @@ func main() {
 	}
 	if err == nil {
 		// All clients went at once, and the server has yet to see it.
-		time.Sleep(o.quiet)
-		err = l.sample(rep, "gone")
+		time.Sleep(2 * o.quiet)
+		if e := l.sample(rep, "gone"); e != nil {
+			l.logf("when all were gone: %v", e)
+		}
 	}
 	if err != nil {
 		rep.Error = err.Error()

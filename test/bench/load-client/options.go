@@ -108,7 +108,7 @@ func parseFlags() *options {
 	flag.IntVar(&o.services, "churn-services", 1, "number of services")
 	flag.IntVar(&o.slow, "slow", 0, "so many clients, the first ones, read slowly from the initial sync until the changes are over")
 	flag.IntVar(&o.slowRate, "slow-rate", 0, "bytes per second that a slow client reads; 0 = nothing")
-	flag.StringVar(&o.statsURL, "stats-url", "", "URL whose JSON answer becomes part of the samples; asked before, after the initial sync and after the changes")
+	flag.StringVar(&o.statsURL, "stats-url", "", "URL whose JSON answer becomes part of the samples; asked before, after the initial sync, after the changes and when all are gone")
 	flag.StringVar(&o.resumeAddr, "resume-addr", "", "in the end all clients leave and come, with what they hold, to the server at this address (delta only)")
 	flag.IntVar(&o.resumePid, "resume-pid", 0, "process id of that server")
 	flag.IntVar(&o.pid, "pid", 0, "server process id, for RSS and CPU samples (Linux /proc)")

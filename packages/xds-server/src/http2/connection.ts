@@ -12,6 +12,9 @@ import type { PartialBudget } from "./message-reader.ts";
 /** Megabytes that a session may hold before Node refuses new streams; the bounds that matter are in `TransportLimits`. */
 const sessionMemoryMegabytes = 1024;
 
+/** `NGHTTP2_ERR_PROTO`. Source: nghttp2.h. */
+const protocolError = -505;
+
 /** What a connection needs from its listener. */
 export interface ConnectionContext {
   readonly limits: TransportLimits;
@@ -132,7 +135,7 @@ export class Connection {
     session.on("error", (error: NodeJS.ErrnoException) => {
       // Errors of the system mean that the client is gone, which is its right. So does the GOAWAY of a grpc-go client that has closed its streams: it
       // names the highest stream there can be as the last one that it took, and the server opened none, which nghttp2 does not allow.
-      const isGone = this.#served && this.#streamError !== error;
+      const isGone = error.errno === protocolError && this.#served && this.#streamError !== error;
       if (error.code?.startsWith("ERR_HTTP2_") && !isGone)
         this.#context.refused(this.peer.address, `HTTP/2: ${error.message}`);
       this.#destroyBy = this.#context.now();

@@ -213,8 +213,12 @@ export class GrpcStream implements StreamCall {
   }
 
   #halfClosed(): void {
-    // What was reset ends, too, and "close" follows.
-    if (this.#ending !== undefined || this.#http.closed) return;
+    if (this.#ending !== undefined) return;
+    if (this.#http.closed) {
+      // It was reset. "close" follows, but may wait for what is still being written.
+      this.#context.turns.run(() => this.#tellClosed());
+      return;
+    }
     if (!this.#inbox.empty) {
       this.#halfClosedLater = true;
       return;
@@ -289,9 +293,11 @@ export class GrpcStream implements StreamCall {
     this.#ending ??= { code: grpcStatus.cancelled, message: "the stream is gone" };
     const write = this.#pending;
     this.#pending = undefined;
-    if (write !== undefined) this.#guard(write.done);
-    // A thousand clients may go together.
-    this.#context.turns.run(() => this.#tellClosed());
+    // A thousand clients may go together. Nothing more is made for who is gone.
+    this.#context.turns.run(() => {
+      this.#tellClosed();
+      if (write !== undefined) this.#guard(write.done);
+    });
   }
 
   #tellClosed(): void {

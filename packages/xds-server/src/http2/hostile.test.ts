@@ -108,6 +108,19 @@ describe("a client that goes as grpc-go does", () => {
     expect(refusals).toEqual([]);
   });
 
+  it("is refused for a flood", async () => {
+    const { port, refusals, listener } = await start();
+    const client = await raw(port, preface, settings, callFrame(1));
+    await waitFor(() => listener.status().streams === 1, "a stream");
+    client.socket.write(reset);
+    await waitFor(() => listener.status().streams === 0, "no stream");
+    const ping = rawFrame(frameType.ping, 0, 0, new Uint8Array(8));
+    client.socket.pause();
+    client.socket.write(Buffer.concat(Array.from({ length: 200_000 }, () => ping)));
+    await waitFor(() => refusals.length > 0, "a refusal", 10_000);
+    expect(refusals[0]).toMatch(/^HTTP\/2: /);
+  });
+
   it.each([
     ["opened none", []],
     ["has one open", [callFrame(1)]],

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { performance } from "node:perf_hooks";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { createServer as createTlsServer } from "node:tls";
 import type { SecureContextOptions, Server as TlsServer, TLSSocket } from "node:tls";
 import { each, type Steps } from "@signalbox/slices";
@@ -15,8 +15,8 @@ import { Connection } from "./connection.ts";
 import type { TransportLimits } from "./limits.ts";
 
 /** Of connections that come together. With TLS each costs the event loop about a millisecond before it is a connection. */
-const plaintextArrivals: ArrivalLimits = { max: 64, patienceMs: 10 };
-const tlsArrivals: ArrivalLimits = { max: 12, patienceMs: 10 };
+const plaintextArrivals: ArrivalLimits = { max: 64, patienceMs: 10, longestMs: 500 };
+const tlsArrivals: ArrivalLimits = { max: 12, patienceMs: 10, longestMs: 500 };
 const longestSweepMs = 1_000;
 const shortestSweepMs = 10;
 const drainStepMs = 20;
@@ -277,6 +277,8 @@ export class GrpcListener {
     // The server closes a moment before the last socket says so.
     await Promise.all([...this.#sockets].map((socket) => once(socket, "close")));
     clearTimeout(grace);
+    // What their streams leave behind is cleared away in turns.
+    while (this.#turns.waiting > 0) await nextTurn();
     clearInterval(this.#sweep);
   }
 }

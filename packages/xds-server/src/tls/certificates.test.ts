@@ -117,6 +117,30 @@ describe("a TLS listener", () => {
     expect(peers).toEqual([]);
   });
 
+  it("lets clients in behind many that say nothing, and closes those in time", async () => {
+    const { port, listener } = await startTls();
+    const silent = await Promise.all(Array.from({ length: 40 }, () => rawClient(port)));
+    await echo(connect(port).session);
+    await waitFor(() => silent.every(({ closed }) => closed()), "all silent ones closed");
+    await waitFor(() => listener.status().sockets === 1, "the socket of the client alone");
+  });
+
+  it("serves many clients that come together", async () => {
+    const { port, listener, peers } = await startTls();
+    await Promise.all(Array.from({ length: 50 }, () => echo(connect(port).session)));
+    expect(peers).toHaveLength(50);
+    expect(listener.status().connections).toBe(50);
+  });
+
+  it("closes while clients wait to be let in", async () => {
+    const { port, listener } = await startTls();
+    const silent = await Promise.all(Array.from({ length: 40 }, () => rawClient(port)));
+    await waitFor(() => listener.status().sockets === 40, "all sockets");
+    await listener.close();
+    expect(listener.status().sockets).toBe(0);
+    await waitFor(() => silent.every(({ closed }) => closed()), "all closed");
+  });
+
   it("closes a client that does not shake hands in time", async () => {
     const { port, listener } = await startTls();
     const silent = await rawClient(port);

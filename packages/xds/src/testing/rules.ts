@@ -61,12 +61,17 @@ function virtualService() {
           .map((all) => all.map((one) => ({ destination: one, weight: count === 1 ? 0 : 50 }))),
       ),
   });
+  const l4 = fc.array(
+    destination.map((one) => ({ route: [{ destination: one }] })),
+    { maxLength: 1 },
+  );
   const spec = fc.record({
-    hosts: fc.uniqueArray(fc.oneof(hosts(), fc.constantFrom("*.io", "*.svc.cluster.local")), {
+    hosts: fc.uniqueArray(fc.oneof(hosts(), fc.constantFrom("*.io", "*-rules.io", "*.svc.cluster.local")), {
       minLength: 1,
       maxLength: 2,
     }),
     http: fc.array(http, { minLength: 1, maxLength: 3 }),
+    tcp: l4,
     exportTo: fc.constantFrom([], ["."], ["two"]),
   });
   return spec.map((fields) => ({ kind: "VirtualService", spec: fields }));

@@ -116,6 +116,18 @@ export const ablations: readonly Ablation[] = [
     looks: [{ cell: "loop-rules-100", figure: "longest slice, clients come" }],
   },
   {
+    name: "arrivals",
+    what: "clients that come together are let in a few at a time",
+    edits: [
+      {
+        file: "xds-server/dist/http2/listener.js",
+        find: "const plaintextArrivals = { max: 64",
+        put: "const plaintextArrivals = { max: Infinity",
+      },
+    ],
+    looks: [{ cell: "loop-clients", figure: "longest slice, clients come" }],
+  },
+  {
     name: "turns",
     what: "requests and writes take turns of 3 ms",
     edits: [

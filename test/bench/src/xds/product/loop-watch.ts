@@ -9,7 +9,7 @@ import { ProcessProfiler } from "./profiler.ts";
 
 /** Watches the event loop of this process. */
 export interface LoopWatch {
-  /** What was seen since the last call, or since `forget`. */
+  /** What was seen since the last call, or since `forget`. What happens until it resolves is seen by nobody. */
   take(): Promise<LoopStats>;
   /** Nothing that was seen until now counts. */
   forget(): void;
