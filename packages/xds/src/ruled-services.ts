@@ -1,5 +1,5 @@
-import type { CatalogEntry, RegistryId, ServiceKey } from "@signalbox/model";
-import { portPolicy, type Client, type Routing, type RuleBook } from "@signalbox/traffic";
+import type { CatalogEntry, RegistryId, Service, ServiceKey } from "@signalbox/model";
+import { portPolicy, type Client, type DestinationPolicy, type Routing, type RuleBook } from "@signalbox/traffic";
 import type { AppliedRules } from "./applied-rules.ts";
 import { CompiledService } from "./compiled-service.ts";
 import type { TranslationFault } from "./translation-fault.ts";
@@ -7,6 +7,12 @@ import type { MeshSettings } from "./mesh.ts";
 
 /** Finds the service that clients see at a host, without its rules. */
 export type FindService = (host: string, client: Client) => CompiledService | undefined;
+
+/** What clients reach by the name of a destination. */
+interface Reached {
+  readonly service: Service;
+  readonly policy: DestinationPolicy | undefined;
+}
 
 /** Port of a host that only rules know: Istio gives such hosts routes on this one. */
 const bareHostPort = 80;
@@ -127,26 +133,38 @@ export class RuledServices {
     const destination = this.#book.destination(host, owner, client);
     if (routing === undefined && destination === undefined) return undefined;
     const parts = [routing?.version ?? "", destination?.version ?? ""];
+    // As they are now: the form may be used again for other clients who have the same.
+    const known = new Map<string, Reached | undefined>();
     for (const one of routing?.destinations ?? []) {
-      const target = this.#find(one.toLowerCase(), client);
-      const policy =
-        target === undefined ? undefined : this.#book.destination(target.host, target.entry.service.namespace, client);
-      parts.push(target?.entry.key ?? "", target?.entry.versions.service ?? "", policy?.version ?? "");
+      const name = one.toLowerCase();
+      const target = this.#find(name, client);
+      const reached = this.#reached(target, client);
+      known.set(name, reached);
+      if (target !== undefined && !known.has(target.host)) known.set(target.host, reached);
+      parts.push(target?.entry.key ?? "", target?.entry.versions.service ?? "", reached?.policy?.version ?? "");
     }
+    const reach = (one: string): Reached | undefined => {
+      const name = one.toLowerCase();
+      return known.has(name) ? known.get(name) : this.#reached(this.#find(name, client), client);
+    };
     return {
       key: parts.join(" "),
       routing,
       destination,
       destinations: {
-        service: (one) => this.#find(one.toLowerCase(), client)?.entry.service,
+        service: (one) => reach(one)?.service,
         policy: (one, port, subset) => {
-          const target = this.#find(one.toLowerCase(), client);
-          if (target === undefined) return undefined;
-          const { namespace } = target.entry.service;
-          return portPolicy(this.#book.destination(target.host, namespace, client), port, subset);
+          const reached = reach(one);
+          return reached === undefined ? undefined : portPolicy(reached.policy, port, subset);
         },
       },
     };
+  }
+
+  #reached(target: CompiledService | undefined, client: Client): Reached | undefined {
+    if (target === undefined) return undefined;
+    const { service } = target.entry;
+    return { service, policy: this.#book.destination(target.host, service.namespace, client) };
   }
 }
 
