@@ -1,5 +1,5 @@
 import { typeUrls } from "@signalbox/envoy-api";
-import type { CatalogEntry } from "@signalbox/model";
+import { objectKey, registryId, type CatalogEntry, type ConfigObject } from "@signalbox/model";
 import type { ResourceView } from "@signalbox/xds-server";
 import { describe, expect, it } from "vitest";
 import { parseNode } from "./node.ts";
@@ -298,5 +298,47 @@ describe("a proxyless gRPC client", () => {
       (one) => (one as { name: string }).name === "web:80",
     );
     expect(JSON.stringify(listener)).toContain('outbound|80||web"');
+  });
+});
+
+describe("a service whose rules lead to another one", () => {
+  it("is for each namespace what the other one is there, also after it was the same for all", () => {
+    const port = (number: number, protocol: "HTTP" | "TCP") => ({
+      ports: [{ number, protocol }],
+      addresses: [],
+      instances: [],
+    });
+    const target = {
+      ...web,
+      ...port(80, "HTTP"),
+      hostname: "to.io",
+      namespace: "two",
+      resolution: "DYNAMIC_DNS" as const,
+    };
+    const sender = entryOf({ ...web, ...port(8080, "HTTP"), hostname: "from.io", namespace: "one" });
+    const rule: ConfigObject = {
+      kind: "VirtualService",
+      namespace: "one",
+      name: "from",
+      labels: {},
+      annotations: {},
+      spec: { hosts: ["from.io"], tcp: [{ route: [{ destination: { host: "to.io" } }] }] },
+      provenance: { registry: registryId("test", "one"), object: "from" },
+    };
+    const objects = new Map([[objectKey(rule), rule]]);
+    const of = (...entries: readonly CatalogEntry[]) => {
+      const translator = createTranslator();
+      translator.apply({ v: 1, type: "snapshot", catalog: { ...catalogOf(entries), objects } });
+      return translator;
+    };
+    const node = parseNode({ id: "sidecar~10.0.0.1~a.two~two.svc.cluster.local" });
+    // Older, so everybody but namespace two sees this one now.
+    const older = entryOf({ ...target, namespace: "one", resolution: "STATIC", createdAt: 1 });
+    const told = of(sender, entryOf(target));
+    told.view(node);
+    upsert(told, older);
+    const fresh = of(sender, entryOf(target), older);
+    expect(renderView(told.view(node)).listeners).toEqual(renderView(fresh.view(node)).listeners);
+    expect(JSON.stringify(renderView(fresh.view(node)).listeners)).toContain("dynamic_forward_proxy");
   });
 });
